@@ -1,0 +1,297 @@
+// Package finding holds what inquest concludes, as plain data, in the order of the seven questions:
+// who died, how, who is the culprit, what killed it, why only there, can it be proven, will it happen
+// again. Reasoning fills the facts, telling fills the sentences (every field called Says), and the
+// JSON form of Findings is a stable interface of the program: schema.json describes it.
+//
+// Unknown is absent, never null and never zero: a field that may be unknown is a pointer, a slice, or
+// a string whose empty value means nothing else.
+package finding
+
+import (
+	"time"
+
+	"github.com/inquest-project/inquest/internal/ground/place"
+)
+
+// Findings is everything concluded about one death.
+type Findings struct {
+	Version    int         `json:"version"`           // of this JSON form; 1
+	Verdict    string      `json:"verdict"`           // one sentence
+	Summary    []string    `json:"summary,omitempty"` // what to do now
+	Process    *Process    `json:"process,omitempty"`
+	Death      *Death      `json:"death,omitempty"`
+	Culprit    *Culprit    `json:"culprit,omitempty"`
+	Suspects   []Suspect   `json:"suspects,omitempty"` // most probable first
+	None       *None       `json:"none,omitempty"`     // none of the captured messages, or no input at all
+	Acquitted  []Acquitted `json:"acquitted,omitempty"`
+	Traffic    *Traffic    `json:"traffic,omitempty"`
+	Threads    []Thread    `json:"threads,omitempty"` // the one that died first
+	Modules    []Module    `json:"modules,omitempty"`
+	Missing    []Missing   `json:"missing,omitempty"`
+	Problems   []Problem   `json:"problems,omitempty"`
+	Evidence   []Evidence  `json:"evidence,omitempty"`
+	Candidates int         `json:"candidates,omitempty"` // messages that were weighed
+}
+
+// Process is question 1: who died.
+type Process struct {
+	Executable string        `json:"executable,omitempty"` // path as mapped or logged
+	Command    string        `json:"command,omitempty"`    // the kernel's comm: 15 bytes, often a thread's
+	Arguments  string        `json:"arguments,omitempty"`  // at most 80 bytes are in a core
+	PID        int           `json:"pid,omitempty"`
+	UID        *int          `json:"uid,omitempty"`
+	BuildID    place.BuildID `json:"build_id,omitempty"`
+	Threads    int           `json:"threads,omitempty"`
+	Root       string        `json:"root,omitempty"` // "chroot", where the mapped paths tell
+	Machine    string        `json:"machine,omitempty"`
+}
+
+// Death is question 2: how.
+type Death struct {
+	Signal       string     `json:"signal,omitempty"` // "SIGABRT"
+	SignalNumber int        `json:"signal_number,omitempty"`
+	Sender       *Sender    `json:"sender,omitempty"`
+	Mechanism    *Mechanism `json:"mechanism,omitempty"`
+	Time         *Interval  `json:"time,omitempty"`
+	Thread       int        `json:"thread,omitempty"` // TID of the thread that died of it
+	Says         string     `json:"says,omitempty"`
+}
+
+// Sender is who sent a signal that a process sent.
+type Sender struct {
+	PID  int  `json:"pid"`
+	UID  int  `json:"uid"`
+	Self bool `json:"self"` // the dead process itself
+}
+
+// MechanismKind is how a process came to die, in the field's usual terms.
+type MechanismKind string
+
+// The mechanisms. A new one needs a sentence in telling/words.
+const (
+	Abort          MechanismKind = "abort"           // abort() called outright
+	Assertion      MechanismKind = "assertion"       // assert() and its kind, with text
+	Fortify        MechanismKind = "fortify"         // _FORTIFY_SOURCE found an overflow
+	StackProtector MechanismKind = "stack_protector" // a smashed stack was found on return
+	AllocatorCheck MechanismKind = "allocator_check" // malloc or free found the heap damaged
+	FaultRead      MechanismKind = "fault_read"
+	FaultWrite     MechanismKind = "fault_write"
+	FaultExecute   MechanismKind = "fault_execute" // a jump or call to where no code is
+	FaultNull      MechanismKind = "fault_null"    // a read or write through null, with offset
+	Fault          MechanismKind = "fault"         // an access of unknown kind
+	StackOverflow  MechanismKind = "stack_overflow"
+	Arithmetic     MechanismKind = "arithmetic" // SIGFPE
+	IllegalCode    MechanismKind = "illegal_instruction"
+	BusError       MechanismKind = "bus_error"
+	Killed         MechanismKind = "killed" // a signal from another process
+	SignalOnly     MechanismKind = "signal" // nothing more is known than the signal
+)
+
+// Mechanism is how, in detail.
+type Mechanism struct {
+	Kind    MechanismKind  `json:"kind"`
+	Message string         `json:"message,omitempty"` // what the dying code said: the assertion, malloc's message
+	Address *place.Address `json:"address,omitempty"` // the faulting address
+	Access  string         `json:"access,omitempty"`  // "read", "write" or "execute"
+	Repeats int            `json:"repeats,omitempty"` // stack overflow: how many frames repeat
+	Says    string         `json:"says,omitempty"`
+}
+
+// Interval is when, as a span and by which clock: no single clock tells the instant of a death.
+type Interval struct {
+	Earliest time.Time `json:"earliest"`
+	Latest   time.Time `json:"latest"`
+	Clock    string    `json:"clock"`               // "capture", "audit", "kernel log" or "core file"
+	RestsOn  []string  `json:"rests_on"`            // frames, log lines
+	OffsetMS *float64  `json:"offset_ms,omitempty"` // host's clock minus capture's, in milliseconds, where both tell
+	Says     string    `json:"says,omitempty"`
+}
+
+// Roles of a culprit.
+const (
+	Decided = "decided" // it chose to die
+	Victim  = "victim"  // it tripped over damage that was done earlier, by Origin
+)
+
+// Culprit is question 3: the module and function that decided to die.
+type Culprit struct {
+	Module   string        `json:"module,omitempty"` // base name of the mapped file, or its build ID
+	BuildID  place.BuildID `json:"build_id,omitempty"`
+	Function string        `json:"function,omitempty"` // innermost inline if known
+	Nearest  string        `json:"nearest,omitempty"`  // where Function is unknown: "lies between A and B", "called by A"
+	Offset   *place.Offset `json:"offset,omitempty"`   // in the module
+	Role     string        `json:"role,omitempty"`
+	Origin   string        `json:"origin,omitempty"` // who did the damage, where known
+	Thread   int           `json:"thread,omitempty"`
+	Frame    *int          `json:"frame,omitempty"` // index in the thread's frames
+	Chain    []Link        `json:"chain,omitempty"` // modules by which control came there, the executable first
+	Rule     string        `json:"rule,omitempty"`  // which rule picked the frame: a key of telling/words
+	Skipped  []string      `json:"skipped,omitempty"`
+	Says     string        `json:"says,omitempty"`
+}
+
+// Link is one module of the chain of calls, with the function by which control left it.
+type Link struct {
+	Module   string `json:"module"`
+	Function string `json:"function,omitempty"`
+	Frames   int    `json:"frames"`
+}
+
+// Where a suspect's bytes were seen.
+const (
+	FromWire   = "wire"
+	FromMemory = "memory"
+)
+
+// Suspect is question 4: a message, or an ordered set of them, that may have killed.
+type Suspect struct {
+	Message
+	Probability float64       `json:"probability"`
+	Bits        float64       `json:"bits"` // sum of the evidence
+	Evidence    []Observation `json:"evidence,omitempty"`
+	With        []Message     `json:"with,omitempty"` // a set's earlier messages, in order; this one is the last
+	Says        string        `json:"says,omitempty"`
+}
+
+// Message is what a daemon received on one conversation between two of its own sends.
+type Message struct {
+	Client     string         `json:"client,omitempty"`    // the remote end, "IP:port"
+	Server     string         `json:"server,omitempty"`    // the daemon's end, "IP:port"
+	Direction  string         `json:"direction,omitempty"` // "inbound": the remote end opened; "outbound": the daemon did
+	Transport  string         `json:"transport,omitempty"` // "tcp" or "udp"
+	Source     string         `json:"source"`              // "wire" or "memory"
+	Capture    string         `json:"capture,omitempty"`   // file name
+	Frames     []int          `json:"frames,omitempty"`    // in that capture, from 1, as Wireshark counts
+	Time       *time.Time     `json:"time,omitempty"`      // of its last byte
+	Length     int            `json:"length"`
+	Protocol   string         `json:"protocol,omitempty"`
+	Summary    string         `json:"summary,omitempty"` // "ClientHello, TLS 1.2, 14 cipher suites"
+	Fields     []Field        `json:"fields,omitempty"`
+	Bytes      []byte         `json:"bytes,omitempty"`      // base64; at most the first 64 KiB
+	Address    *place.Address `json:"address,omitempty"`    // where it lies in memory
+	Descriptor *int           `json:"descriptor,omitempty"` // file descriptor, where known
+	Says       string         `json:"says,omitempty"`
+}
+
+// Field is one part of a message, by name.
+type Field struct {
+	Name   string `json:"name"`  // path: "handshake.client_hello.cipher_suites"
+	Value  string `json:"value"` // as a person reads it
+	Offset int    `json:"offset"`
+	Length int    `json:"length"`
+}
+
+// Observation is one piece of evidence for or against a suspect.
+type Observation struct {
+	Kind    string   `json:"kind"`
+	Level   string   `json:"level"`
+	Bits    float64  `json:"bits"` // log2 of how much likelier this is for a killer than for an innocent, beside all other kinds
+	Says    string   `json:"says,omitempty"`
+	RestsOn []string `json:"rests_on,omitempty"` // "frame 4823", "0x00007f…", "audit.log:17"
+	// What the sentence is made of, by name; not part of the JSON.
+	Facts map[string]string `json:"-"`
+}
+
+// None is the competing explanation: none of the captured messages killed, or no input at all did.
+type None struct {
+	Probability float64  `json:"probability"`
+	Prior       float64  `json:"prior"`
+	Reasons     []string `json:"reasons,omitempty"` // keys of telling/words
+	Says        string   `json:"says,omitempty"`
+}
+
+// Acquitted is a message that the evidence clears.
+type Acquitted struct {
+	Message
+	Probability float64       `json:"probability"`
+	Evidence    []Observation `json:"evidence,omitempty"`
+}
+
+// Traffic is what the captures hold, in numbers.
+type Traffic struct {
+	Packets       int    `json:"packets"`
+	Conversations int    `json:"conversations"`
+	Own           int    `json:"own"` // conversations of the dead process
+	Messages      int    `json:"messages"`
+	Server        string `json:"server,omitempty"` // the daemon's listening end
+	ClosedFIN     int    `json:"closed_fin"`       // closed at death with FIN
+	ClosedRST     int    `json:"closed_rst"`
+}
+
+// Trust is how a frame was found, the most certain first.
+type Trust string
+
+// Ways to find a frame.
+const (
+	TrustContext      Trust = "context"       // the registers at death
+	TrustCFI          Trust = "cfi"           // call frame information
+	TrustFramePointer Trust = "frame_pointer" // a guess: the frame pointer chain
+	TrustScan         Trust = "scan"          // a guess: a return address found on the stack
+	TrustPrinted      Trust = "printed"       // as a pasted trace tells it
+	TrustInline       Trust = "inline"        // inlined into the next frame, by debug information
+)
+
+// Guessed says whether a frame found this way may be wrong.
+func (t Trust) Guessed() bool { return t == TrustFramePointer || t == TrustScan }
+
+// Thread is one thread's registers and stack.
+type Thread struct {
+	TID       int                      `json:"tid,omitempty"`
+	Died      bool                     `json:"died,omitempty"`
+	Frames    []Frame                  `json:"frames,omitempty"`
+	Total     int                      `json:"total_frames,omitempty"` // where Frames is folded or capped
+	Registers map[string]place.Address `json:"registers,omitempty"`
+	End       string                   `json:"end,omitempty"` // why unwinding ended
+}
+
+// Frame is one call on a thread's stack.
+type Frame struct {
+	PC       *place.Address `json:"pc,omitempty"`
+	Module   string         `json:"module,omitempty"` // base name
+	Path     string         `json:"path,omitempty"`   // as mapped
+	BuildID  place.BuildID  `json:"build_id,omitempty"`
+	Offset   *place.Offset  `json:"offset,omitempty"` // of the PC from the module's start
+	Function string         `json:"function,omitempty"`
+	Nearest  string         `json:"nearest,omitempty"` // the nearest symbol below, where it doesn't cover the PC
+	Into     *place.Offset  `json:"into,omitempty"`    // of the PC in the function or from Nearest
+	File     string         `json:"file,omitempty"`
+	Line     int            `json:"line,omitempty"`
+	Trust    Trust          `json:"trust"`
+	Repeats  int            `json:"repeats,omitempty"` // this and the frames above stand for so many rounds
+	Signal   bool           `json:"signal,omitempty"`  // a signal handler's return trampoline
+}
+
+// Module is one mapped program or library.
+type Module struct {
+	Path    string        `json:"path"`
+	BuildID place.BuildID `json:"build_id,omitempty"`
+	Start   place.Address `json:"start"`
+	End     place.Address `json:"end"`
+	File    string        `json:"file,omitempty"`    // the binary that was read for it
+	Problem string        `json:"problem,omitempty"` // why none was
+}
+
+// Missing is evidence that was not there, what it would have told, and how to have it the next time.
+type Missing struct {
+	What      string `json:"what"` // a key of telling/words
+	Says      string `json:"says,omitempty"`
+	WouldTell string `json:"would_tell,omitempty"`
+	Get       string `json:"get,omitempty"` // a command or setting
+	// What the sentences are made of; not part of the JSON.
+	Facts map[string]string `json:"-"`
+}
+
+// Problem is damage to the evidence that did not stop the reading.
+type Problem struct {
+	Part   string `json:"part"`
+	Offset *int64 `json:"offset,omitempty"`
+	Says   string `json:"says"`
+}
+
+// Evidence is one file that was read.
+type Evidence struct {
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256,omitempty"`
+}
