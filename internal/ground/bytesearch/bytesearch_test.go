@@ -1,0 +1,140 @@
+package bytesearch
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// naive is the oracle: every maximal common stretch, by comparing each diagonal byte for byte, but for
+// those of equal bytes alone, which the package treats in a way of their own.
+func naive(needles [][]byte, memory []byte) []Hit {
+	var all []Hit
+	for i, needle := range needles {
+		var hits []Hit
+		for delta := -len(needle) + 1; delta < len(memory); delta++ {
+			length := 0
+			for j := max(0, -delta); j <= len(needle); j++ {
+				if j < len(needle) && delta+j < len(memory) && needle[j] == memory[delta+j] {
+					length++
+					continue
+				}
+				if h := (Hit{i, j - length, delta + j - length, length}); length >= MinRun && !probesUniform(memory, h) {
+					hits = append(hits, h)
+				}
+				length = 0
+				if delta+j >= len(memory) {
+					break
+				}
+			}
+		}
+		all = append(all, longest(hits)...)
+	}
+	return all
+}
+
+// probesUniform says whether every word that Search would probe inside the hit is uniform.
+func probesUniform(memory []byte, h Hit) bool {
+	for off := (h.Memory + 7) &^ 7; off+8 <= h.Memory+h.Length; off += 8 {
+		if !bytes.Equal(memory[off:off+8], bytes.Repeat(memory[off:off+1], 8)) {
+			return false
+		}
+	}
+	return true
+}
+
+func search(needles [][]byte, memory []byte) []Hit {
+	return New(needles).Search(memory)
+}
+
+// varied drops the hits of equal bytes alone.
+func varied(memory []byte, hits []Hit) []Hit {
+	return slices.DeleteFunc(hits, func(h Hit) bool { return probesUniform(memory, h) })
+}
+
+func sorted(hits []Hit) []Hit {
+	slices.SortFunc(hits, func(a, b Hit) int {
+		return (a.Needle-b.Needle)<<40 + (a.Memory-b.Memory)<<20 + a.Offset - b.Offset
+	})
+	return hits
+}
+
+func TestFindsWhatANaiveSearchFindsAtEveryAlignment(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for round := range 60 {
+		// A small alphabet makes long accidental and overlapping stretches.
+		alphabet := 2 + rng.IntN(40)
+		memory := make([]byte, 3000)
+		for i := range memory {
+			memory[i] = byte(rng.IntN(alphabet))
+		}
+		var needles [][]byte
+		for range 12 {
+			needle := make([]byte, 10+rng.IntN(90))
+			for i := range needle {
+				needle[i] = byte(rng.IntN(alphabet))
+			}
+			needles = append(needles, needle)
+			at := rng.IntN(len(memory) - len(needle))
+			from := rng.IntN(len(needle))
+			copy(memory[at:], needle[from:])
+		}
+		got, want := sorted(varied(memory, search(needles, memory))), sorted(naive(needles, memory))
+		if !slices.Equal(got, want) {
+			t.Fatalf("round %d: found %d hits, a naive search finds %d\n%v\n%v", round, len(got), len(want), got, want)
+		}
+	}
+}
+
+// The test's own heap is as real as any: strings that this process holds must be found in it.
+func TestFindsWhatANaiveSearchFindsInARealProcessImage(t *testing.T) {
+	exe, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		exe = unsafe.Slice((*byte)(unsafe.Pointer(t)), 64) // no /proc: what memory there is
+	}
+	memory := exe[:min(len(exe), 150_000)]
+	var needles [][]byte
+	for i := range 20 {
+		at := (i*7919 + 13) % max(1, len(memory)-200)
+		needles = append(needles, memory[at:min(at+20+i*7, len(memory))])
+	}
+	got, want := sorted(varied(memory, search(needles, memory))), sorted(naive(needles, memory))
+	if !slices.Equal(got, want) {
+		t.Fatalf("found %d hits, a naive search finds %d", len(got), len(want))
+	}
+}
+
+func TestUniformStretchIsFoundOnceAndZerosNever(t *testing.T) {
+	memory := make([]byte, 4096)
+	copy(memory[1003:], bytes.Repeat([]byte{'A'}, 500))
+	needles := [][]byte{[]byte("GET /" + strings.Repeat("A", 600)), make([]byte, 600)}
+	hits := search(needles, memory)
+	if len(hits) != 1 || hits[0] != (Hit{Needle: 0, Offset: 5, Memory: 1003, Length: 500}) {
+		t.Fatalf("got %v", hits)
+	}
+}
+
+func BenchmarkSearchAGigabyte(b *testing.B) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	memory := make([]byte, 1<<28)
+	for i := 0; i < len(memory); i += 1 + rng.IntN(16) {
+		memory[i] = byte(rng.Uint32())
+	}
+	var needles [][]byte
+	for range 2000 {
+		needle := make([]byte, 300)
+		for i := range needle {
+			needle[i] = byte(rng.Uint32())
+		}
+		needles = append(needles, needle)
+	}
+	ix := New(needles)
+	b.SetBytes(int64(len(memory)))
+	for b.Loop() {
+		ix.Search(memory)
+	}
+}
