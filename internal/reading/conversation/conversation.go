@@ -1,0 +1,130 @@
+// Package conversation turns packets into conversations, streams and messages, in which every byte
+// knows the frame that brought it. Assemble is the way in; then walk Traffic's Conversations and ask each
+// for the Messages that one side received, and for its Closes.
+//
+// TCP is rebuilt as RFC 9293 sends it: sequence numbers may wrap, segments come twice, late or
+// overlapping (the copy that came first counts), a SYN with a new number begins a new conversation on the
+// same ports, and a capture may begin in the middle. What was not captured is a hole with its size.
+//
+// How a conversation ended is kept to the frame, because a kernel that closes a dead process's sockets
+// tells what the process had read: FIN where it had read everything, RST where it had not.
+//
+// Data are slices of the captures, which must stay open as long as the Traffic is used.
+package conversation
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/inquest-project/inquest/internal/evidence/capture"
+	"github.com/inquest-project/inquest/internal/ground/cursor"
+)
+
+// Traffic is everything that some captures say.
+type Traffic struct {
+	Conversations []*Conversation // in order of their first packet, capture by capture
+	Packets       int             // all frames, those without IP too
+	First, Last   time.Time       // of all frames
+	ICMP          []ICMP          // errors about packets of these captures, in order
+	Refusals      []Refusal       // SYNs answered by RST, in order: nobody listens any more, or not yet
+	Damage        []cursor.Damage
+	Dropped       uint64 // packets that the captures lost, where they tell
+}
+
+// Side is an end of a conversation.
+type Side int
+
+// The two sides: who began, and who was spoken to.
+const (
+	Opener Side = iota
+	Responder
+)
+
+// Other is the opposite side.
+func (s Side) Other() Side { return 1 - s }
+
+// Event is something that one frame tells.
+type Event struct {
+	Frame int
+	Time  time.Time
+}
+
+// Conversation is one TCP connection, or all that was said on one UDP 4-tuple.
+type Conversation struct {
+	Capture     string            // name of its capture; frames are counted in it
+	Transport   string            // "tcp" or "udp"
+	Ends        [2]netip.AddrPort // by Side; from a packet list an address may be invalid, being a name
+	Names       [2]string         // printable: "192.0.2.1:80", "[2001:db8::1]:80", "server:443"
+	OpenerKnown bool              // false where the opener was guessed from the ports
+	Start, End  time.Time         // of its first and last packet
+	Streams     [2]Stream         // what each side sent
+	Closes      []Close           // every FIN and RST, in order
+	Refused     bool              // its SYN was answered by a RST
+	Unreachable *Unreachable      // the first ICMP message that a side's port is closed
+
+	isn      [2]uint32
+	synSeen  [2]bool
+	messages [2]lazyMessages
+}
+
+// Close is a FIN or RST and what the side that sent it had acknowledged by then.
+type Close struct {
+	Side Side
+	RST  bool
+	Event
+	Seq, Ack uint32 // as sent; a RST without the ACK flag has no Ack
+	Acked    uint64 // bytes of the other side that this side had acknowledged by then, with this packet
+	Arrived  uint64 // bytes that the other side had sent by then, as far as captured
+}
+
+// AllAcked says whether the closing side's kernel had received all that was sent to it. It says nothing
+// about whether the process had read it.
+func (c Close) AllAcked() bool { return c.Acked >= c.Arrived }
+
+// Refusal is a connection attempt that was answered by RST.
+type Refusal struct {
+	Event
+	Endpoint     netip.AddrPort // where nobody listened
+	Conversation *Conversation
+}
+
+// ICMP is an error message about a packet of one of the conversations.
+type ICMP struct {
+	Event
+	From            netip.Addr
+	Type, Code      uint8
+	PortUnreachable bool
+	Conversation    *Conversation // nil where the quoted packet was not captured
+	About           Side          // to whom the quoted packet went
+}
+
+// Unreachable says that a side's port was closed.
+type Unreachable struct {
+	Event
+	Side Side // whose port was closed
+}
+
+// Ending is the first FIN or RST that a side sent; nil if it sent none. A RST after a FIN answers what
+// came too late, and tells nothing about what had been read.
+func (c *Conversation) Ending(side Side) *Close {
+	for i := range c.Closes {
+		if c.Closes[i].Side == side {
+			return &c.Closes[i]
+		}
+	}
+	return nil
+}
+
+// Spoke says whether a side ever sent a byte.
+func (c *Conversation) Spoke(side Side) bool { return c.Streams[side].First != nil }
+
+// side tells which side sent a packet.
+func (c *Conversation) side(p *capture.Packet) Side {
+	if c.Ends[Opener] != p.Src || c.Ends[Responder] != p.Dst {
+		return Responder
+	}
+	if p.Listed != nil && c.Names[Opener] != printable(p.Src, p.Listed.Source) {
+		return Responder
+	}
+	return Opener
+}
