@@ -213,7 +213,7 @@ type Traffic struct {
 	Conversations int    `json:"conversations"`
 	Own           int    `json:"own"` // conversations of the dead process
 	Messages      int    `json:"messages"`
-	Server        string `json:"server,omitempty"` // the daemon's listening end
+	Servers       []string `json:"servers,omitempty"` // the daemon's listening ends
 	ClosedFIN     int    `json:"closed_fin"`       // closed at death with FIN
 	ClosedRST     int    `json:"closed_rst"`
 }

@@ -1,0 +1,297 @@
+// Package evidence is the first room: what was found. Open takes files and folders as somebody hands
+// them over, knows each by its content and not by its name, and returns them opened, with whatever
+// could not be read as problems. Nothing is concluded here.
+package evidence
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/inquest-project/inquest/internal/evidence/backtrace"
+	"github.com/inquest-project/inquest/internal/evidence/capture"
+	"github.com/inquest-project/inquest/internal/evidence/casefile"
+	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/evidence/logs"
+	"github.com/inquest-project/inquest/internal/evidence/objfile"
+	"github.com/inquest-project/inquest/internal/ground/cursor"
+)
+
+// ErrNothing means that none of the files given could be read as evidence.
+var ErrNothing = errors.New("no evidence could be read")
+
+// Request names what to read. Paths are known by their content, folders are walked; the other lists
+// say what their files are.
+type Request struct {
+	Paths      []string
+	Cores      []string
+	Captures   []string
+	Logs       []string
+	Backtraces []string
+	Sysroots   []string // roots under which the dead process's binaries lie
+}
+
+// Set is the evidence of one death.
+type Set struct {
+	Core     *elfcore.Core
+	CoreFile string // its path
+	Captures []*capture.File
+	Logs     []logs.Record
+	Traces   []backtrace.Trace
+	Sysroots []string
+	Objects  []string // programs, libraries and debug files that were among the paths
+	Files    []File
+	Carried  bool // read from a case, which brings its own binaries
+	Problems []cursor.Damage
+}
+
+// File is one file of evidence that was read.
+type File struct {
+	Path string
+	Kind casefile.Kind
+	Size int64 // in bytes
+}
+
+// Open reads everything the request names. It fails only if nothing could be read; a core and its
+// captures stay mapped until Close.
+func Open(req Request) (*Set, error) {
+	s := &Set{Sysroots: req.Sysroots}
+	var errs []error
+	note := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, dir := range req.Sysroots {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			note(fmt.Errorf("--sysroot %s: expected a folder that holds the dead process's file system", dir))
+		}
+	}
+	for _, path := range req.Paths {
+		note(s.addPath(path))
+	}
+	for _, given := range []struct {
+		kind  casefile.Kind
+		paths []string
+	}{
+		{casefile.Core, req.Cores},
+		{casefile.Capture, req.Captures},
+		{casefile.Log, req.Logs},
+		{casefile.Backtrace, req.Backtraces},
+	} {
+		for _, path := range given.paths {
+			note(s.add(given.kind, path))
+		}
+	}
+	if len(s.Files) == 0 {
+		s.Close()
+		return nil, errors.Join(append(errs, ErrNothing)...)
+	}
+	for _, err := range errs {
+		s.problem(err)
+	}
+	return s, nil
+}
+
+// Close unmaps the core and the captures.
+func (s *Set) Close() error {
+	var errs []error
+	if s.Core != nil {
+		errs = append(errs, s.Core.Close())
+	}
+	for _, c := range s.Captures {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Set) problem(err error) {
+	var parse *cursor.Error
+	if errors.As(err, &parse) {
+		s.Problems = append(s.Problems, cursor.Damage(*parse))
+		return
+	}
+	s.Problems = append(s.Problems, cursor.Damage{Part: "evidence", Offset: -1, Problem: err.Error()})
+}
+
+// addPath takes a case, a folder of evidence, or a file whose content tells what it is.
+func (s *Set) addPath(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir() && casefile.IsCase(path):
+		return s.addCase(path)
+	case info.IsDir():
+		return s.addFolder(path)
+	}
+	kind, err := recognise(path)
+	if err != nil {
+		return err
+	}
+	if kind == "" {
+		return fmt.Errorf("%s: expected a core, a capture, a log, a backtrace or a program, found none of these; say what it is with --core, --pcap, --log or --backtrace", path)
+	}
+	return s.add(kind, path)
+}
+
+func (s *Set) addCase(dir string) error {
+	c, err := casefile.Open(dir)
+	if err != nil {
+		return err
+	}
+	s.Carried = true
+	for _, problem := range c.Problems {
+		s.Problems = append(s.Problems, cursor.Damage{Part: dir, Offset: -1, Problem: problem})
+	}
+	var errs []error
+	for _, e := range c.Files {
+		if e.Kind != casefile.Findings {
+			errs = append(errs, s.add(e.Kind, c.Path(e)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// addFolder walks a folder; files that are nothing we know are passed over in silence, because people
+// keep notes beside their evidence. Links are not followed: they may lead anywhere.
+func (s *Set) addFolder(dir string) error {
+	var errs []error
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+			return nil
+		case d.IsDir() && path != dir && casefile.IsCase(path):
+			return fs.SkipDir // another death's
+		case !d.Type().IsRegular():
+			return nil
+		}
+		kind, err := recognise(path)
+		if err == nil && kind != "" {
+			err = s.add(kind, path)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+		return nil
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+// sniffed is how much of a file is looked at to know it: the log line that matters may come late, but
+// the form of a log shows in its first lines; a compressed core needs its first block whole.
+const sniffed = 256 << 10
+
+func recognise(path string) (casefile.Kind, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	head := make([]byte, sniffed)
+	n, err := f.ReadAt(head, 0)
+	if n == 0 {
+		return "", nil
+	}
+	head = head[:n]
+	switch {
+	case elfcore.Sniff(head):
+		return casefile.Core, nil
+	case objfile.Sniff(head):
+		return casefile.Binary, nil
+	case capture.Sniff(head):
+		return casefile.Capture, nil
+	case backtrace.Sniff(head):
+		return casefile.Backtrace, nil
+	case logs.Sniff(head):
+		return casefile.Log, nil
+	case capture.SniffList(head):
+		return casefile.Capture, nil
+	}
+	return "", nil
+}
+
+func (s *Set) add(kind casefile.Kind, path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case casefile.Core:
+		err = s.addCore(path, info)
+	case casefile.Capture:
+		err = s.addCapture(path)
+	case casefile.Log:
+		err = s.addLog(path)
+	case casefile.Backtrace:
+		err = s.addTrace(path)
+	case casefile.Binary:
+		s.Objects = append(s.Objects, path)
+		return nil // of use only beside a core, so not evidence that counts
+	}
+	if err == nil {
+		s.Files = append(s.Files, File{path, kind, info.Size()})
+	}
+	return err
+}
+
+// addCore keeps one core: the newest, since findings are about one death.
+func (s *Set) addCore(path string, info fs.FileInfo) error {
+	if s.Core != nil {
+		previous, err := os.Stat(s.CoreFile)
+		older := err == nil && !info.ModTime().After(previous.ModTime())
+		left, kept := s.CoreFile, path
+		if older {
+			left, kept = path, s.CoreFile
+		}
+		s.problem(fmt.Errorf("two cores were given: %s is left aside for the newer %s; analyse it by itself with --core", left, kept))
+		if older {
+			return nil
+		}
+		s.Core.Close()
+	}
+	core, err := elfcore.Open(path)
+	if err != nil {
+		return err
+	}
+	s.Core, s.CoreFile = core, path
+	return nil
+}
+
+func (s *Set) addCapture(path string) error {
+	c, err := capture.Open(path)
+	if err != nil {
+		return err
+	}
+	s.Captures = append(s.Captures, c)
+	return nil
+}
+
+func (s *Set) addLog(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	records, damage := logs.Read(filepath.Base(path), f)
+	s.Logs = append(s.Logs, records...)
+	s.Problems = append(s.Problems, damage...)
+	return nil
+}
+
+func (s *Set) addTrace(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	trace, err := backtrace.Read(filepath.Base(path), f)
+	if err != nil {
+		return err
+	}
+	s.Traces = append(s.Traces, trace)
+	return nil
+}

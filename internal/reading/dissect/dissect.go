@@ -1,0 +1,171 @@
+// Package dissect says what a message is: protocol, a line of summary, its fields by name, each with the
+// bytes that it is made of, and tags. Message is the way in. Content decides which protocol it is; the
+// transport, the port and what came before on the conversation only hint.
+//
+// TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), HTTP/1 (RFC 9112) and
+// DNS (RFC 1035) have a file each; what is none of them is read as text, by lines, or as binary, by its
+// statistics. To add a dissector: one file with a function like those in the list below, and its test.
+//
+// Messages are hostile, and the one that killed is often malformed on purpose. So a length that lies is
+// noted in a field "malformed" and reading goes on with the bytes that are there; every loop ends with the
+// message, and no more fields are kept than maxFields.
+package dissect
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/inquest-project/inquest/internal/ground/cursor"
+	"github.com/inquest-project/inquest/internal/ground/finding"
+)
+
+// Dissection is what a message is.
+type Dissection struct {
+	Protocol string          // "TLS", "HTTP", "DNS", "text" or "binary"
+	Summary  string          // one line
+	Fields   []finding.Field // in order of reading; offsets and lengths in bytes of the message
+	Parts    []Part
+	Tags     []string // lowercase words for what the message does and carries, to match with the names of functions
+}
+
+// Part is a piece of a message that a program may keep in memory without the framing around it: a TLS
+// handshake message without its record's header, an HTTP body, a DNS name.
+type Part struct {
+	Name           string
+	Offset, Length int // in bytes of the message
+}
+
+// Hint is what is known of a message beside its bytes. The zero value hints nothing.
+type Hint struct {
+	Transport  string // "tcp" or "udp"
+	Port       uint16 // the server's
+	FromClient bool
+	Prior      string // the protocol of the message before it on the same conversation
+}
+
+// A dissector reads a message that is of its protocol, and says whether it is.
+type dissector func(data []byte, hint Hint) (Dissection, bool)
+
+var dissectors = []dissector{tls, http1, dns, text}
+
+// Message dissects what one side received.
+func Message(data []byte, hint Hint) Dissection {
+	for _, read := range dissectors {
+		if d, ok := read(data, hint); ok {
+			return d
+		}
+	}
+	return binaryMessage(data)
+}
+
+// maxFields bounds what is kept of one message: a capture of garbage may hold a field in each byte.
+const maxFields = 4096
+
+// sheet is a dissection in the making.
+type sheet struct {
+	Dissection
+	said []string // the summary's parts
+}
+
+func (s *sheet) field(name, value string, offset, length int) {
+	if len(s.Fields) < maxFields {
+		s.Fields = append(s.Fields, finding.Field{Name: name, Value: value, Offset: offset, Length: length})
+	}
+}
+
+func (s *sheet) part(name string, offset, length int) {
+	if length > 0 && len(s.Parts) < maxFields {
+		s.Parts = append(s.Parts, Part{name, offset, length})
+	}
+}
+
+// tag adds words; each is kept once.
+func (s *sheet) tag(words ...string) {
+	for _, w := range words {
+		w = strings.ToLower(w)
+		if w != "" && len(s.Tags) < maxFields && !slices.Contains(s.Tags, w) {
+			s.Tags = append(s.Tags, w)
+		}
+	}
+}
+
+// say adds a part to the summary.
+func (s *sheet) say(format string, args ...any) {
+	if len(s.said) < 8 {
+		s.said = append(s.said, fmt.Sprintf(format, args...))
+	}
+}
+
+// malformed notes where the message breaks its protocol's rules.
+func (s *sheet) malformed(offset int, format string, args ...any) {
+	s.field("malformed", fmt.Sprintf(format, args...), offset, 0)
+	if !slices.Contains(s.Tags, "malformed") {
+		s.tag("malformed")
+		s.say("malformed")
+	}
+}
+
+func (s *sheet) done(protocol string) Dissection {
+	s.Protocol = protocol
+	s.Summary = strings.Join(s.said, ", ")
+	return s.Dissection
+}
+
+// open reads data that begins at an offset of the message, as networks write numbers: big-endian.
+func open(part string, offset int, data []byte) *cursor.Reader {
+	return cursor.New(part, int64(offset), data, binary.BigEndian)
+}
+
+// offset is where in the message a reader stands.
+func offset(r *cursor.Reader) int { return int(r.Offset()) }
+
+// vector reads a length of width bytes and gives a reader over what it spans. A length that claims more
+// than there is gets what there is.
+func (s *sheet) vector(r *cursor.Reader, width int, name string) *cursor.Reader {
+	at := offset(r)
+	n := 0
+	for range width {
+		n = n<<8 | int(r.Uint8())
+	}
+	if n > r.Len() {
+		s.malformed(at, "%s claims %d bytes, %d are there", name, n, r.Len())
+		n = r.Len()
+	}
+	begin := offset(r)
+	return open(name, begin, r.Bytes(uint64(n)))
+}
+
+// number reads a number of width bytes and keeps it as a field.
+func (s *sheet) number(r *cursor.Reader, width int, name string, says func(n int) string) int {
+	at := offset(r)
+	n := 0
+	for range width {
+		n = n<<8 | int(r.Uint8())
+	}
+	if r.Err() == nil {
+		s.field(name, says(n), at, width)
+	}
+	return n
+}
+
+func decimal(n int) string { return fmt.Sprint(n) }
+
+// hexBytes shows bytes, the first 32 of them.
+func hexBytes(b []byte) string {
+	if len(b) > 32 {
+		return fmt.Sprintf("%x… (%d bytes)", b[:32], len(b))
+	}
+	return fmt.Sprintf("%x", b)
+}
+
+// printable shows text, its first 200 bytes, with what is not printable escaped.
+func printable(b []byte) string {
+	cut := ""
+	if len(b) > 200 {
+		b, cut = b[:200], "…"
+	}
+	q := fmt.Sprintf("%q", b)
+	return q[1:len(q)-1] + cut
+}

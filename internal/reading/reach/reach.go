@@ -1,0 +1,175 @@
+// Package reach tells what the dead hand was holding: which writable memory can be come to from a
+// thread's registers and live stack in few hops.
+//
+// A hop follows a pointer; from where it points, each word of the next 512 bytes may be a pointer in
+// its turn. Two hops are the bound: measured on real daemons, the killing message is mostly within two,
+// and three hops or wider windows reach so much of a process that they tell nothing.
+package reach
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+)
+
+const (
+	// MaxHops is how many pointers are followed.
+	MaxHops = 2
+
+	window   = 512      // bytes in which a hop looks for the next pointer
+	liveMost = 64 << 10 // bytes of live stack, from the innermost, that count as held: deep stacks hold the whole process
+	redZone  = 128      // bytes below the stack pointer that leaf functions use (System V ABI for x86-64, section 3.2.2)
+)
+
+// Held is the memory that one thread could come to.
+type Held struct {
+	Words    []Word // registers and live stack, the innermost first
+	StackLow place.Address
+	StackEnd place.Address
+	pointers []Pointer // ordered by To, then Hops
+}
+
+// Word is a machine word in a register or on the live stack.
+type Word struct {
+	Value uint64
+	Place string // "rdi" or the address of the stack word
+}
+
+// Pointer is one way to an address.
+type Pointer struct {
+	To     place.Address
+	Hops   int // 0: on the live stack itself; 1: a register or stack word points there
+	word   int // the index in Words where the way begins
+	offset int // of the second hop's pointer from where the first leads, in bytes
+}
+
+// Path is the way of a pointer for people: "rdi", "rdi → +0x18", "0x00007ffd12345678 → +0x0".
+func (h *Held) Path(p Pointer) string {
+	switch p.Hops {
+	case 0:
+		return "the live stack"
+	case 1:
+		return h.Words[p.word].Place
+	default:
+		return fmt.Sprintf("%s → +0x%x", h.Words[p.word].Place, p.offset)
+	}
+}
+
+// From follows every pointer that a thread held.
+func From(im *image.Image, stack unwind.Stack) *Held {
+	h := &Held{}
+	h.addRegisters(stack)
+	h.addLiveStack(im, stack)
+	writable := im.Writable()
+	var frontier []Pointer
+	for i, w := range h.Words {
+		frontier = append(frontier, Pointer{To: place.Address(w.Value), Hops: 1, word: i})
+	}
+	seen := map[place.Address]bool{}
+	for hop := 1; hop <= MaxHops; hop++ {
+		var next []Pointer
+		for _, p := range frontier {
+			data := h.target(writable, p.To)
+			if data == nil || seen[p.To] {
+				continue
+			}
+			seen[p.To] = true
+			h.pointers = append(h.pointers, p)
+			if hop == MaxHops {
+				continue
+			}
+			data = data[:min(window, len(data))]
+			for off := 0; off+8 <= len(data); off += 8 {
+				to := place.Address(binary.LittleEndian.Uint64(data[off:]))
+				next = append(next, Pointer{To: to, Hops: hop + 1, word: p.word, offset: off})
+			}
+		}
+		frontier = next
+	}
+	slices.SortFunc(h.pointers, func(a, b Pointer) int { return cmp.Or(cmp.Compare(a.To, b.To), a.Hops-b.Hops) })
+	return h
+}
+
+func (h *Held) addRegisters(stack unwind.Stack) {
+	registers := stack.Regs.Named()
+	for _, name := range slices.Sorted(maps.Keys(registers)) {
+		h.Words = append(h.Words, Word{registers[name], name})
+	}
+}
+
+func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack) {
+	lo, hi := stack.LiveRange()
+	if lo >= redZone {
+		lo -= redZone
+	}
+	lo = (lo + 7) &^ 7
+	h.StackLow, h.StackEnd = lo, hi
+	if hi <= lo {
+		return
+	}
+	data := im.Bytes(lo, int(min(uint64(hi-lo), liveMost)))
+	for off := 0; off+8 <= len(data); off += 8 {
+		h.Words = append(h.Words, Word{binary.LittleEndian.Uint64(data[off:]), (lo + place.Address(off)).String()})
+	}
+}
+
+// target is the writable memory from an address on; nil for the live stack itself, whose words are
+// held already.
+func (h *Held) target(writable []image.Region, a place.Address) []byte {
+	if h.onStack(a) {
+		return nil
+	}
+	r := image.RegionAt(writable, a)
+	if r == nil {
+		return nil
+	}
+	return r.Data[a-r.Start:]
+}
+
+func (h *Held) onStack(a place.Address) bool { return a >= h.StackLow && a < h.StackEnd }
+
+// Into returns the pointer of fewest hops into memory from lo up to, but without, hi.
+func (h *Held) Into(lo, hi place.Address) (Pointer, bool) {
+	if lo < h.StackEnd && hi > h.StackLow {
+		return Pointer{To: lo}, true
+	}
+	i, _ := slices.BinarySearchFunc(h.pointers, lo, func(p Pointer, a place.Address) int { return cmp.Compare(p.To, a) })
+	best, found := Pointer{}, false
+	for ; i < len(h.pointers) && h.pointers[i].To < hi; i++ {
+		if !found || h.pointers[i].Hops < best.Hops {
+			best, found = h.pointers[i], true
+		}
+	}
+	return best, found
+}
+
+// Pointers are all ways into writable memory, those of fewest hops first.
+func (h *Held) Pointers() []Pointer {
+	nearest := slices.Clone(h.pointers)
+	slices.SortStableFunc(nearest, func(a, b Pointer) int { return a.Hops - b.Hops })
+	return nearest
+}
+
+// Window is a stretch of memory that a pointer leads to.
+type Window struct {
+	Pointer
+	Data []byte // at most 512 bytes
+}
+
+// Windows are the stretches within reach, those of fewest hops first.
+func (h *Held) Windows(im *image.Image) []Window {
+	windows := make([]Window, 0, len(h.pointers)+1)
+	if lo, hi := h.StackLow, h.StackEnd; hi > lo {
+		windows = append(windows, Window{Pointer{To: lo}, im.Bytes(lo, int(min(uint64(hi-lo), liveMost)))})
+	}
+	for _, p := range h.Pointers() {
+		windows = append(windows, Window{p, im.Bytes(p.To, window)})
+	}
+	return windows
+}

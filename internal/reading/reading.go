@@ -1,0 +1,43 @@
+// Package reading is the second room: what the evidence says. Read turns a core and its binaries into
+// an address space and stacks, and captures into conversations. It still concludes nothing.
+package reading
+
+import (
+	"github.com/inquest-project/inquest/internal/evidence"
+	"github.com/inquest-project/inquest/internal/evidence/backtrace"
+	"github.com/inquest-project/inquest/internal/evidence/logs"
+	"github.com/inquest-project/inquest/internal/ground/cursor"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+)
+
+// Reading is everything that the evidence of one death says. What there was no evidence for is nil.
+type Reading struct {
+	Image    *image.Image
+	Stacks   []unwind.Stack // the core's order: the thread that dumped first
+	Traffic  *conversation.Traffic
+	Logs     []logs.Record
+	Traces   []backtrace.Trace
+	Problems []cursor.Damage
+}
+
+// Read reads a set of evidence.
+func Read(set *evidence.Set) *Reading {
+	r := &Reading{Logs: set.Logs, Traces: set.Traces, Problems: set.Problems}
+	if set.Core != nil {
+		r.Image = image.Open(set.Core, image.Finder{
+			Roots: set.Sysroots,
+			Loose: set.Objects,
+			Host:  len(set.Sysroots) == 0 && !set.Carried,
+		})
+		r.Stacks = unwind.Threads(r.Image)
+		r.Problems = append(r.Problems, set.Core.Damage...)
+		r.Problems = append(r.Problems, r.Image.Problems...)
+	}
+	if len(set.Captures) > 0 {
+		r.Traffic = conversation.Assemble(set.Captures...)
+		r.Problems = append(r.Problems, r.Traffic.Damage...)
+	}
+	return r
+}

@@ -1,0 +1,205 @@
+// Package unwind turns a thread's registers and the image of its process into its stack: the calls that
+// were under way, innermost first. Threads unwinds all, Thread one.
+//
+// A caller is found by the program's unwind tables (call frame information: DWARF 5, section 6.4; System V
+// psABI for x86-64, section 3.7), else by the frame pointer, else by scanning the stack for an address
+// behind a call. Every frame says which: what was found by frame pointer or scan is a guess, and so is all
+// that was found from there on. Every stack says in words why it ends. Memory that is unknown ends a stack;
+// nothing is made up for it.
+//
+// Stacks are hostile: they may have been written by the input that killed. The walk is bounded, and a stack
+// that returns to where no code is, is called smashed.
+package unwind
+
+import (
+	"fmt"
+
+	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/image"
+)
+
+// Stack is one thread's calls.
+type Stack struct {
+	TID      int
+	Regs     elfcore.Registers
+	Frames   []Frame // innermost first; recursion is folded
+	Total    int     // frames walked, before folding
+	End      string  // why there are no more, in words
+	Smashed  bool    // it ends at a return address that is no code
+	Overflow bool    // the stack pointer lies outside all writable memory
+}
+
+// Frame is one call.
+type Frame struct {
+	Index         int           // in the stack before folding
+	PC            place.Address // the next instruction; of a caller, where the call returns to
+	SP            place.Address
+	CFA           place.Address // the stack pointer before the call; 0 if unknown
+	Trust         finding.Trust
+	Signal        bool          // a signal handler's return trampoline: the next frame was interrupted
+	Module        *image.Module // nil if the PC is in none
+	Offset        place.Offset  // of the PC in Module
+	Function      string        // empty if unknown
+	FunctionStart place.Address // with FunctionEnd the function's bounds, also where it has no name; 0 if unknown
+	FunctionEnd   place.Address
+	Nearest       string       // the nearest symbol below, where no symbol covers the PC
+	Into          place.Offset // of the PC, from the function's start or from Nearest
+	Repeats       int          // recursion: this frame and its neighbours of the same number stand for so many rounds
+
+	regs  registers
+	exact bool // the PC is that of an instruction about to run, not of a return
+}
+
+// Reg is a register's value in this frame, by its DWARF number; false if the callees have not kept it.
+func (f Frame) Reg(n int) (uint64, bool) { return f.regs.get(n) }
+
+// Lookup is the address to look this frame's code up by: for a caller the call itself. The address behind
+// it may belong to the next function, if the call never comes back.
+func (f Frame) Lookup() place.Address {
+	if f.exact || f.PC == 0 {
+		return f.PC
+	}
+	return f.PC - 1
+}
+
+// LiveRange is the stack memory from the innermost frame to the outermost one's CFA.
+func (s Stack) LiveRange() (lo, hi place.Address) {
+	lo = s.Regs.SP()
+	hi = lo
+	for _, f := range s.Frames {
+		if f.Signal {
+			break // beyond lies another stack, if the handler ran on its own
+		}
+		hi = max(hi, f.SP, f.CFA)
+	}
+	return lo, hi
+}
+
+// Threads unwinds all threads, in the core's order.
+func Threads(im *image.Image) []Stack {
+	stacks := make([]Stack, len(im.Core.Threads))
+	w := newWalker(im)
+	for i, t := range im.Core.Threads {
+		stacks[i] = w.thread(t)
+	}
+	return stacks
+}
+
+// Thread unwinds one thread.
+func Thread(im *image.Image, t elfcore.Thread) Stack { return newWalker(im).thread(t) }
+
+// maxFrames bounds a walk: 16 MiB of the smallest frames that a call can make.
+const maxFrames = 1 << 20
+
+// keptRegisters is how many innermost frames keep their registers; of a recursion's thousands nobody
+// asks for them.
+const keptRegisters = 256
+
+// walker goes from frame to frame. What it learns of the code it keeps, for recursion and for the next
+// thread.
+type walker struct {
+	im        *image.Image
+	rows      map[place.Address]*row
+	functions map[place.Address]place.Address // start by address
+}
+
+func newWalker(im *image.Image) *walker {
+	return &walker{im: im, rows: map[place.Address]*row{}, functions: map[place.Address]place.Address{}}
+}
+
+// step is a frame as it was walked.
+type step struct {
+	pc, sp, cfa place.Address
+	trust       finding.Trust
+	signal      bool
+	exact       bool
+}
+
+func (s step) lookup() place.Address { return Frame{PC: s.pc, exact: s.exact}.Lookup() }
+
+func (w *walker) thread(t elfcore.Thread) Stack {
+	steps, kept, end := w.walk(fromCore(t.Regs))
+	s := Stack{TID: t.TID, Regs: t.Regs, Total: len(steps), End: end.why, Smashed: end.smashed}
+	s.Overflow = !w.writable(t.Regs.SP())
+	for _, k := range fold(steps, w.functionStart) {
+		f := w.frame(steps[k.index])
+		f.Index, f.Repeats = k.index, k.repeats
+		if k.index < len(kept) {
+			f.regs = kept[k.index]
+		}
+		s.Frames = append(s.Frames, f)
+	}
+	return s
+}
+
+// ending is why a stack has no more frames.
+type ending struct {
+	why     string
+	smashed bool
+}
+
+func endsf(format string, args ...any) *ending { return &ending{why: fmt.Sprintf(format, args...)} }
+
+// walk goes from the innermost frame outwards.
+func (w *walker) walk(regs registers) (steps []step, kept []registers, end ending) {
+	here := step{trust: finding.TrustContext, exact: true}
+	for len(steps) < maxFrames {
+		here.pc, here.sp = regs.address(regPC), regs.address(regSP)
+		caller, next, why := w.caller(here, regs)
+		here.cfa, here.signal = caller.cfa, caller.signal
+		steps = append(steps, here)
+		if len(kept) < keptRegisters {
+			kept = append(kept, regs)
+		}
+		if why != nil {
+			return steps, kept, *why
+		}
+		here = step{trust: here.inherit(caller.trust), exact: caller.signal}
+		regs = next
+	}
+	return steps, kept, *endsf("more than %d frames", maxFrames)
+}
+
+// inherit is the trust in a frame that was found from this one: a sound step from a guess is a guess.
+func (s step) inherit(found finding.Trust) finding.Trust {
+	if s.trust.Guessed() && !found.Guessed() {
+		return s.trust
+	}
+	return found
+}
+
+// frame names a step.
+func (w *walker) frame(s step) Frame {
+	f := Frame{PC: s.pc, SP: s.sp, CFA: s.cfa, Trust: s.trust, Signal: s.signal, exact: s.exact}
+	module, fn, ok := w.im.Function(f.Lookup())
+	if module == nil {
+		return f
+	}
+	f.Module, f.Offset = module, module.Offset(f.PC)
+	if ok {
+		f.Function = fn.Name
+		f.FunctionStart, f.FunctionEnd = place.Address(fn.Start)+module.Bias, place.Address(fn.End)+module.Bias
+		f.Into = place.Offset(f.PC - f.FunctionStart)
+	}
+	if f.Function == "" && module.File != nil {
+		if name, start, ok := module.File.NearestSymbol(uint64(f.Lookup() - module.Bias)); ok {
+			f.Nearest, f.Into = name, place.Offset(f.PC-module.Bias)-place.Offset(start)
+		}
+	}
+	return f
+}
+
+// functionStart is the identity of the function at an address; the address itself where it is unknown.
+func (w *walker) functionStart(a place.Address) place.Address {
+	start, known := w.functions[a]
+	if !known {
+		start = a
+		if module, fn, ok := w.im.Function(a); ok {
+			start = place.Address(fn.Start) + module.Bias
+		}
+		w.functions[a] = start
+	}
+	return start
+}

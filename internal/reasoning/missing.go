@@ -1,0 +1,71 @@
+package reasoning
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading"
+	"github.com/inquest-project/inquest/internal/reasoning/death"
+	"github.com/inquest-project/inquest/internal/reasoning/moment"
+)
+
+// tellMissing lists the evidence that was not there: what would have told more, the most telling first.
+func tellMissing(f *finding.Findings, r *reading.Reading, d death.Death, when moment.Moment) {
+	missing := func(what string, facts ...string) {
+		m := finding.Missing{What: what, Facts: map[string]string{}}
+		for i := 0; i+1 < len(facts); i += 2 {
+			m.Facts[facts[i]] = facts[i+1]
+		}
+		f.Missing = append(f.Missing, m)
+	}
+	if r.Image == nil {
+		missing("core")
+	} else {
+		if core := r.Image.Core; core.Expected > core.Size {
+			missing("rest of the core", "share", percent(core.Size, core.Expected))
+		}
+		if names := withoutBinary(r); len(names) > 0 {
+			missing("binaries", "names", strings.Join(names, ", "), "count", fmt.Sprint(len(names)))
+		}
+		if f.Culprit != nil && f.Culprit.Function == "" {
+			missing("symbols", "module", f.Culprit.Module, "build", string(f.Culprit.BuildID))
+		}
+	}
+	if r.Traffic == nil {
+		missing("capture")
+	} else {
+		if r.Traffic.Dropped > 0 {
+			missing("dropped packets", "count", fmt.Sprint(r.Traffic.Dropped))
+		}
+		if n := alreadyOpen(when); n > 0 {
+			missing("beginning of the capture", "count", fmt.Sprint(n))
+		}
+	}
+	if when.Record == nil {
+		missing("log record")
+	}
+}
+
+// withoutBinary names the modules whose code could not be read, those on the dying stack first of all.
+func withoutBinary(r *reading.Reading) []string {
+	var names []string
+	for _, m := range r.Image.Modules {
+		if m.File == nil && m.Problem != "" {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// alreadyOpen counts the dead process's conversations whose beginning was not captured: what they had
+// brought before is not known.
+func alreadyOpen(when moment.Moment) int {
+	n := 0
+	for _, own := range when.Own {
+		if own.Conversation.Transport == "tcp" && !own.Conversation.OpenerKnown {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,182 @@
+package moment
+
+import (
+	"slices"
+	"time"
+
+	"github.com/inquest-project/inquest/internal/evidence/logs"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+)
+
+// burst is what the capture shows of a death: the sockets that the kernel closed together.
+type burst struct {
+	service   *service
+	start     time.Time // the first close; zero where datagrams show no end
+	end       time.Time // the last close
+	lastWords time.Time // the dead process's last payload before
+	siblings  bool      // the service spoke on, in conversations that were open then
+	restsOn   []string
+	weight    int
+}
+
+const (
+	// The kernel closes all sockets of a process within a few milliseconds; between two closes of one
+	// burst lies the work of freeing what was in between.
+	burstGap = 25 * time.Millisecond
+
+	// A core of many gigabytes takes this long to write; sockets close only after it.
+	longestDump = 30 * time.Second
+
+	// A burst elsewhere than the log says is believed, against the log's clock, from this many abrupt
+	// closes on.
+	enoughWithoutLog = 3
+)
+
+// findBurst looks for the closing of the dead process's sockets: near the log record if there is one,
+// else anywhere.
+func findBurst(services []*service, record *logs.Record) *burst {
+	var near, anywhere *burst
+	for _, s := range services {
+		for _, b := range bursts(s) {
+			if heavier(b, anywhere) {
+				anywhere = b
+			}
+			if record != nil && isNear(b, record.Time) && heavier(b, near) {
+				near = b
+			}
+		}
+	}
+	switch {
+	case near != nil:
+		return near
+	case anywhere != nil && (record == nil || record.Time.IsZero() || anywhere.weight >= enoughWithoutLog*abruptWeight):
+		return anywhere
+	}
+	return nil
+}
+
+func heavier(b, than *burst) bool {
+	return than == nil || b.weight > than.weight || b.weight == than.weight && b.start.Before(than.start)
+}
+
+func isNear(b *burst, t time.Time) bool {
+	if b.start.IsZero() {
+		return b.lastWords.Before(t.Add(recordLate))
+	}
+	return b.start.After(t.Add(-recordEarly)) && b.start.Before(t.Add(longestDump))
+}
+
+// What speaks for a burst: each abrupt close, each other close, the service's silence afterwards.
+const (
+	abruptWeight  = 3
+	silenceWeight = 6
+)
+
+// bursts are a service's groups of closes that hold an abrupt one, and its falling silent.
+func bursts(s *service) []*burst {
+	if s.udp {
+		return silence(s)
+	}
+	var closing []*dialog
+	for _, d := range s.dialogs {
+		if d.closing != nil {
+			closing = append(closing, d)
+		}
+	}
+	slices.SortFunc(closing, func(a, b *dialog) int { return a.closing.Time.Compare(b.closing.Time) })
+	var found []*burst
+	for len(closing) > 0 {
+		n := 1
+		for n < len(closing) && closing[n].closing.Time.Sub(closing[n-1].closing.Time) <= burstGap {
+			n++
+		}
+		if slices.ContainsFunc(closing[:n], (*dialog).abrupt) {
+			found = append(found, newBurst(s, closing[:n]))
+		}
+		closing = closing[n:]
+	}
+	return found
+}
+
+func newBurst(s *service, closing []*dialog) *burst {
+	// An ordinary close just before belongs to the living process: begin with the first abrupt one.
+	first := slices.IndexFunc(closing, (*dialog).abrupt)
+	for first > 0 && closing[first].closing.Time.Sub(closing[first-1].closing.Time) < burstGap/10 && !spokeJustBefore(closing[first-1]) {
+		first--
+	}
+	closing = closing[first:]
+	b := &burst{service: s, start: closing[0].closing.Time, end: closing[len(closing)-1].closing.Time}
+	for _, d := range closing {
+		b.weight++
+		if d.abrupt() {
+			b.weight += abruptWeight - 1
+		}
+		if len(b.restsOn) < 3 {
+			b.restsOn = append(b.restsOn, frameRef(d.closing.Frame))
+		}
+	}
+	for _, d := range s.dialogs {
+		if d.conversation.Start.Before(b.start) && d.lastSent.After(b.end) {
+			b.siblings = true
+		}
+	}
+	heard := s.dialogs
+	if b.siblings {
+		heard = closing // the others' words are other processes'
+	}
+	b.lastWords = lastWordsBefore(heard, b.start)
+	if !s.lastSent.After(b.end) {
+		b.weight += silenceWeight
+	}
+	return b
+}
+
+// spokeJustBefore says whether a side closed right after it had answered, as daemons do that keep no
+// connection.
+func spokeJustBefore(d *dialog) bool {
+	return !d.lastSent.IsZero() && d.closing.Time.Sub(d.lastSent) < burstGap
+}
+
+func lastWordsBefore(dialogs []*dialog, t time.Time) time.Time {
+	var last time.Time
+	for _, d := range dialogs {
+		for _, sent := range d.conversation.Messages(d.side.Other()) {
+			for _, seg := range sent.Segments {
+				if seg.Time.Before(t) {
+					last = maxTime(last, seg.Time)
+				}
+			}
+		}
+	}
+	return last
+}
+
+// silence is what a death looks like over datagrams: questions go on, answers don't, and sooner or
+// later the host reports that nobody has the port.
+func silence(s *service) []*burst {
+	unheard := s.unheard(s.lastSent)
+	if unheard == 0 || s.lastSent.IsZero() {
+		return nil
+	}
+	b := &burst{service: s, start: s.closed, end: s.closed, lastWords: s.lastSent, weight: min(unheard, silenceWeight)}
+	if !s.closed.IsZero() {
+		b.weight += silenceWeight
+	}
+	for _, d := range s.dialogs {
+		if d.lastSent.Equal(s.lastSent) {
+			sent := d.conversation.Messages(d.side.Other())
+			b.restsOn = append(b.restsOn, frameRef(lastFrame(sent[len(sent)-1])))
+		}
+		if u := d.conversation.Unreachable; u != nil && u.Time.Equal(s.closed) {
+			b.restsOn = append(b.restsOn, frameRef(u.Frame))
+		}
+	}
+	return []*burst{b}
+}
+
+func lastFrame(m *conversation.Message) int { return slices.Max(append(m.Frames(), 0)) }
+
+// covers says whether an instant lies in the burst.
+func (b *burst) covers(t time.Time) bool {
+	return b != nil && !b.start.IsZero() && !t.Before(b.start) && !t.After(b.end.Add(burstGap))
+}

@@ -1,0 +1,167 @@
+// Package moment finds when a process died, by which clock, and which of the captured conversations
+// were its own.
+//
+// No single clock tells. The audit record is stamped at the start of dumping by the kernel's coarse
+// clock; the capture shows the process's last words and, later, the burst of FIN and RST by which the
+// kernel closes its sockets once the core is written. The death lies between the last words and the
+// first close of the burst, and near the record. Where record and burst disagree by more than either
+// can be wrong, the host's clock and the capture's differ, and the capture's is kept.
+//
+// Judge is the whole story.
+package moment
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"time"
+
+	"github.com/inquest-project/inquest/internal/evidence/logs"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+)
+
+// The record's coarse clock: measured at HZ=250 the record precedes the killing packet by up to 6 ms;
+// at HZ=100 a tick is 10 ms. The capture's own stamps are exact.
+const (
+	recordEarly = 7 * time.Millisecond
+	recordLate  = 14 * time.Millisecond
+)
+
+// Process is what is known of the dead process from elsewhere than the wire.
+type Process struct {
+	PID        int
+	Command    string
+	Executable string                    // path, or its base name
+	Signal     int                       // 0 if unknown
+	Names      func(netip.AddrPort) bool // whether the core's memory holds this socket address; nil without a core
+}
+
+// Moment is when, and whose conversations.
+type Moment struct {
+	Earliest, Latest time.Time // zero if unknown; by the capture's clock where there is a capture
+	Clock            string    // "capture", "audit", "kernel"
+	RestsOn          []string
+	Offset           *time.Duration // host's clock minus capture's, where both tell and differ
+	Record           *logs.Record   // the log record of this death
+	Servers          []string       // the daemon's listening ends
+	Own              []Own
+	Siblings         bool // other processes served the same ends and lived on
+}
+
+// State is how a conversation stood at the death, seen from the dead process.
+type State string
+
+// The states.
+const (
+	ClosedFIN State = "fin"       // closed by the death, all input read
+	ClosedRST State = "rst"       // closed by the death, at least the last byte unread
+	Ended     State = "ended"     // over before the death
+	Open      State = "open"      // nothing shows how it ended
+	Survived  State = "survived"  // its server spoke after the death: another process's
+	Datagrams State = "datagrams" // UDP, which nothing closes
+)
+
+// Own is a conversation that may have been the dead process's.
+type Own struct {
+	Conversation *conversation.Conversation
+	Side         conversation.Side // the dead process's
+	State        State
+	Close        *conversation.Close // by the dead process's side, at the death
+	Outbound     bool                // the dead process opened it
+}
+
+// Judge finds the moment. Traffic may be nil.
+func Judge(process Process, traffic *conversation.Traffic, records []logs.Record) Moment {
+	m := Moment{Record: matchingRecord(process, records)}
+	m.fromRecord()
+	if traffic == nil || len(traffic.Conversations) == 0 {
+		return m
+	}
+	services := findServices(traffic)
+	b := findBurst(services, m.Record)
+	m.fromBurst(b)
+	m.own(process, traffic, services, b)
+	return m
+}
+
+// fromRecord takes the interval from the log alone.
+func (m *Moment) fromRecord() {
+	if m.Record == nil || m.Record.Time.IsZero() {
+		return
+	}
+	m.Earliest, m.Latest = m.Record.Time.Add(-recordEarly), m.Record.Time.Add(recordLate)
+	m.Clock = string(m.Record.Kind)
+	m.RestsOn = []string{m.Record.Source}
+}
+
+// fromBurst narrows the interval by what the capture shows.
+func (m *Moment) fromBurst(b *burst) {
+	if b == nil {
+		return
+	}
+	earliest, latest := b.lastWords, b.start
+	if latest.IsZero() {
+		latest = m.Latest // datagrams only, and no port was reported closed
+	}
+	rests := b.restsOn
+	near := !m.Latest.IsZero() && m.Latest.After(earliest) && m.Earliest.Before(latest)
+	switch {
+	case near:
+		// Both clocks agree: the record says not later than its span, and the burst not later than its
+		// first close, which a large core delays by seconds.
+		earliest, latest = maxTime(earliest, m.Earliest), minTime(latest, m.Latest)
+		rests = append(m.RestsOn, rests...)
+	case m.Record != nil && !m.Record.Time.IsZero():
+		offset := m.Record.Time.Sub(b.start)
+		m.Offset = &offset
+		rests = append(m.RestsOn, rests...)
+	}
+	m.Earliest, m.Latest, m.Clock, m.RestsOn = earliest, latest, "capture", rests
+}
+
+// matchingRecord picks the record of this death: of this pid and program first, else of this program,
+// else the last one. Pids are reused and a record's comm is a thread's name, so neither alone decides.
+func matchingRecord(p Process, records []logs.Record) *logs.Record {
+	var best *logs.Record
+	bestScore := -1
+	for i := range records {
+		r := &records[i]
+		score := 0
+		if p.PID != 0 && (r.PID == p.PID || r.TID == p.PID) {
+			score += 4
+		}
+		if p.Executable != "" && r.Executable != "" && path.Base(r.Executable) == path.Base(p.Executable) {
+			score += 3
+		}
+		if p.Command != "" && r.Command == p.Command {
+			score += 2
+		}
+		if p.Signal != 0 && r.Signal == p.Signal {
+			score++
+		}
+		known := p.PID != 0 || p.Executable != "" || p.Command != ""
+		if known && score < 2 {
+			continue // another program's death
+		}
+		if score >= bestScore {
+			best, bestScore = r, score
+		}
+	}
+	return best
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func minTime(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func frameRef(n int) string { return fmt.Sprintf("frame %d", n) }

@@ -1,0 +1,118 @@
+package moment
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+)
+
+// own sorts out which conversations the dead process had: those of the services that fell with it,
+// and those that it opened itself.
+func (m *Moment) own(process Process, traffic *conversation.Traffic, services []*service, b *burst) {
+	fell := m.fallen(services, b)
+	m.Siblings = b != nil && b.siblings
+	served := map[*conversation.Conversation]bool{}
+	var hosts []netip.Addr
+	for _, s := range fell {
+		m.Servers = append(m.Servers, s.name)
+		for _, d := range s.dialogs {
+			served[d.conversation] = true
+			hosts = append(hosts, d.conversation.Ends[d.side].Addr())
+			m.take(d, b, false)
+		}
+	}
+	for _, c := range traffic.Conversations {
+		if served[c] || c.Refused {
+			continue
+		}
+		for _, side := range []conversation.Side{conversation.Opener, conversation.Responder} {
+			if d := view(c, side); m.called(process, d, hosts, b) {
+				m.take(d, b, true)
+				break
+			}
+		}
+	}
+}
+
+// fallen are the services that went down in the burst. Without a burst it is the one that most
+// messages were left unheard by after the death, or failing that the busiest.
+func (m *Moment) fallen(services []*service, b *burst) []*service {
+	if b != nil {
+		fell := []*service{b.service}
+		for _, s := range services {
+			if s != b.service && fellWith(s, b) {
+				fell = append(fell, s)
+			}
+		}
+		return fell
+	}
+	if len(services) == 0 {
+		return nil
+	}
+	best, most := services[0], 0
+	if !m.Latest.IsZero() {
+		for _, s := range services {
+			if n := s.unheard(m.Latest); n > most {
+				best, most = s, n
+			}
+		}
+	}
+	return []*service{best}
+}
+
+func fellWith(s *service, b *burst) bool {
+	if s.lastSent.After(b.end) && !b.end.IsZero() {
+		return false
+	}
+	return slices.ContainsFunc(s.dialogs, func(d *dialog) bool {
+		return d.closing != nil && b.covers(d.closing.Time)
+	})
+}
+
+// called says whether the dead process was the caller in a conversation: its socket closed in the
+// burst, or it fell silent and the core's memory names the peer, or, without a core, the caller's
+// address is the daemon's host.
+func (m *Moment) called(process Process, d *dialog, hosts []netip.Addr, b *burst) bool {
+	peer := d.conversation.Ends[d.side.Other()]
+	if d.conversation.OpenerKnown && d.side != conversation.Opener {
+		return false
+	}
+	if !peer.IsValid() || !slices.Contains(hosts, d.conversation.Ends[d.side].Addr()) {
+		return false
+	}
+	if b != nil && !b.end.IsZero() && d.lastSent.After(b.end) {
+		return false
+	}
+	if d.closing != nil && b.covers(d.closing.Time) && d.abrupt() {
+		return true
+	}
+	return process.Names == nil || process.Names(peer)
+}
+
+// take adds a conversation that was there before the death.
+func (m *Moment) take(d *dialog, b *burst, outbound bool) {
+	c := d.conversation
+	if !m.Latest.IsZero() && c.Start.After(m.Latest) {
+		return
+	}
+	own := Own{Conversation: c, Side: d.side, State: Open, Outbound: outbound}
+	switch {
+	case c.Transport == "udp":
+		own.State = Datagrams
+	case b == nil:
+		if d.closing != nil && !m.Earliest.IsZero() && d.closing.Time.Before(m.Earliest) {
+			own.State = Ended
+		}
+	case d.lastSent.After(b.end):
+		own.State = Survived
+	case d.closing != nil && b.covers(d.closing.Time):
+		own.State, own.Close = ClosedFIN, d.closing
+		if d.closing.RST {
+			own.State = ClosedRST
+		}
+	case d.closing != nil && d.closing.Time.Before(b.start), !d.peerReset.IsZero() && d.peerReset.Before(b.start):
+		own.State = Ended
+	}
+	m.Own = append(m.Own, own)
+}

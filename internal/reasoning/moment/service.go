@@ -1,0 +1,114 @@
+package moment
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+)
+
+// service is one listening end with all its conversations: what one daemon, or several processes of
+// it, answered on.
+type service struct {
+	name     string
+	dialogs  []*dialog // ordered by start
+	udp      bool
+	lastSent time.Time // by the service, over all dialogs
+	refused  []time.Time
+	closed   time.Time // UDP: the first port-unreachable that the service's host sent
+}
+
+// dialog is a conversation seen from one side.
+type dialog struct {
+	conversation *conversation.Conversation
+	side         conversation.Side // whose view
+	received     []*conversation.Message
+	firstSent    time.Time           // zero: never
+	lastSent     time.Time           // zero: never
+	closing      *conversation.Close // the first FIN or RST by side
+	peerReset    time.Time           // when the peer reset it; zero: never
+}
+
+func view(c *conversation.Conversation, side conversation.Side) *dialog {
+	d := &dialog{conversation: c, side: side, received: c.Messages(side)}
+	if sent := c.Messages(side.Other()); len(sent) > 0 {
+		d.firstSent, d.lastSent = sent[0].Start, sent[len(sent)-1].End
+	}
+	for i := range c.Closes {
+		switch closing := &c.Closes[i]; {
+		case closing.Side == side && d.closing == nil:
+			d.closing = closing
+		case closing.Side != side && closing.RST && d.peerReset.IsZero():
+			d.peerReset = closing.Time
+		}
+	}
+	return d
+}
+
+// abrupt says whether a side closed as a living daemon seldom does: with input unread, or with the
+// last message unanswered.
+func (d *dialog) abrupt() bool {
+	if d.closing == nil {
+		return false
+	}
+	return d.closing.RST || len(d.received) > 0 && d.received[len(d.received)-1].Answered == nil
+}
+
+// findServices groups the conversations by the end that was called. Where a capture began in the
+// middle of a conversation, the end that more conversations share is the one that was called.
+func findServices(traffic *conversation.Traffic) []*service {
+	shared := map[string]int{}
+	for _, c := range traffic.Conversations {
+		shared[c.Names[conversation.Opener]]++
+		shared[c.Names[conversation.Responder]]++
+	}
+	byName := map[string]*service{}
+	for _, c := range traffic.Conversations {
+		side := conversation.Responder
+		if !c.OpenerKnown && shared[c.Names[conversation.Opener]] > shared[c.Names[conversation.Responder]] {
+			side = conversation.Opener
+		}
+		key := c.Transport + " " + c.Names[side]
+		s := byName[key]
+		if s == nil {
+			s = &service{name: c.Names[side], udp: c.Transport == "udp"}
+			byName[key] = s
+		}
+		s.add(c, side)
+	}
+	services := make([]*service, 0, len(byName))
+	for _, s := range byName {
+		services = append(services, s)
+	}
+	slices.SortFunc(services, func(a, b *service) int {
+		return cmp.Or(len(b.dialogs)-len(a.dialogs), cmp.Compare(a.name, b.name))
+	})
+	return services
+}
+
+func (s *service) add(c *conversation.Conversation, side conversation.Side) {
+	if c.Refused {
+		s.refused = append(s.refused, c.Start)
+		return
+	}
+	d := view(c, side)
+	s.dialogs = append(s.dialogs, d)
+	s.lastSent = maxTime(s.lastSent, d.lastSent)
+	if c.Unreachable != nil && c.Unreachable.Side == side && (s.closed.IsZero() || c.Unreachable.Time.Before(s.closed)) {
+		s.closed = c.Unreachable.Time
+	}
+}
+
+// unheard counts the messages that came after an instant and that nobody answered.
+func (s *service) unheard(after time.Time) int {
+	n := len(s.refused)
+	for _, d := range s.dialogs {
+		for _, m := range d.received {
+			if m.End.After(after) && m.Answered == nil {
+				n++
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,219 @@
+// Package reasoning is the third room: what the evidence means. Analyze answers the seven questions as
+// far as the evidence goes, as plain facts; the sentences are telling's.
+package reasoning
+
+import (
+	"cmp"
+	"net/netip"
+
+	"github.com/inquest-project/inquest/internal/evidence/logs"
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading"
+	"github.com/inquest-project/inquest/internal/reasoning/death"
+	"github.com/inquest-project/inquest/internal/reasoning/moment"
+	"github.com/inquest-project/inquest/internal/reasoning/weigh"
+)
+
+// Analyze concludes what can be concluded. The second result is false if nothing shows a death.
+func Analyze(r *reading.Reading, weights weigh.Table) (*finding.Findings, bool) {
+	f := &finding.Findings{Version: 1}
+	d, when := Death(r)
+	c := weigh.NewCase(r.Image, r.Stacks, d, when)
+
+	tellProcess(f, r, when)
+	tellDeath(f, r, d, when)
+	tellThreads(f, r, d)
+	tellModules(f, r)
+	tellTraffic(f, r, when, c)
+	if len(c.Candidates) == 0 && r.Image != nil {
+		c.FromMemory()
+	}
+	ranking := weigh.Rank(c, weights)
+	tellSuspects(f, c, ranking)
+	tellMissing(f, r, d, when)
+	tellProblems(f, r)
+	return f, f.Death != nil
+}
+
+// Death finds how and when, in the order in which each helps the other: the core names the process that
+// the log is searched for, and the log's signal judges a trace that has none.
+func Death(r *reading.Reading) (death.Death, moment.Moment) {
+	var d death.Death
+	process := moment.Process{}
+	if r.Image != nil {
+		d = death.Judge(r.Image, r.Stacks)
+		process = processOf(r)
+	}
+	when := moment.Judge(process, r.Traffic, r.Logs)
+	if r.Image == nil && len(r.Traces) > 0 {
+		signal := r.Traces[0].Signal
+		if signal == 0 && when.Record != nil {
+			signal = when.Record.Signal
+		}
+		d = death.FromTrace(r.Traces[0], signal)
+	}
+	return d, when
+}
+
+func processOf(r *reading.Reading) moment.Process {
+	core := r.Image.Core
+	p := moment.Process{PID: core.Process.PID, Command: core.Process.Command, Signal: core.Signal.Number}
+	if exe := r.Image.Executable(); exe != nil {
+		p.Executable = exe.Path
+	}
+	if held := weigh.SocketAddresses(r.Image); len(held) > 0 {
+		p.Names = func(a netip.AddrPort) bool { return held[a] }
+	}
+	return p
+}
+
+func tellProcess(f *finding.Findings, r *reading.Reading, when moment.Moment) {
+	p := &finding.Process{}
+	if record := when.Record; record != nil {
+		p.Command, p.Executable, p.PID = record.Command, record.Executable, cmp.Or(record.PID, record.TID)
+	}
+	if r.Image == nil {
+		if *p != (finding.Process{}) {
+			f.Process = p
+		}
+		return
+	}
+	if core := r.Image.Core; core.Process.Known {
+		p.PID, p.Command, p.Arguments = core.Process.PID, core.Process.Command, core.Process.Arguments
+		p.UID = &core.Process.UID
+	}
+	p.Threads = len(r.Image.Core.Threads)
+	p.Machine = machineName(r.Image.Core.Machine)
+	if exe := r.Image.Executable(); exe != nil {
+		p.Executable, p.BuildID = exe.Path, exe.BuildID
+	}
+	f.Process = p
+}
+
+func tellDeath(f *finding.Findings, r *reading.Reading, d death.Death, when moment.Moment) {
+	found := d.Finding
+	if record := when.Record; record != nil && found.SignalNumber == 0 {
+		fromRecord(&found, record)
+	}
+	if !when.Latest.IsZero() {
+		interval := &finding.Interval{
+			Earliest: when.Earliest.UTC(), Latest: when.Latest.UTC(), Clock: when.Clock, RestsOn: when.RestsOn,
+		}
+		if when.Offset != nil {
+			ms := float64(when.Offset.Microseconds()) / 1000
+			interval.OffsetMS = &ms
+		}
+		found.Time = interval
+	}
+	if found.SignalNumber == 0 && found.Mechanism == nil && r.Image == nil && len(r.Traces) == 0 && when.Record == nil {
+		return // captures alone don't show that anybody died
+	}
+	f.Death, f.Culprit = &found, d.Culprit
+}
+
+// fromRecord takes what a log alone knows of a death.
+func fromRecord(d *finding.Death, record *logs.Record) {
+	d.SignalNumber, d.Signal = record.Signal, death.SignalName(record.Signal)
+	if d.Mechanism == nil && record.Signal != 0 {
+		d.Mechanism = &finding.Mechanism{Kind: finding.SignalOnly}
+	}
+}
+
+func tellTraffic(f *finding.Findings, r *reading.Reading, when moment.Moment, c *weigh.Case) {
+	if r.Traffic == nil {
+		return
+	}
+	t := &finding.Traffic{
+		Packets:       r.Traffic.Packets,
+		Conversations: len(r.Traffic.Conversations),
+		Own:           len(when.Own),
+		Messages:      len(c.Candidates),
+		Servers:       when.Servers,
+	}
+	for _, own := range when.Own {
+		switch own.State {
+		case moment.ClosedFIN:
+			t.ClosedFIN++
+		case moment.ClosedRST:
+			t.ClosedRST++
+		}
+	}
+	f.Traffic = t
+}
+
+// shownBest is how many suspects are told; the rest of the probability is theirs.
+const shownBest = 10
+
+func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking) {
+	f.Candidates = len(ranking.Candidates)
+	if len(ranking.Candidates) == 0 {
+		return
+	}
+	for i, candidate := range ranking.Candidates[:min(shownBest, len(ranking.Candidates))] {
+		if candidate.Bits < 0 {
+			break
+		}
+		s := finding.Suspect{
+			Message:     message(candidate),
+			Probability: candidate.Probability,
+			Bits:        candidate.Bits,
+			Evidence:    candidate.Observations,
+		}
+		if i == 0 {
+			for _, earlier := range weigh.Accomplices(c, candidate) {
+				s.With = append(s.With, message(earlier))
+			}
+		}
+		f.Suspects = append(f.Suspects, s)
+	}
+	f.None = &finding.None{Probability: ranking.None, Prior: weigh.NonePrior}
+	for _, candidate := range weigh.Acquitted(ranking) {
+		f.Acquitted = append(f.Acquitted, finding.Acquitted{
+			Message: message(candidate), Probability: candidate.Probability, Evidence: candidate.Observations,
+		})
+	}
+}
+
+// keptBytes bounds how much of a message goes into the findings.
+const keptBytes = 64 << 10
+
+func message(c *weigh.Candidate) finding.Message {
+	m := finding.Message{
+		Source:   finding.FromMemory,
+		Length:   len(c.Data),
+		Protocol: c.Dissection.Protocol,
+		Summary:  c.Dissection.Summary,
+		Fields:   c.Dissection.Fields,
+		Bytes:    c.Data[:min(keptBytes, len(c.Data))],
+	}
+	if c.Memory != nil {
+		m.Address = &c.Memory.Address
+	}
+	if c.Message == nil {
+		if c.Peer.IsValid() {
+			m.Client = c.Peer.String()
+		}
+		return m
+	}
+	conv := c.Message.Conversation
+	end := c.Message.End.UTC()
+	m.Source, m.Capture, m.Transport, m.Time = finding.FromWire, conv.Capture, conv.Transport, &end
+	m.Client, m.Server = conv.Names[c.Own.Side.Other()], conv.Names[c.Own.Side]
+	m.Direction = "inbound"
+	if c.Own.Outbound {
+		m.Direction = "outbound"
+	}
+	m.Frames, m.Length = c.Message.Frames(), c.Message.Length
+	return m
+}
+
+func tellProblems(f *finding.Findings, r *reading.Reading) {
+	for _, d := range r.Problems {
+		p := finding.Problem{Part: d.Part, Says: d.Problem}
+		if d.Offset >= 0 {
+			p.Offset = &d.Offset
+		}
+		f.Problems = append(f.Problems, p)
+	}
+}
+

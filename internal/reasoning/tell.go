@@ -1,0 +1,110 @@
+package reasoning
+
+import (
+	"debug/elf"
+	"fmt"
+	"path"
+
+	"github.com/inquest-project/inquest/internal/evidence/backtrace"
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+	"github.com/inquest-project/inquest/internal/reasoning/death"
+)
+
+// machineName is what uname -m calls a machine.
+func machineName(m elf.Machine) string {
+	switch m {
+	case elf.EM_X86_64:
+		return "x86_64"
+	case elf.EM_AARCH64:
+		return "aarch64"
+	}
+	return m.String()
+}
+
+// tellThreads puts the thread that died of it first, then the core's order.
+func tellThreads(f *finding.Findings, r *reading.Reading, d death.Death) {
+	if r.Image == nil {
+		tellTraces(f, r.Traces)
+		return
+	}
+	for i, stack := range r.Stacks {
+		t := thread(stack)
+		if t.Died = i == d.Thread; t.Died {
+			f.Threads = append([]finding.Thread{t}, f.Threads...)
+		} else {
+			f.Threads = append(f.Threads, t)
+		}
+	}
+}
+
+// shownFrames bounds how many frames of one thread go into the findings.
+const shownFrames = 256
+
+func thread(stack unwind.Stack) finding.Thread {
+	t := finding.Thread{TID: stack.TID, End: stack.End, Registers: map[string]place.Address{}}
+	if stack.Total > len(stack.Frames) {
+		t.Total = stack.Total
+	}
+	for name, value := range stack.Regs.Named() {
+		t.Registers[name] = place.Address(value)
+	}
+	for _, fr := range stack.Frames[:min(shownFrames, len(stack.Frames))] {
+		t.Frames = append(t.Frames, frame(fr))
+	}
+	return t
+}
+
+func frame(fr unwind.Frame) finding.Frame {
+	out := finding.Frame{
+		PC: &fr.PC, Function: fr.Function, Nearest: fr.Nearest,
+		Trust: fr.Trust, Repeats: fr.Repeats, Signal: fr.Signal,
+	}
+	if fr.Function != "" || fr.Nearest != "" {
+		out.Into = &fr.Into
+	}
+	if m := fr.Module; m != nil {
+		out.Module, out.Path, out.BuildID, out.Offset = m.Name, m.Path, m.BuildID, &fr.Offset
+	}
+	return out
+}
+
+func tellTraces(f *finding.Findings, traces []backtrace.Trace) {
+	for _, trace := range traces {
+		for _, t := range trace.Threads {
+			told := finding.Thread{TID: t.ID, Died: t.Crashed}
+			for _, fr := range t.Frames {
+				told.Frames = append(told.Frames, finding.Frame{
+					PC: fr.PC, BuildID: fr.BuildID, Offset: fr.Offset, Function: fr.Function,
+					Module: moduleName(fr), File: fr.File, Line: fr.Line, Trust: finding.TrustPrinted,
+				})
+			}
+			f.Threads = append(f.Threads, told)
+		}
+	}
+}
+
+// moduleName is the base name of a printed frame's module, or its build ID.
+func moduleName(fr backtrace.Frame) string {
+	if fr.Module == "" {
+		return string(fr.BuildID)
+	}
+	return path.Base(fr.Module)
+}
+
+func tellModules(f *finding.Findings, r *reading.Reading) {
+	if r.Image == nil {
+		return
+	}
+	for _, m := range r.Image.Modules {
+		told := finding.Module{Path: m.Path, BuildID: m.BuildID, Start: m.Start, End: m.End, Problem: m.Problem}
+		if m.File != nil {
+			told.File = m.File.Path
+		}
+		f.Modules = append(f.Modules, told)
+	}
+}
+
+func percent(part, of int64) string { return fmt.Sprintf("%d %%", part*100/max(1, of)) }

@@ -1,0 +1,55 @@
+package weigh
+
+import (
+	"net/netip"
+
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reading/dissect"
+	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/reach"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+	"github.com/inquest-project/inquest/internal/reasoning/death"
+	"github.com/inquest-project/inquest/internal/reasoning/moment"
+)
+
+// NewCase gathers what is to be weighed: every message that the dead process received before it died,
+// and where its bytes stand in memory. The image is nil where there is no core.
+func NewCase(im *image.Image, stacks []unwind.Stack, d death.Death, when moment.Moment) *Case {
+	c := &Case{Image: im, Death: d, Moment: when, Functions: d.Functions}
+	if im != nil && d.Thread >= 0 && d.Thread < len(stacks) {
+		c.Stack = &stacks[d.Thread]
+		c.Held = reach.From(im, *c.Stack)
+	}
+	for _, own := range when.Own {
+		for _, m := range own.Conversation.Messages(own.Side) {
+			if when.Latest.IsZero() || !m.Start.After(when.Latest) {
+				c.Candidates = append(c.Candidates, newCandidate(own, m))
+			}
+		}
+	}
+	Locate(c)
+	return c
+}
+
+func newCandidate(own moment.Own, m *conversation.Message) *Candidate {
+	server := own.Conversation.Ends[conversation.Responder]
+	return &Candidate{
+		Message: m,
+		Own:     own,
+		Data:    m.Data,
+		Dissection: dissect.Message(m.Data, dissect.Hint{
+			Transport:  own.Conversation.Transport,
+			Port:       server.Port(),
+			FromClient: own.Side == conversation.Responder,
+			Listed:     m.Listed,
+		}),
+	}
+}
+
+// peer is the remote end of a candidate's conversation, or what memory tells of it.
+func (c *Candidate) peer() netip.AddrPort {
+	if c.Message == nil {
+		return c.Peer
+	}
+	return c.Message.Conversation.Ends[c.Own.Side.Other()]
+}

@@ -1,0 +1,107 @@
+package weigh
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/reach"
+)
+
+// observeSocket tells whether the address of a message's sender stands within reach of the dying
+// thread, as a socket address: many daemons keep the peer's beside the connection.
+func observeSocket(c *Case) []finding.Observation {
+	if c.Image == nil || c.Held == nil {
+		return nil
+	}
+	near := peersWithin(c.Held.Windows(c.Image))
+	if len(near) == 0 {
+		return nil
+	}
+	conversations := map[*conversation.Conversation]bool{}
+	observations := make([]finding.Observation, len(c.Candidates))
+	for i, candidate := range c.Candidates {
+		if candidate.Message == nil {
+			return nil
+		}
+		observations[i].Level = "not held"
+		if s, ok := near[candidate.peer()]; ok {
+			conversations[candidate.Message.Conversation] = true
+			observations[i] = finding.Observation{
+				Level:   [...]string{"one hop", "one hop", "two hops"}[s.Hops],
+				RestsOn: []string{s.To.String()},
+				Facts:   map[string]string{"path": c.Held.Path(s.Pointer), "peer": candidate.peer().String()},
+			}
+		}
+	}
+	if len(conversations) == 0 {
+		return nil // it keeps no addresses, or not there
+	}
+	if len(conversations) > 3 {
+		for i := range observations {
+			if observations[i].Level != "not held" {
+				observations[i].Level += ", common"
+			}
+		}
+	}
+	return observations
+}
+
+// seen is a socket address in memory and the pointer by which it was come to.
+type seen struct {
+	reach.Pointer
+	To place.Address
+}
+
+// peersWithin collects the socket addresses in windows of memory, each with its nearest place.
+func peersWithin(windows []reach.Window) map[netip.AddrPort]seen {
+	near := map[netip.AddrPort]seen{}
+	for _, w := range windows {
+		for off := 0; off+8 <= len(w.Data); off += 2 {
+			if addr, ok := socketAddress(w.Data[off:]); ok {
+				if known, ok := near[addr]; !ok || w.Hops < known.Hops {
+					near[addr] = seen{w.Pointer, w.Pointer.To + place.Address(off)}
+				}
+			}
+		}
+	}
+	return near
+}
+
+// Linux's address families, in a sockaddr's first two bytes in host byte order.
+const (
+	familyIPv4 = 2
+	familyIPv6 = 10
+)
+
+// socketAddress reads a struct sockaddr_in or sockaddr_in6: family, port and address in network byte
+// order (Linux, include/uapi/linux/in.h and in6.h).
+func socketAddress(b []byte) (netip.AddrPort, bool) {
+	switch family := binary.LittleEndian.Uint16(b); {
+	case family == familyIPv4:
+		addr := netip.AddrFrom4([4]byte(b[4:8]))
+		port := binary.BigEndian.Uint16(b[2:])
+		return netip.AddrPortFrom(addr, port), port != 0 && b[4] != 0
+	case family == familyIPv6 && len(b) >= 24:
+		addr := netip.AddrFrom16([16]byte(b[8:24])).Unmap()
+		port := binary.BigEndian.Uint16(b[2:])
+		return netip.AddrPortFrom(addr, port), port != 0 && !addr.IsUnspecified()
+	}
+	return netip.AddrPort{}, false
+}
+
+// SocketAddresses are all the socket addresses that a process's writable memory holds.
+func SocketAddresses(im *image.Image) map[netip.AddrPort]bool {
+	all := map[netip.AddrPort]bool{}
+	for _, region := range im.Writable() {
+		for off := 0; off+8 <= len(region.Data); off += 4 {
+			if addr, ok := socketAddress(region.Data[off:]); ok {
+				all[addr] = true
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,149 @@
+// Package weigh ranks the messages that a dead process had received by how likely each is to have
+// killed it, beside the explanation that none of them did.
+//
+// Each kind of evidence (a file of this package each) looks at all candidates together and gives each
+// an observation: a level, in words of that kind, and what it rests on. One table, fitted on recorded
+// deaths (weights.json), turns levels into bits; kinds overlap, so the table is fitted jointly, as a
+// conditional logit over a death's candidates. The sums rank, and normalised they are the probabilities
+// shown. The prior of "none of these" is stated and not fitted: a lab in which a message always killed
+// can't teach it.
+//
+// Rank is the whole story.
+package weigh
+
+import (
+	"cmp"
+	"math"
+	"net/netip"
+	"slices"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reading/dissect"
+	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/reach"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+	"github.com/inquest-project/inquest/internal/reasoning/death"
+	"github.com/inquest-project/inquest/internal/reasoning/moment"
+)
+
+// Case is all that the kinds may look at. What there is no evidence for is nil or zero.
+type Case struct {
+	Image      *image.Image
+	Stack      *unwind.Stack // of the thread that died of it
+	Held       *reach.Held   // what that thread held
+	Functions  []string      // names on its stack, from the culprit outward, without the dying machinery
+	Death      death.Death
+	Moment     moment.Moment
+	Candidates []*Candidate
+}
+
+// Candidate is a message that may have killed.
+type Candidate struct {
+	Message      *conversation.Message // nil where the bytes were seen in memory only
+	Own          moment.Own
+	Data         []byte
+	Dissection   dissect.Dissection
+	Memory       *Found         // where its bytes stand in the dead process; nil if nowhere
+	Peer         netip.AddrPort // the remote end, where memory and no capture tells it
+	Observations []finding.Observation
+	Bits         float64
+	Probability  float64
+}
+
+// Last says whether nothing of the conversation arrived after this message.
+func (c *Candidate) Last() bool {
+	all := c.Message.Conversation.Messages(c.Own.Side)
+	return c.Message == all[len(all)-1]
+}
+
+// kind is one kind of evidence. observe returns one observation a candidate, or nil where the evidence
+// says nothing at all (no core, no names); a single candidate of which it says nothing gets an empty
+// level.
+type kind struct {
+	name    string
+	observe func(*Case) []finding.Observation
+}
+
+// kinds, the weakest first.
+var kinds = []kind{
+	{"time", observeTime},
+	{"unanswered", observeUnanswered},
+	{"read", observeRead},
+	{"novelty", observeNovelty},
+	{"fit", observeFit},
+	{"memory", observeMemory},
+	{"reachable", observeReachable},
+	{"socket", observeSocket},
+	{"junk", observeJunk},
+	{"form", observeForm},
+}
+
+// NonePrior is the stated probability, before any evidence, that none of the captured messages killed:
+// a timer, a signal, hardware, or an input that no capture holds.
+const NonePrior = 0.05
+
+// Ranking is the candidates, the likeliest first, and what is left for none of them.
+type Ranking struct {
+	Candidates []*Candidate
+	None       float64
+}
+
+// Rank observes and weighs all candidates of a case.
+func Rank(c *Case, weights Table) Ranking {
+	Observe(c)
+	return weights.rank(c.Candidates)
+}
+
+// Observe lets every kind look at the case.
+func Observe(c *Case) {
+	for _, candidate := range c.Candidates {
+		candidate.Observations = candidate.Observations[:0]
+	}
+	for _, k := range kinds {
+		for i, o := range k.observe(c) {
+			if o.Level != "" {
+				o.Kind = k.name
+				c.Candidates[i].Observations = append(c.Candidates[i].Observations, o)
+			}
+		}
+	}
+}
+
+// rank turns observations into bits and bits into probabilities.
+func (t Table) rank(candidates []*Candidate) Ranking {
+	for _, c := range candidates {
+		c.Bits = 0
+		for i := range c.Observations {
+			o := &c.Observations[i]
+			o.Bits = t.bits(o.Kind, o.Level)
+			c.Bits += o.Bits
+		}
+	}
+	scores := make([]float64, len(candidates))
+	for i, c := range candidates {
+		scores[i] = c.Bits
+	}
+	probabilities, none := posterior(scores)
+	for i, c := range candidates {
+		c.Probability = probabilities[i]
+	}
+	ranked := slices.Clone(candidates)
+	slices.SortStableFunc(ranked, func(a, b *Candidate) int { return cmp.Compare(b.Bits, a.Bits) })
+	return Ranking{ranked, none}
+}
+
+// posterior shares out the probability: the candidates have 1-NonePrior between them before any
+// evidence, in equal parts, and each part grows by its bits.
+func posterior(bits []float64) (each []float64, none float64) {
+	each = make([]float64, len(bits))
+	total := NonePrior
+	for i, b := range bits {
+		each[i] = (1 - NonePrior) / float64(len(bits)) * math.Exp2(b)
+		total += each[i]
+	}
+	for i := range each {
+		each[i] /= total
+	}
+	return each, NonePrior / total
+}

@@ -1,0 +1,78 @@
+package lab
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// mapsFile is where the core handler leaves the dying process's memory map. It alone sees it:
+// libraries may be loaded at any time, and afterwards the process is gone.
+var mapsFile = filepath.Join(runDir, "maps")
+
+// keepMapped copies every file that the dead process had mapped to the run's sysroot, at its path.
+func (s *Stage) keepMapped() error {
+	f, err := os.Open(mapsFile)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	seen := map[string]bool{}
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		_, path, ok := strings.Cut(lines.Text(), "/")
+		path = "/" + path
+		if !ok || seen[path] {
+			continue
+		}
+		seen[path] = true
+		err := copyFile(path, filepath.Join(s.run, "sysroot", path))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // shared memory has a path, too, and no file
+			return err
+		}
+	}
+	return nil
+}
+
+func keepDebug(from, to string) error { return copyTree(from, to) }
+
+// copyTree copies a folder of regular files; a folder that isn't there is an empty one.
+func copyTree(from, to string) error {
+	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		return copyFile(path, filepath.Join(to, rel))
+	})
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, info.Mode().Perm())
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
