@@ -3,10 +3,13 @@
 package reading
 
 import (
+	"iter"
+
 	"github.com/inquest-project/inquest/internal/evidence"
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/logs"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
+	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
@@ -40,4 +43,25 @@ func Read(set *evidence.Set) *Reading {
 		r.Problems = append(r.Problems, r.Traffic.Damage...)
 	}
 	return r
+}
+
+// Close unmaps the binaries.
+func (r *Reading) Close() {
+	if r.Image != nil {
+		r.Image.Close()
+	}
+}
+
+// Binaries are the files that were read for the core's modules, by build.
+func (r *Reading) Binaries() iter.Seq2[place.BuildID, string] {
+	return func(yield func(place.BuildID, string) bool) {
+		if r.Image == nil {
+			return
+		}
+		for _, m := range r.Image.Modules {
+			if m.File != nil && m.File.Path != "" && !yield(m.BuildID, m.File.Path) {
+				return
+			}
+		}
+	}
 }

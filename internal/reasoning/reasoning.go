@@ -216,4 +216,3 @@ func tellProblems(f *finding.Findings, r *reading.Reading) {
 		f.Problems = append(f.Problems, p)
 	}
 }
-

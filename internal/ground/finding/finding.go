@@ -209,13 +209,13 @@ type Acquitted struct {
 
 // Traffic is what the captures hold, in numbers.
 type Traffic struct {
-	Packets       int    `json:"packets"`
-	Conversations int    `json:"conversations"`
-	Own           int    `json:"own"` // conversations of the dead process
-	Messages      int    `json:"messages"`
+	Packets       int      `json:"packets"`
+	Conversations int      `json:"conversations"`
+	Own           int      `json:"own"` // conversations of the dead process
+	Messages      int      `json:"messages"`
 	Servers       []string `json:"servers,omitempty"` // the daemon's listening ends
-	ClosedFIN     int    `json:"closed_fin"`       // closed at death with FIN
-	ClosedRST     int    `json:"closed_rst"`
+	ClosedFIN     int      `json:"closed_fin"`        // closed at death with FIN
+	ClosedRST     int      `json:"closed_rst"`
 }
 
 // Trust is how a frame was found, the most certain first.

@@ -124,7 +124,7 @@ func (t Table) rank(candidates []*Candidate) Ranking {
 	for i, c := range candidates {
 		scores[i] = c.Bits
 	}
-	probabilities, none := posterior(scores)
+	probabilities, none := Posterior(scores)
 	for i, c := range candidates {
 		c.Probability = probabilities[i]
 	}
@@ -133,9 +133,18 @@ func (t Table) rank(candidates []*Candidate) Ranking {
 	return Ranking{ranked, none}
 }
 
-// posterior shares out the probability: the candidates have 1-NonePrior between them before any
+// Kinds are the names of all kinds of evidence, the weakest first.
+func Kinds() []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.name
+	}
+	return names
+}
+
+// Posterior shares out the probability: the candidates have 1-NonePrior between them before any
 // evidence, in equal parts, and each part grows by its bits.
-func posterior(bits []float64) (each []float64, none float64) {
+func Posterior(bits []float64) (each []float64, none float64) {
 	each = make([]float64, len(bits))
 	total := NonePrior
 	for i, b := range bits {

@@ -1,0 +1,43 @@
+# make test        sets up what the tests need, then runs all of them (as root: real cores, captures, audit)
+# make lab         builds the lab's daemons
+# make accuracy    ten fresh runs of each lab case, weights fitted and judged; writes docs/accuracy.md
+# make bench       benchmarks
+# make fuzz        every fuzz target for FUZZTIME each
+
+export CGO_ENABLED = 0
+RUNS     ?= /tmp/inquest-accuracy
+FUZZTIME ?= 10m
+
+.PHONY: test setup lab accuracy bench fuzz lint
+
+test: setup lint lab
+	go test ./...
+
+# Debian packages that the tests use as peers and oracles, and that the lab is built with.
+setup:
+	sh ./lab/setup
+
+lint:
+	test -z "$$(gofmt -l cmd internal lab)"
+	go vet ./...
+	GOOS=darwin go vet ./cmd/... ./internal/...
+	GOARCH=arm64 go build -o /dev/null ./cmd/inquest
+	go tool staticcheck ./...
+
+lab:
+	$(MAKE) -C lab
+
+accuracy: setup lab
+	rm -rf $(RUNS)
+	go run ./lab/run -o $(RUNS) -seed $$(date +%s) -runs 10
+	go run ./lab/accuracy -runs $(RUNS) -weights internal/reasoning/weigh/weights.json -table docs/accuracy.md
+
+bench:
+	go test -run '^$$' -bench . ./...
+
+fuzz:
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep ^Fuzz); do \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -parallel 2 $$package || exit 1; \
+		done; \
+	done

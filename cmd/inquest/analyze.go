@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/inquest-project/inquest/internal/evidence"
+	"github.com/inquest-project/inquest/internal/evidence/casefile"
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading"
+	"github.com/inquest-project/inquest/internal/reasoning"
+	"github.com/inquest-project/inquest/internal/reasoning/weigh"
+	"github.com/inquest-project/inquest/internal/telling"
+	"github.com/inquest-project/inquest/internal/telling/terminal"
+)
+
+type analyzeOptions struct {
+	evidence evidence.Request
+	caseDir  string
+	json     bool
+	verbose  bool
+}
+
+func analyzeCommand() *cobra.Command {
+	var o analyzeOptions
+	cmd := &cobra.Command{
+		Use:   "analyze [FILE | FOLDER | CASE]...",
+		Short: "From a dead daemon's remains to a verdict",
+		Long: `analyze reads the evidence of one death and answers: who died, how, who is the culprit, what
+killed it. Files and folders are known by their content: a core (plain or zstd, whole or cut), packet
+captures (pcap, pcapng, or a packet list pasted as text), logs with the death's record, backtraces, and
+the programs and libraries of the dead process.
+
+Exit codes: 0 a death was found, whatever the verdict; 1 no death found; 2 wrong usage; 3 no evidence
+could be read.`,
+		Example: `  inquest analyze ./evidence
+  inquest analyze --core core.31826 --pcap night.pcap --log audit.log --sysroot ./prod-root`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.evidence.Paths = args
+			r := o.evidence
+			if len(r.Paths)+len(r.Cores)+len(r.Captures)+len(r.Logs)+len(r.Backtraces) == 0 {
+				return fmt.Errorf("nothing to analyse: name a folder or files, such as inquest analyze ./evidence")
+			}
+			return runAnalyze(cmd.OutOrStdout(), o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&o.evidence.Cores, "core", nil, "`file` is a core")
+	flags.StringArrayVar(&o.evidence.Captures, "pcap", nil, "`file` is a packet capture, or a packet list as text (repeatable)")
+	flags.StringArrayVar(&o.evidence.Logs, "log", nil, "`file` is a log (repeatable)")
+	flags.StringArrayVar(&o.evidence.Backtraces, "backtrace", nil, "`file` is a backtrace: abrt's core_backtrace or gdb's bt (repeatable)")
+	flags.StringArrayVar(&o.evidence.Sysroots, "sysroot", nil, "`folder` holds the binaries as the dead process saw them (repeatable)")
+	flags.StringVarP(&o.caseDir, "output", "o", "", "write a case that can be carried away to `folder`")
+	flags.BoolVar(&o.json, "json", false, "print the findings as JSON")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "print everything: all threads, all evidence")
+	return cmd
+}
+
+func runAnalyze(out io.Writer, o analyzeOptions) error {
+	set, err := evidence.Open(o.evidence)
+	if err != nil {
+		return failure{err}
+	}
+	defer set.Close()
+	read := reading.Read(set)
+	defer read.Close()
+	findings, died := reasoning.Analyze(read, weigh.Fitted())
+	for _, file := range set.Files {
+		findings.Evidence = append(findings.Evidence, finding.Evidence{Name: file.Path, Kind: string(file.Kind), Size: file.Size})
+	}
+	telling.Complete(findings)
+	if err := tell(out, findings, o); err != nil {
+		return failure{err}
+	}
+	if !died {
+		return errNoDeath
+	}
+	if o.caseDir != "" {
+		if err := writeCase(o.caseDir, set, read, findings); err != nil {
+			return failure{err}
+		}
+	}
+	return nil
+}
+
+func tell(out io.Writer, f *finding.Findings, o analyzeOptions) error {
+	if o.json {
+		return telling.JSON(out, f)
+	}
+	return telling.Text(out, f, styleOf(out, o.verbose))
+}
+
+// styleOf asks the terminal; what is piped gets no colour and a width that fits a mail.
+func styleOf(out io.Writer, verbose bool) terminal.Style {
+	style := terminal.Style{Width: 100, Verbose: verbose}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		style.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			style.Width = max(40, width)
+		}
+	}
+	return style
+}
+
+func writeCase(dir string, set *evidence.Set, read *reading.Reading, f *finding.Findings) error {
+	w, err := casefile.Create(dir)
+	if err != nil {
+		return err
+	}
+	for _, file := range set.Files {
+		if err := w.AddEvidence(file.Kind, file.Path); err != nil {
+			return err
+		}
+	}
+	for id, path := range read.Binaries() {
+		if err := w.AddBinary(id, path); err != nil {
+			return err
+		}
+	}
+	var findings bytes.Buffer
+	if err := telling.JSON(&findings, f); err != nil {
+		return err
+	}
+	return w.Seal(&findings)
+}

@@ -1,0 +1,57 @@
+// Command inquest finds out why a network daemon died. It takes flags in and gives exit codes and hints
+// out; everything else is behind the rooms' front doors under internal.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/inquest-project/inquest/internal/evidence"
+)
+
+// Exit codes, for scripts.
+const (
+	exitDone       = 0 // also when the verdict is "none of these" or "cannot tell"
+	exitNoDeath    = 1
+	exitUsage      = 2
+	exitNoEvidence = 3
+)
+
+// errNoDeath means that the evidence could be read and shows no death.
+var errNoDeath = errors.New("no death was found in this evidence; a core, a log record or a backtrace shows one, a capture alone doesn't")
+
+// failure is an error after the command line was understood; every other error is wrong usage.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+func main() {
+	root := &cobra.Command{
+		Use:           "inquest",
+		Short:         "Find out why a network daemon died",
+		Long:          "inquest finds out why a network daemon died: from a core, a packet capture, log lines and the\nbinaries it names the message that killed, the module that decided to die, and how sure that is.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(analyzeCommand(), demoCommand())
+	if err := root.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "inquest:", err)
+		os.Exit(exitCode(err))
+	}
+}
+
+func exitCode(err error) int {
+	var f failure
+	switch {
+	case errors.Is(err, errNoDeath):
+		return exitNoDeath
+	case errors.Is(err, evidence.ErrNothing):
+		return exitNoEvidence
+	case errors.As(err, &f):
+		return exitNoEvidence
+	}
+	return exitUsage
+}

@@ -1,0 +1,32 @@
+// Package telling is the last room: how findings are told. Complete fills in the sentences; JSON and
+// Text write them, for programs and for people.
+package telling
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/telling/terminal"
+	"github.com/inquest-project/inquest/internal/telling/words"
+)
+
+// Complete fills every sentence of the findings.
+func Complete(f *finding.Findings) { words.Fill(f) }
+
+// JSON writes completed findings as one document, described by schema.json in package finding.
+func JSON(w io.Writer, f *finding.Findings) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(f); err != nil {
+		return fmt.Errorf("writing the findings as JSON: %w", err)
+	}
+	return nil
+}
+
+// Text writes completed findings for a terminal.
+func Text(w io.Writer, f *finding.Findings, style terminal.Style) error {
+	return terminal.Write(w, f, style)
+}

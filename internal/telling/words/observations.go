@@ -1,0 +1,108 @@
+package words
+
+import (
+	"strings"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+)
+
+// observations has a sentence for each level of each kind. {name} stands for a fact of the observation.
+var observations = map[string]map[string]string{
+	"time": {
+		"after the death":     "it came after the death",
+		"in the last moments": "it was complete in the very span in which the process died",
+		"among the last 8":    "only {newer} other messages came between it and the death",
+		"among the last 64":   "{newer} other messages came between it and the death",
+		"earlier":             "{newer} other messages came between it and the death",
+	},
+	"unanswered": {
+		"answered":              "it was answered after {delay}",
+		"as most of its kind":   "it was not answered, as most messages of its kind here are not",
+		"not received":          "its receipt was never acknowledged",
+		"left before the death": "it was not answered, but its client was gone before the death",
+		"long waiting":          "it was not answered, but had been waiting for longer than this daemon takes",
+		"never a byte":          "it was the first on its connection, and never a byte came back",
+		"unanswered":            "it was acknowledged and never answered",
+	},
+	"read": {
+		"another process's": "its connection went on after the death: another process had it",
+		"closed before":     "its connection was closed before the death",
+		"read and gone on":  "its connection went on after it",
+		"read":              "at the death its connection was closed with FIN: the process had read all of it",
+		"reset by habit":    "its connection was closed with RST, as this daemon closes most",
+		"perhaps half read": "its connection was closed with RST: its end was not read, but its beginning may have been",
+		"unread":            "its connection was closed with RST: it came in one piece whose end the process had not read",
+		"not seen":          "how its connection ended is not in the capture",
+	},
+	"novelty": {
+		"the oddest":          "it is the oddest of {of} messages ({trait})",
+		"among the 5 oddest":  "it is the {rank}. oddest of {of} messages ({trait})",
+		"among the 20 oddest": "it is the {rank}. oddest of {of} messages ({trait})",
+		"in the odd quarter":  "it is odder than three quarters of all messages",
+		"ordinary":            "it is ordinary among this daemon's messages",
+	},
+	"fit": {
+		"named":         "the dying stack's function names speak of it ({words})",
+		"half named":    "the dying stack's function names speak of it in part ({words})",
+		"names another": "the dying stack's function names speak of another kind of message",
+		"past it":       "the dying stack stood in what its connection was already past: that had been answered",
+	},
+	"memory": {
+		"absent":         "its bytes are not in the process's memory",
+		"a run":          "{length} of its {of} bytes stand in memory",
+		"half":           "{length} of its {of} bytes stand in memory in one stretch",
+		"a part":         "its {part} stands whole in memory",
+		"whole":          "it stands whole in memory, all {of} bytes",
+		"a run, common":  "{length} of its {of} bytes stand in memory, as of {shared} messages",
+		"half, common":   "{length} of its {of} bytes stand in memory, as of {shared} messages",
+		"a part, common": "its {part} stands whole in memory, as of {shared} messages",
+		"whole, common":  "it stands whole in memory, as {shared} messages do",
+	},
+	"reachable": {
+		"out of reach":     "no short way leads from the dying thread to its bytes",
+		"one hop":          "the dying thread held it: {path} leads to its bytes",
+		"two hops":         "the dying thread came to it in two hops: {path}",
+		"one hop, common":  "{path} leads to its bytes, as to {shared} messages",
+		"two hops, common": "two hops lead to its bytes ({path}), as to {shared} messages",
+	},
+	"socket": {
+		"not held":         "its sender's address is not what the dying thread held",
+		"one hop":          "its sender's address {peer} is what the dying thread held ({path})",
+		"two hops":         "its sender's address {peer} lies two hops from the dying thread ({path})",
+		"one hop, common":  "its sender's address {peer} lies near the dying thread, with others'",
+		"two hops, common": "its sender's address {peer} lies two hops from the dying thread, with others'",
+	},
+	"junk": {
+		"its bytes":     "{place} holds {word}, which is no address: these bytes are in it",
+		"bytes of many": "{place} holds {word}, which is no address: these bytes are in it and in several others",
+		"none of it":    "the junk in registers and on the stack is none of its bytes",
+	},
+	"form": {
+		"a protocol's": "it reads as {protocol}",
+		"long text":    "it is a long piece of text",
+		"text":         "it is a piece of text",
+	},
+}
+
+func sayObservations(all []finding.Observation) {
+	for i := range all {
+		o := &all[i]
+		o.Says = fill(observations[o.Kind][o.Level], o.Facts)
+	}
+}
+
+func fill(sentence string, facts map[string]string) string {
+	for name, value := range facts {
+		sentence = strings.ReplaceAll(sentence, "{"+name+"}", value)
+	}
+	return sentence
+}
+
+// Levels are the levels of a kind that have a sentence.
+func Levels(kind string) []string {
+	levels := make([]string, 0, len(observations[kind]))
+	for l := range observations[kind] {
+		levels = append(levels, l)
+	}
+	return levels
+}

@@ -1,0 +1,155 @@
+// Package words turns findings into sentences: the one place of every sentence that terminal, Markdown
+// and page share. Fill writes them into the findings' Says fields, the verdict and the summary; nothing
+// is concluded here, and a sentence says no more than its facts.
+//
+// Every level of every kind of evidence needs a sentence in observations.go; a test holds that.
+package words
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+)
+
+// Fill writes all sentences.
+func Fill(f *finding.Findings) {
+	if f.Death != nil {
+		sayDeath(f.Death)
+	}
+	if f.Culprit != nil {
+		f.Culprit.Says = culprit(f.Culprit)
+	}
+	for i := range f.Suspects {
+		s := &f.Suspects[i]
+		sayObservations(s.Evidence)
+		s.Says = Message(s.Message)
+		for j := range s.With {
+			s.With[j].Says = Message(s.With[j])
+		}
+	}
+	for i := range f.Acquitted {
+		a := &f.Acquitted[i]
+		sayObservations(a.Evidence)
+		a.Says = Message(a.Message)
+	}
+	if f.None != nil {
+		f.None.Says = none(f)
+	}
+	for i := range f.Missing {
+		sayMissing(&f.Missing[i])
+	}
+	f.Verdict = verdict(f)
+	f.Summary = tonight(f)
+}
+
+// Sureness in words. Below Likely no message is called the killer.
+const (
+	sure   = 0.9
+	likely = 0.5
+)
+
+// verdict is the one sentence: who, of what, by whom decided, and what killed, as far as is known.
+func verdict(f *finding.Findings) string {
+	if f.Death == nil {
+		return "No death was found in this evidence."
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s died", Program(f.Process))
+	if f.Death.Signal != "" {
+		fmt.Fprintf(&b, " of %s", f.Death.Signal)
+	}
+	if f.Culprit != nil {
+		b.WriteString(": " + f.Culprit.Says)
+	} else if f.Death.Mechanism != nil {
+		b.WriteString(": " + f.Death.Mechanism.Says)
+	}
+	b.WriteString(". ")
+	b.WriteString(killer(f))
+	return b.String()
+}
+
+func killer(f *finding.Findings) string {
+	switch {
+	case f.Traffic == nil && len(f.Suspects) == 0:
+		return "What it had received is not known: there is no capture, and the memory at hand shows no input that it held."
+	case f.None == nil:
+		return "What it had received is not known: the captures show no message to it."
+	case len(f.Suspects) == 0 || f.None.Probability > f.Suspects[0].Probability:
+		return fmt.Sprintf("Which input killed it, if any did, can't be told: %s.", f.None.Says)
+	}
+	first := f.Suspects[0]
+	set := ""
+	if len(first.With) > 0 {
+		set = fmt.Sprintf(", perhaps only together with %s before it", counted(len(first.With), "message", "messages"))
+	}
+	switch {
+	case first.Probability >= sure:
+		return fmt.Sprintf("The killer is very probably %s%s (%s).", first.Says, set, Percent(first.Probability))
+	case first.Probability >= likely:
+		return fmt.Sprintf("The killer is probably %s%s (%s).", first.Says, set, Percent(first.Probability))
+	}
+	return fmt.Sprintf("The killer can't be told for sure; the first suspect is %s%s (%s).", first.Says, set, Percent(first.Probability))
+}
+
+// Program names the dead process.
+func Program(p *finding.Process) string {
+	switch {
+	case p == nil:
+		return "A process"
+	case p.Executable != "":
+		return path.Base(p.Executable)
+	case p.Command != "":
+		return p.Command
+	case p.PID != 0:
+		return fmt.Sprintf("Process %d", p.PID)
+	}
+	return "A process"
+}
+
+// Message names a message: what it is, from whom, and where to find it.
+func Message(m finding.Message) string {
+	what := m.Summary
+	if what == "" {
+		what = counted(m.Length, "byte", "bytes")
+	}
+	var where []string
+	if m.Client != "" {
+		where = append(where, "from "+m.Client)
+	}
+	switch {
+	case len(m.Frames) == 1:
+		where = append(where, fmt.Sprintf("in frame %d", m.Frames[0]))
+	case len(m.Frames) > 1:
+		where = append(where, fmt.Sprintf("in frames %d to %d", m.Frames[0], m.Frames[len(m.Frames)-1]))
+	case m.Address != nil:
+		where = append(where, "in memory at "+m.Address.String())
+	}
+	return strings.Join(append([]string{what}, where...), " ")
+}
+
+func none(f *finding.Findings) string {
+	if len(f.Suspects) == 0 || f.None.Probability > f.Suspects[0].Probability {
+		return fmt.Sprintf("no message stands out from the %d that were weighed, and with %s none of them killed, or no input at all", f.Candidates, Percent(f.None.Probability))
+	}
+	return fmt.Sprintf("that none of the %d messages weighed killed, or no input at all: %s", f.Candidates, Percent(f.None.Probability))
+}
+
+// Percent prints a probability without pretending to know the last percent.
+func Percent(p float64) string {
+	switch {
+	case p >= 0.99:
+		return "over 99 %"
+	case p < 0.01:
+		return "under 1 %"
+	}
+	return fmt.Sprintf("%.0f %%", p*100)
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

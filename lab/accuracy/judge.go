@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reasoning/weigh"
+)
+
+// tally counts, for one program, in how many runs each thing was right.
+type tally struct {
+	runs, culprit, role, mechanism        int
+	first, three, set, sure, wrongAndSure int
+	traps, trapCleared, twinFirst         int
+	alone                                 map[string]int // kind: runs in which it alone puts the killer first
+}
+
+// judge weighs each program's runs with weights fitted on the others, and writes the tables.
+func judge(runs []*observed) string {
+	byProgram := map[string][]*observed{}
+	for _, r := range runs {
+		byProgram[r.truth.Case] = append(byProgram[r.truth.Case], r)
+	}
+	programs := slices.Sorted(maps.Keys(byProgram))
+	tallies := map[string]*tally{}
+	for _, program := range programs {
+		var others []*observed
+		for _, other := range programs {
+			if other != program {
+				others = append(others, byProgram[other]...)
+			}
+		}
+		tallies[program] = judgeProgram(byProgram[program], others)
+	}
+	return accuracyTable(programs, tallies) + "\n" + aloneTable(programs, tallies)
+}
+
+func judgeProgram(runs, others []*observed) *tally {
+	t := &tally{alone: map[string]int{}}
+	weights := fit(others)
+	for _, r := range runs {
+		t.runs++
+		t.verdict(r)
+		t.suspects(r, weights)
+	}
+	for _, kind := range weigh.Kinds() {
+		weights := fitKinds(others, map[string]bool{kind: true})
+		for _, r := range runs {
+			if best, tied := first(r, weights); best == r.killer() && !tied {
+				t.alone[kind]++
+			}
+		}
+	}
+	return t
+}
+
+func (t *tally) verdict(r *observed) {
+	if r.culprit.Module == r.truth.Culprit.Module && (r.culprit.Function == r.truth.Culprit.Function || r.culprit.Function == "") {
+		t.culprit++
+	}
+	if r.culprit.Role == r.truth.Culprit.Role {
+		t.role++
+	}
+	if r.mechanism == finding.MechanismKind(r.truth.Mechanism) {
+		t.mechanism++
+	}
+}
+
+func (t *tally) suspects(r *observed, weights weigh.Table) {
+	order, probability := rank(r, weights)
+	killer := r.killer()
+	at := slices.Index(order, killer)
+	if at == 0 {
+		t.first++
+	}
+	if at >= 0 && at < 3 {
+		t.three++
+	}
+	if top := probability[order[0]]; top > 0.9 {
+		t.sure++
+		if at != 0 {
+			t.wrongAndSure++
+		}
+	}
+	if r.setNamed(order) {
+		t.set++
+	}
+	if twin := r.truth.Twin; twin != nil && r.is(r.candidates[order[0]], *twin) {
+		t.twinFirst++
+	}
+	if trap := r.truth.Trap; trap != nil {
+		t.traps++
+		for i, c := range r.candidates {
+			if r.is(c, *trap) && probability[i] < 0.02 {
+				t.trapCleared++
+				break
+			}
+		}
+	}
+}
+
+// setNamed says whether all earlier members of the killer's set are named with it or come next.
+func (r *observed) setNamed(order []int) bool {
+	for _, member := range r.truth.Killer.With {
+		named := false
+		for place, i := range order {
+			c := r.candidates[i]
+			named = named || r.is(c, member) && (c.accomplice || place <= len(r.truth.Killer.With))
+		}
+		if !named {
+			return false
+		}
+	}
+	return true
+}
+
+// rank orders the candidates as the program would.
+func rank(r *observed, weights weigh.Table) (order []int, probability []float64) {
+	bits := make([]float64, len(r.candidates))
+	for i, c := range r.candidates {
+		order = append(order, i)
+		for kind, level := range c.levels {
+			bits[i] += weights[kind][level]
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case bits[a] > bits[b]:
+			return -1
+		case bits[a] < bits[b]:
+			return 1
+		}
+		return 0
+	})
+	probability, _ = weigh.Posterior(bits)
+	return order, probability
+}
+
+// first is the best candidate and whether others are as good.
+func first(r *observed, weights weigh.Table) (best int, tied bool) {
+	order, probability := rank(r, weights)
+	if len(order) == 0 {
+		return -1, false
+	}
+	return order[0], len(order) > 1 && probability[order[0]] == probability[order[1]]
+}
+
+func accuracyTable(programs []string, tallies map[string]*tally) string {
+	var b strings.Builder
+	b.WriteString("| program | runs | culprit | role | mechanism | killer first | in the first three | set named | said above 90 % | of these wrong | trap cleared | twin first |\n")
+	b.WriteString("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	for _, p := range programs {
+		t := tallies[p]
+		trap := "-"
+		if t.traps > 0 {
+			trap = fmt.Sprintf("%d of %d", t.trapCleared, t.traps)
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %s | %d |\n",
+			p, t.runs, t.culprit, t.role, t.mechanism, t.first, t.three, t.set, t.sure, t.wrongAndSure, trap, t.twinFirst)
+	}
+	return b.String()
+}
+
+func aloneTable(programs []string, tallies map[string]*tally) string {
+	var b strings.Builder
+	b.WriteString("| alone | " + strings.Join(programs, " | ") + " |\n")
+	b.WriteString("| --- |" + strings.Repeat(" --- |", len(programs)) + "\n")
+	for _, kind := range weigh.Kinds() {
+		b.WriteString("| " + kind)
+		for _, p := range programs {
+			fmt.Fprintf(&b, " | %d of %d", tallies[p].alone[kind], tallies[p].runs)
+		}
+		b.WriteString(" |\n")
+	}
+	return b.String()
+}

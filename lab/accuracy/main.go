@@ -1,0 +1,73 @@
+// Command accuracy holds inquest against the lab's truth: it analyses recorded runs, fits the table of
+// weights, judges each program by weights that were fitted without it, and writes the tables that a
+// sceptic wants to see.
+//
+//	go run ./lab/accuracy -runs DIR [-weights FILE] [-table FILE]
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/inquest-project/inquest/internal/reasoning/weigh"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "accuracy:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	dir := flag.String("runs", "lab/runs", "folder of recorded runs")
+	weights := flag.String("weights", "", "write the table fitted on all runs to this file")
+	table := flag.String("table", "", "write the tables, as Markdown, to this file")
+	flag.Parse()
+	runs, err := observeAll(*dir)
+	if err != nil {
+		return err
+	}
+	if *weights != "" {
+		if err := writeJSON(*weights, fit(runs)); err != nil {
+			return err
+		}
+	}
+	report := judge(runs)
+	fmt.Print(report)
+	if *table != "" {
+		return os.WriteFile(*table, []byte(report), 0o644)
+	}
+	return nil
+}
+
+func observeAll(dir string) ([]*observed, error) {
+	truths, err := filepath.Glob(filepath.Join(dir, "*", "truth.json"))
+	if err != nil {
+		return nil, err
+	}
+	if len(truths) == 0 {
+		return nil, errors.New("no recorded runs in " + dir + ": record some with go run ./lab/run")
+	}
+	var runs []*observed
+	for _, t := range truths {
+		o, err := observe(filepath.Dir(t))
+		if err != nil {
+			return nil, fmt.Errorf("observing %s: %w", filepath.Dir(t), err)
+		}
+		runs = append(runs, o)
+	}
+	return runs, nil
+}
+
+func writeJSON(path string, t weigh.Table) error {
+	data, err := json.MarshalIndent(t, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(data, '\n'), 0o644)
+}
