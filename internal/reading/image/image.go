@@ -289,3 +289,15 @@ func (im *Image) markExecutable() {
 }
 
 func byStart(a, b *Module) int { return cmp.Compare(a.Start, b.Start) }
+
+// RegionAt is the region that holds the byte at a, or nil.
+func RegionAt(regions []Region, a place.Address) *Region {
+	i, found := slices.BinarySearchFunc(regions, a, func(r Region, a place.Address) int { return cmp.Compare(r.Start, a) })
+	if !found {
+		i--
+	}
+	if i < 0 || a-regions[i].Start >= place.Address(len(regions[i].Data)) {
+		return nil
+	}
+	return &regions[i]
+}
