@@ -12,14 +12,14 @@ import (
 type ruleKind uint8
 
 const (
-	unspecified   ruleKind = iota // the tables are silent
-	undefined                     // it is lost; for the return address: there is no caller
-	sameValue                     // it was not changed
-	atOffset                      // it is in memory at CFA + offset
-	isOffset                      // it is CFA + offset
-	inRegister                    // it is in another register; of the CFA: plus offset
-	atExpression                  // it is in memory at an expression's value
-	isExpression                  // it is an expression's value
+	unspecified  ruleKind = iota // the tables are silent
+	undefined                    // it is lost; for the return address: there is no caller
+	sameValue                    // it was not changed
+	atOffset                     // it is in memory at CFA + offset
+	isOffset                     // it is CFA + offset
+	inRegister                   // it is in another register; of the CFA: plus offset
+	atExpression                 // it is in memory at an expression's value
+	isExpression                 // it is an expression's value
 )
 
 type rule struct {

@@ -90,7 +90,11 @@ type stackMachine struct {
 
 func (s *stackMachine) push(v uint64) { s.values = append(s.values, v) }
 
-func (s *stackMachine) pop() uint64 { v := s.pick(0); s.values = s.values[:max(0, len(s.values)-1)]; return v }
+func (s *stackMachine) pop() uint64 {
+	v := s.pick(0)
+	s.values = s.values[:max(0, len(s.values)-1)]
+	return v
+}
 
 // pick is the value at a depth, 0 being the top.
 func (s *stackMachine) pick(depth int) uint64 {
