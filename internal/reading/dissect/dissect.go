@@ -28,6 +28,7 @@ type Dissection struct {
 	Fields   []finding.Field // in order of reading; offsets and lengths in bytes of the message
 	Parts    []Part
 	Tags     []string // lowercase words for what the message does and carries, to match with the names of functions
+	Answers  []string // tags of the other side's messages that this one shows to have been answered
 }
 
 // Part is a piece of a message that a program may keep in memory without the framing around it: a TLS
@@ -42,7 +43,7 @@ type Hint struct {
 	Transport  string // "tcp" or "udp"
 	Port       uint16 // the server's
 	FromClient bool
-	Prior      string // the protocol of the message before it on the same conversation
+	Listed     string // what a packet list says of it, where there are no bytes
 }
 
 // A dissector reads a message that is of its protocol, and says whether it is.
@@ -52,6 +53,9 @@ var dissectors = []dissector{tls, http1, dns, text}
 
 // Message dissects what one side received.
 func Message(data []byte, hint Hint) Dissection {
+	if len(data) == 0 && hint.Listed != "" {
+		return listed(hint.Listed)
+	}
 	for _, read := range dissectors {
 		if d, ok := read(data, hint); ok {
 			return d
@@ -66,7 +70,8 @@ const maxFields = 4096
 // sheet is a dissection in the making.
 type sheet struct {
 	Dissection
-	said []string // the summary's parts
+	said      []string // the summary's parts
+	wellNamed bool     // DNS: a label as names have them was read
 }
 
 func (s *sheet) field(name, value string, offset, length int) {

@@ -42,6 +42,7 @@ func (t *tlsRecords) handshake(name string, data []byte, at int) int {
 	t.number(r, 1, "handshake.type", func(int) string { return name })
 	t.tag("handshake", name, snake(name))
 	t.tag(strings.Split(snake(name), "_")...)
+	t.Answers = append(t.Answers, answeredBy(snake(name))...)
 	if r.Len() < 3 {
 		t.malformed(at, "%s is cut after %d bytes", name, len(data)-at)
 		return len(data)
