@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -20,13 +21,14 @@ import (
 
 // tcpdump is a running capture of the loopback interface.
 type tcpdump struct {
+	path   string
 	cmd    *exec.Cmd
 	stderr *bufio.Reader
 }
 
 func startTcpdump(path string) (*tcpdump, error) {
 	// -Z root: without it tcpdump gives its privileges away and can't write below a private folder.
-	cmd := exec.Command("tcpdump", "-i", "lo", "-n", "-U", "-B", "16384", "-Z", "root", "-w", path)
+	cmd := exec.Command("tcpdump", "-i", "lo", "-n", "-U", "--immediate-mode", "-B", "16384", "-Z", "root", "-w", path)
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -34,7 +36,7 @@ func startTcpdump(path string) (*tcpdump, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting tcpdump: %w", err)
 	}
-	t := &tcpdump{cmd, bufio.NewReader(pipe)}
+	t := &tcpdump{path, cmd, bufio.NewReader(pipe)}
 	for {
 		line, err := t.stderr.ReadString('\n')
 		if strings.Contains(line, "listening on") {
@@ -46,10 +48,26 @@ func startTcpdump(path string) (*tcpdump, error) {
 	}
 }
 
+// settle waits until tcpdump has written what the kernel holds for it: what is in the ring when it is
+// interrupted is lost, and the last packets are those that matter.
+func (t *tcpdump) settle() {
+	const quiet, tries = 100 * time.Millisecond, 50
+	size := int64(-1)
+	for range tries {
+		info, err := os.Stat(t.path)
+		if err != nil || info.Size() == size {
+			return
+		}
+		size = info.Size()
+		time.Sleep(quiet)
+	}
+}
+
 var lostPackets = regexp.MustCompile(`(?m)^[1-9]\d* packets? dropped by (kernel|interface)`)
 
 // Stop ends the capture; packets that tcpdump lost are an error, as the truth may be among them.
 func (t *tcpdump) Stop() error {
+	t.settle()
 	if err := t.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	requestLine = regexp.MustCompile(`^([A-Z][A-Z_-]{1,20}) (\S{1,8192}) (HTTP/1\.[01])\r?\n`)
+	requestLine = regexp.MustCompile(`^([A-Z][A-Z_-]{1,20}) (\S+) (HTTP/1\.[01])\r?\n`)
 	statusLine  = regexp.MustCompile(`^(HTTP/1\.[01]) (\d{3})([^\r\n]*)\r?\n`)
 )
 

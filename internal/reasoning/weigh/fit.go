@@ -1,7 +1,6 @@
 package weigh
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -39,14 +38,12 @@ func observeFit(c *Case) []finding.Observation {
 		}
 		observations[i] = finding.Observation{
 			Level:   level,
-			Facts:   map[string]string{"words": strings.Join(shared[i], ", "), "functions": strings.Join(firstFew(c.Functions), ", ")},
-			RestsOn: firstFew(c.Functions),
+			Facts:   map[string]string{"words": strings.Join(shared[i], ", "), "functions": strings.Join(firstOf(c.Functions), ", ")},
+			RestsOn: firstOf(c.Functions),
 		}
 	}
 	return observations
 }
-
-func firstFew(names []string) []string { return names[:min(4, len(names))] }
 
 // fitScores are, for each candidate, the bits by which the words that it shares with the stack single
 // it out among all candidates.
@@ -130,5 +127,3 @@ func splitName(name string) []string {
 	flush()
 	return parts
 }
-
-func frameRef(n int) string { return fmt.Sprintf("frame %d", n) }

@@ -1,0 +1,212 @@
+// Package dying makes real deaths for the tests of other packages: it builds the small C programs in its
+// testdata, lets them die and keeps their cores. All lists them, Build compiles one, Core kills it. Each
+// program's head says in comments what must be concluded of it.
+//
+// The kernel writes the cores, by whatever core_pattern says "core" in the working directory; where it
+// says something else, which is one setting for the whole machine, gdb writes them. Nothing here is part of
+// the inquest program.
+package dying
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/inquest-project/inquest/internal/ground/place"
+)
+
+//go:embed testdata
+var sources embed.FS
+
+// Source is a program and what its head says of it.
+type Source struct {
+	Name      string // without ".c"
+	Flags     []string
+	Mechanism string
+	Culprit   string // function; empty if there must be none
+	Role      string
+	Message   string // a part of it
+	Text      []byte
+}
+
+// All is every program.
+func All(t testing.TB) []Source {
+	t.Helper()
+	names, err := sources.ReadDir("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []Source
+	for _, entry := range names {
+		if strings.HasSuffix(entry.Name(), ".c") || strings.HasSuffix(entry.Name(), ".cc") {
+			all = append(all, read(t, entry.Name()))
+		}
+	}
+	return all
+}
+
+// One is a program by its name.
+func One(t testing.TB, name string) Source {
+	t.Helper()
+	return read(t, name+".c")
+}
+
+func read(t testing.TB, file string) Source {
+	t.Helper()
+	text, err := sources.ReadFile("testdata/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Source{Name: strings.TrimSuffix(file, path.Ext(file)), Text: text}
+	for line := range strings.Lines(string(text)) {
+		key, value, ok := strings.Cut(strings.TrimPrefix(line, "// "), ": ")
+		if !strings.HasPrefix(line, "// ") || !ok {
+			break
+		}
+		value = strings.TrimSpace(value)
+		switch key {
+		case "flags":
+			s.Flags = strings.Fields(value)
+		case "mechanism":
+			s.Mechanism = value
+		case "culprit":
+			s.Culprit = value
+		case "role":
+			s.Role = value
+		case "message":
+			s.Message = value
+		}
+	}
+	return s
+}
+
+// Program is a built program.
+type Program struct {
+	Source
+	Dir   string
+	Path  string // stripped
+	Named string // the same with its symbols
+}
+
+// Build compiles and strips a program, with flags before the source's own.
+func (s Source) Build(t testing.TB, flags ...string) Program {
+	t.Helper()
+	dir := t.TempDir()
+	p := Program{Source: s, Dir: dir, Path: filepath.Join(dir, s.Name), Named: filepath.Join(dir, s.Name+".named")}
+	compiler, source := "gcc", p.Path+".c"
+	if bytes.Contains(s.Text, []byte("throw ")) {
+		compiler, source = "g++", p.Path+".cc"
+	}
+	if err := os.WriteFile(source, s.Text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"-g0", "-w", "-Wl,--build-id", "-o", p.Named, source}, append(flags, s.Flags...)...)
+	Run(t, dir, compiler, args...)
+	Run(t, dir, "strip", "-o", p.Path, p.Named)
+	return p
+}
+
+// Run runs a tool and gives what it printed.
+func Run(t testing.TB, dir, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("running %s %v: %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}
+
+// Core lets the program die and gives the path of its core.
+func (p Program) Core(t testing.TB) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", "ulimit -c unlimited; exec "+p.Path)
+	cmd.Dir = p.Dir
+	if err := cmd.Run(); err == nil {
+		t.Fatalf("%s did not die", p.Path)
+	}
+	if cores, _ := filepath.Glob(filepath.Join(p.Dir, "core*")); len(cores) > 0 {
+		return cores[0]
+	}
+	return p.CoreByGDB(t)
+}
+
+// CoreByGDB lets the program die under gdb, which writes the core.
+func (p Program) CoreByGDB(t testing.TB) string {
+	t.Helper()
+	core := filepath.Join(p.Dir, "gdb.core")
+	Run(t, p.Dir, "gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off",
+		"-ex", "run", "-ex", "generate-core-file "+core, p.Path)
+	return core
+}
+
+// Bounds are the file's addresses of a function, from its symbols.
+func (p Program) Bounds(t testing.TB, function string) (start, end uint64) {
+	t.Helper()
+	for line := range strings.Lines(Run(t, p.Dir, "nm", "-C", "-S", "--defined-only", p.Named)) {
+		f := strings.Fields(line)
+		if len(f) >= 4 && (f[3] == function || strings.HasPrefix(f[3], function+"(")) {
+			start, _ = strconv.ParseUint(f[0], 16, 64)
+			size, _ := strconv.ParseUint(f[1], 16, 64)
+			return start, start + size
+		}
+	}
+	t.Fatalf("%s has no function %s", p.Named, function)
+	return 0, 0
+}
+
+// Frame is a frame as gdb sees it.
+type Frame struct {
+	PC   place.Address
+	Name string
+}
+
+// gdbScript prints each thread's frames that are no inlined ones: PC and name.
+const gdbScript = `
+import gdb
+for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
+    thread.switch()
+    frame = gdb.newest_frame()
+    while frame is not None and frame.is_valid():
+        if frame.type() != gdb.INLINE_FRAME:
+            print("FRAME", thread.ptid[1] or thread.ptid[0], hex(frame.pc()), frame.name() or "?")
+        try:
+            frame = frame.older()
+        except gdb.error:
+            break
+`
+
+// GDB is every thread's stack as gdb unwinds it, by thread, past main.
+func (p Program) GDB(t testing.TB, core string) map[int][]Frame {
+	t.Helper()
+	script := filepath.Join(p.Dir, "frames.py")
+	if err := os.WriteFile(script, []byte(gdbScript), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := Run(t, p.Dir, "gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set backtrace past-main on",
+		"-ex", "set backtrace past-entry on", p.Path, "-ex", "core-file "+core, "-x", script)
+	threads := map[int][]Frame{}
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) < 4 || f[0] != "FRAME" {
+			continue
+		}
+		tid, _ := strconv.Atoi(f[1])
+		pc, _ := strconv.ParseUint(f[2], 0, 64)
+		threads[tid] = append(threads[tid], Frame{PC: place.Address(pc), Name: f[3]})
+	}
+	return threads
+}

@@ -1,0 +1,5 @@
+// mechanism: illegal_instruction
+// culprit: unreachable
+// role: decided
+__attribute__((noipa)) int unreachable(int n) { if (n > 3) return 1; __builtin_trap(); }
+int main(int argc, char **argv) { return unreachable(argc); }
