@@ -61,7 +61,8 @@ func processOf(r *reading.Reading) moment.Process {
 	if exe := r.Image.Executable(); exe != nil {
 		p.Executable = exe.Path
 	}
-	if held := weigh.SocketAddresses(r.Image); len(held) > 0 {
+	if core.Expected <= core.Size { // of a core that was cut the address may be in what is lost
+		held := weigh.SocketAddresses(r.Image)
 		p.Names = func(a netip.AddrPort) bool { return held[a] }
 	}
 	return p

@@ -133,12 +133,19 @@ func culpritFrame(im *image.Image, stack unwind.Stack, kind finding.MechanismKin
 		if f.Module == nil || isRuntime(f.Module) || deadly[f.Function] {
 			continue
 		}
-		if i > start && deliberate(kind) && neverReturns(im, f) {
+		if i > start && deliberate(kind) && neverReturns(im, f, callerOf(frames, i)) {
 			continue
 		}
 		return i, "innermost"
 	}
 	return -1, ""
+}
+
+func callerOf(frames []unwind.Frame, i int) *unwind.Frame {
+	if i+1 < len(frames) {
+		return &frames[i+1]
+	}
+	return nil
 }
 
 // belowHandler is the frame that a fault's signal interrupted, where a handler stands above it: a

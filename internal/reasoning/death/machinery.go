@@ -47,43 +47,75 @@ func isRuntimeName(name string) bool {
 }
 
 // neverReturns says whether a function can't come back to its caller, judging by its code alone: every
-// path from its entry ends in a call that never comes back. Those are the call that this frame stands
+// path from its entry ends in a call that never comes back. Those are the call that its frame stands
 // in, which led to the death, and calls of the C library's deadly functions.
-func neverReturns(im *image.Image, f unwind.Frame) bool {
-	if f.FunctionStart == 0 || f.FunctionEnd <= f.FunctionStart {
+//
+// The entry is what the caller called. The frame itself may stand in a fragment that the compiler split
+// off as unlikely (GCC's ".cold"), with bounds of its own: that the fragment ends in abort says nothing
+// of the function.
+func neverReturns(im *image.Image, f unwind.Frame, caller *unwind.Frame) bool {
+	start, end := f.FunctionStart, f.FunctionEnd
+	if caller != nil {
+		if entry := calledFrom(im, caller.PC); entry != 0 && entry != start {
+			_, fn, ok := im.Function(entry)
+			if !ok {
+				return false // in doubt it returns
+			}
+			start, end = entry, entry+place.Address(fn.End-fn.Start)
+		}
+	}
+	if start == 0 || end <= start {
 		return false
 	}
-	code := im.Bytes(f.FunctionStart, int(f.FunctionEnd-f.FunctionStart))
-	if place.Address(len(code)) != f.FunctionEnd-f.FunctionStart {
-		return false // in doubt it returns
+	code := im.Bytes(start, int(end-start))
+	if place.Address(len(code)) != end-start {
+		return false
 	}
-	body := disasm.Function(code, uint64(f.FunctionStart))
-	fate := body.Fate(func(c disasm.Call) bool {
+	fate := disasm.Function(code, uint64(start)).Fate(func(c disasm.Call) bool {
 		return c.Next == uint64(f.PC) || deadly[callee(im, c)]
 	})
 	return !fate.Returns && !fate.Loops
 }
 
-// callee is the name of what a call leads to, through the linkage table as the process had bound it.
+// calledFrom is where the call before a return address leads; 0 if that can't be told.
+func calledFrom(im *image.Image, back place.Address) place.Address {
+	const longest = 16 // bytes of an instruction
+	before := im.Bytes(back-longest, longest)
+	if len(before) != longest {
+		return 0
+	}
+	call, ok := disasm.CallBefore(before, uint64(back))
+	if !ok {
+		return 0
+	}
+	c := disasm.Call{}
+	c.Target, _ = call.Target()
+	c.Slot, _ = call.Slot()
+	return target(im, c)
+}
+
+// callee is the name of what a call leads to.
 func callee(im *image.Image, c disasm.Call) string {
-	target := place.Address(c.Target)
-	slot := c.Slot
-	if code := im.Bytes(target, 16); target != 0 && len(code) > 0 {
+	if _, fn, ok := im.Function(target(im, c)); ok {
+		return fn.Name
+	}
+	return ""
+}
+
+// target is where a call leads, through the linkage table as the process had bound it; 0 if that can't
+// be told.
+func target(im *image.Image, c disasm.Call) place.Address {
+	direct, slot := place.Address(c.Target), c.Slot
+	if code := im.Bytes(direct, 16); direct != 0 && len(code) > 0 {
 		if s, ok := disasm.Stub(code, c.Target); ok {
 			slot = s
 		}
 	}
-	if slot != 0 {
-		bound, ok := im.Uint64(place.Address(slot))
-		if !ok {
-			return ""
-		}
-		target = place.Address(bound)
+	if slot == 0 {
+		return direct
 	}
-	if _, fn, ok := im.Function(target); ok {
-		return fn.Name
-	}
-	return ""
+	bound, _ := im.Uint64(place.Address(slot))
+	return place.Address(bound)
 }
 
 // messageKind reads a mechanism from the words of the C library's last message.

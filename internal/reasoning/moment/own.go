@@ -26,11 +26,8 @@ func (m *Moment) own(process Process, traffic *conversation.Traffic, services []
 		if served[c] || c.Refused {
 			continue
 		}
-		for _, side := range []conversation.Side{conversation.Opener, conversation.Responder} {
-			if d := view(c, side); m.called(process, d, hosts, b) {
-				m.take(d, b, true)
-				break
-			}
+		if d := view(c, conversation.Opener); called(process, d, hosts, b) {
+			m.take(d, b, true)
 		}
 	}
 }
@@ -66,18 +63,15 @@ func fellWith(s *service, b *burst) bool {
 		return false
 	}
 	return slices.ContainsFunc(s.dialogs, func(d *dialog) bool {
-		return d.closing != nil && b.covers(d.closing.Time)
+		return d.closing != nil && !d.reaction && b.covers(d.closing.Time)
 	})
 }
 
 // called says whether the dead process was the caller in a conversation: its socket closed in the
 // burst, or it fell silent and the core's memory names the peer, or, without a core, the caller's
 // address is the daemon's host.
-func (m *Moment) called(process Process, d *dialog, hosts []netip.Addr, b *burst) bool {
+func called(process Process, d *dialog, hosts []netip.Addr, b *burst) bool {
 	peer := d.conversation.Ends[d.side.Other()]
-	if d.conversation.OpenerKnown && d.side != conversation.Opener {
-		return false
-	}
 	if !peer.IsValid() || !slices.Contains(hosts, d.conversation.Ends[d.side].Addr()) {
 		return false
 	}

@@ -28,6 +28,7 @@ type dialog struct {
 	lastSent     time.Time           // zero: never
 	closing      *conversation.Close // the first FIN or RST by side
 	peerReset    time.Time           // when the peer reset it; zero: never
+	reaction     bool                // side closed because the peer just had: the peer's death, not its own
 }
 
 func view(c *conversation.Conversation, side conversation.Side) *dialog {
@@ -39,6 +40,7 @@ func view(c *conversation.Conversation, side conversation.Side) *dialog {
 		switch closing := &c.Closes[i]; {
 		case closing.Side == side && d.closing == nil:
 			d.closing = closing
+			d.reaction = i > 0 && closing.Time.Sub(c.Closes[i-1].Time) < burstGap
 		case closing.Side != side && closing.RST && d.peerReset.IsZero():
 			d.peerReset = closing.Time
 		}
@@ -49,7 +51,7 @@ func view(c *conversation.Conversation, side conversation.Side) *dialog {
 // abrupt says whether a side closed as a living daemon seldom does: with input unread, or with the
 // last message unanswered.
 func (d *dialog) abrupt() bool {
-	if d.closing == nil {
+	if d.closing == nil || d.reaction {
 		return false
 	}
 	return d.closing.RST || len(d.received) > 0 && d.received[len(d.received)-1].Answered == nil

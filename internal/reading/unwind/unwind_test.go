@@ -1,0 +1,170 @@
+package unwind_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/inquest-project/inquest/internal/evidence/dying"
+	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+)
+
+func open(t testing.TB, path string) (*image.Image, []unwind.Stack) {
+	t.Helper()
+	core, err := elfcore.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	im := image.Open(core, image.Finder{Host: true})
+	t.Cleanup(func() {
+		im.Close()
+		core.Close()
+	})
+	return im, unwind.Threads(im)
+}
+
+// show is a frame for messages.
+func show(f unwind.Frame) string {
+	name := "?"
+	if f.Module != nil {
+		name = f.Module.Name
+	}
+	return fmt.Sprintf("#%d %v %s+%v %s [%s]", f.Index, f.PC, name, f.Offset, f.Function, f.Trust)
+}
+
+// differs says where a stack of ours isn't gdb's, or is empty. Where we stop early the end's reason is
+// part of the answer.
+func differs(s unwind.Stack, theirs []dying.Frame) string {
+	for _, f := range s.Frames {
+		if f.Index >= len(theirs) {
+			return fmt.Sprintf("gdb has %d frames, we go on with %s", len(theirs), show(f))
+		}
+		if f.PC != theirs[f.Index].PC {
+			return fmt.Sprintf("gdb has %v %s, we have %s", theirs[f.Index].PC, theirs[f.Index].Name, show(f))
+		}
+	}
+	if s.Total < len(theirs) {
+		return fmt.Sprintf("we stop after %d frames (%s), gdb goes on with %v %s", s.Total, s.End, theirs[s.Total].PC, theirs[s.Total].Name)
+	}
+	return ""
+}
+
+// gdbIsWrong are programs whose stack gdb can't follow, with the reason.
+var gdbIsWrong = map[string]string{
+	"return_to_junk":     "gdb unwinds into the junk",
+	"return_to_low_junk": "gdb unwinds into the junk",
+	"smashed":            "gdb unwinds into the junk",
+}
+
+func TestEveryFrameOfEveryThreadIsGDBs(t *testing.T) {
+	for _, source := range dying.All(t) {
+		for _, flags := range [][]string{{"-O0"}, {"-O2", "-fomit-frame-pointer"}, {"-O2", "-fno-omit-frame-pointer"}} {
+			t.Run(source.Name+flags[len(flags)-1], func(t *testing.T) {
+				p := source.Build(t, flags...)
+				core := p.Core(t)
+				_, stacks := open(t, core)
+				theirs := p.GDB(t, core)
+				if len(stacks) != len(theirs) {
+					t.Fatalf("we have %d threads, gdb %d", len(stacks), len(theirs))
+				}
+				for _, s := range stacks {
+					diff := differs(s, theirs[s.TID])
+					if gdbIsWrong[source.Name] != "" {
+						continue
+					}
+					if diff != "" {
+						t.Errorf("thread %d: %s", s.TID, diff)
+					}
+				}
+			})
+		}
+	}
+}
+
+// certain are the frames of a stack that are no guess, by their stack pointer.
+func certain(s unwind.Stack) map[string]bool {
+	frames := map[string]bool{}
+	for _, f := range s.Frames {
+		if !f.Trust.Guessed() {
+			frames[fmt.Sprint(f.PC, f.SP)] = true
+		}
+	}
+	return frames
+}
+
+func TestACutCoreHasNoFrameThatTheWholeLacksUnlessGuessed(t *testing.T) {
+	p := dying.One(t, "threads").Build(t, "-O2")
+	path := p.Core(t)
+	_, whole := open(t, path)
+	want := map[int]map[string]bool{}
+	for _, s := range whole {
+		want[s.TID] = certain(s)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const cuts = 50
+	found := 0
+	for i := 1; i <= cuts; i++ {
+		size := len(data) * i / cuts
+		cut := filepath.Join(t.TempDir(), fmt.Sprintf("cut%d", i))
+		if err := os.WriteFile(cut, data[:size], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, stacks := open(t, cut)
+		for _, s := range stacks {
+			for _, f := range s.Frames {
+				if !f.Trust.Guessed() && !want[s.TID][fmt.Sprint(f.PC, f.SP)] {
+					t.Errorf("cut to %d of %d bytes: thread %d has %s", size, len(data), s.TID, show(f))
+				}
+				found++
+			}
+		}
+	}
+	t.Logf("%d frames in %d cuts", found, cuts)
+	if found < cuts*len(whole) {
+		t.Errorf("expected at least the innermost frame of each thread at each cut, found %d frames", found)
+	}
+}
+
+func TestASmashedStackEndsAtTheJunkAndSaysSo(t *testing.T) {
+	p := dying.One(t, "smashed").Build(t, "-O2")
+	_, stacks := open(t, p.Core(t))
+	last := stacks[0].Frames[len(stacks[0].Frames)-1]
+	if !stacks[0].Smashed || last.Trust == finding.TrustScan {
+		t.Errorf("expected a smashed stack, found one that ends with %s: %s", show(last), stacks[0].End)
+	}
+	t.Log(stacks[0].End)
+}
+
+func TestRecursionIsFoldedAndCounted(t *testing.T) {
+	for name, functions := range map[string]int{"recursion": 1, "nested": 3, "thread_recursion": 1} {
+		t.Run(name, func(t *testing.T) {
+			_, stacks := open(t, dying.One(t, name).Build(t, "-O1", "-fno-optimize-sibling-calls").Core(t))
+			for _, s := range stacks {
+				if s.Total < 1000 {
+					continue
+				}
+				folded := 0
+				for _, f := range s.Frames {
+					if f.Repeats > 0 {
+						folded++
+						if got := f.Repeats * functions; got < s.Total*9/10 || got > s.Total {
+							t.Errorf("%s: %d rounds of %d functions don't make %d frames", show(f), f.Repeats, functions, s.Total)
+						}
+					}
+				}
+				if folded != functions {
+					t.Errorf("expected %d folded functions, found %d", functions, folded)
+				}
+				return
+			}
+			t.Error("no thread has a deep stack")
+		})
+	}
+}
