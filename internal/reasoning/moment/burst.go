@@ -22,7 +22,7 @@ type burst struct {
 const (
 	// The kernel closes all sockets of a process within a few milliseconds; between two closes of one
 	// burst lies the work of freeing what was in between.
-	burstGap = 25 * time.Millisecond
+	burstGap = 5 * time.Millisecond
 
 	// A core of many gigabytes takes this long to write; sockets close only after it.
 	longestDump = 30 * time.Second
@@ -72,14 +72,15 @@ const (
 	silenceWeight = 6
 )
 
-// bursts are a service's groups of closes that hold an abrupt one, and its falling silent.
+// bursts are a service's groups of closes that hold an abrupt one, and its falling silent. What a living
+// daemon closes as a matter of course is left out: right after its own answer, or after its client's FIN.
 func bursts(s *service) []*burst {
 	if s.udp {
 		return silence(s)
 	}
 	var closing []*dialog
 	for _, d := range s.dialogs {
-		if d.closing != nil {
+		if d.closing != nil && !d.reaction && !d.spokeJustBefore() {
 			closing = append(closing, d)
 		}
 	}
@@ -99,12 +100,6 @@ func bursts(s *service) []*burst {
 }
 
 func newBurst(s *service, closing []*dialog) *burst {
-	// An ordinary close just before belongs to the living process: begin with the first abrupt one.
-	first := slices.IndexFunc(closing, (*dialog).abrupt)
-	for first > 0 && closing[first].closing.Time.Sub(closing[first-1].closing.Time) < burstGap/10 && !spokeJustBefore(closing[first-1]) {
-		first--
-	}
-	closing = closing[first:]
 	b := &burst{service: s, start: closing[0].closing.Time, end: closing[len(closing)-1].closing.Time}
 	for _, d := range closing {
 		b.weight++
@@ -129,12 +124,6 @@ func newBurst(s *service, closing []*dialog) *burst {
 		b.weight += silenceWeight
 	}
 	return b
-}
-
-// spokeJustBefore says whether a side closed right after it had answered, as daemons do that keep no
-// connection.
-func spokeJustBefore(d *dialog) bool {
-	return !d.lastSent.IsZero() && d.closing.Time.Sub(d.lastSent) < burstGap
 }
 
 func lastWordsBefore(dialogs []*dialog, t time.Time) time.Time {

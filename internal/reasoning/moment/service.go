@@ -8,6 +8,9 @@ import (
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 )
 
+// courtesy is how soon after its answer, or after its client's FIN, a living daemon closes.
+const courtesy = 25 * time.Millisecond
+
 // service is one listening end with all its conversations: what one daemon, or several processes of
 // it, answered on.
 type service struct {
@@ -40,7 +43,7 @@ func view(c *conversation.Conversation, side conversation.Side) *dialog {
 		switch closing := &c.Closes[i]; {
 		case closing.Side == side && d.closing == nil:
 			d.closing = closing
-			d.reaction = i > 0 && closing.Time.Sub(c.Closes[i-1].Time) < burstGap
+			d.reaction = i > 0 && closing.Time.Sub(c.Closes[i-1].Time) < courtesy
 		case closing.Side != side && closing.RST && d.peerReset.IsZero():
 			d.peerReset = closing.Time
 		}
@@ -55,6 +58,12 @@ func (d *dialog) abrupt() bool {
 		return false
 	}
 	return d.closing.RST || len(d.received) > 0 && d.received[len(d.received)-1].Answered == nil
+}
+
+// spokeJustBefore says whether a side closed right after it had answered, as daemons do that keep no
+// connection.
+func (d *dialog) spokeJustBefore() bool {
+	return !d.lastSent.IsZero() && d.closing.Time.Sub(d.lastSent) < courtesy && !d.abrupt()
 }
 
 // findServices groups the conversations by the end that was called. Where a capture began in the
