@@ -52,14 +52,15 @@ func (r *Reading) Close() {
 	}
 }
 
-// Binaries are the files that were read for the core's modules, by build.
+// Binaries are the files that were read for the core's modules, by build. The vDSO is none: its image
+// lies in the core.
 func (r *Reading) Binaries() iter.Seq2[place.BuildID, string] {
 	return func(yield func(place.BuildID, string) bool) {
 		if r.Image == nil {
 			return
 		}
 		for _, m := range r.Image.Modules {
-			if m.File != nil && m.File.Path != "" && !yield(m.BuildID, m.File.Path) {
+			if m.File != nil && m.Name != "[vdso]" && !yield(m.BuildID, m.File.Path) {
 				return
 			}
 		}
