@@ -14,7 +14,7 @@ const leading = 8
 func binaryMessage(data []byte) Dissection {
 	s := &sheet{}
 	for i := range min(leading, len(data)) {
-		s.field(fmt.Sprintf("binary.at.%d", i), fmt.Sprintf("0x%02x", data[i]), i, 1)
+		s.field(fmt.Sprintf("binary.bytes[%d]", i), fmt.Sprintf("0x%02x", data[i]), i, 1)
 	}
 	s.lengthPrefix(data)
 	s.field("binary.entropy", fmt.Sprintf("%.0f bits a byte", entropy(data)), 0, len(data))

@@ -54,7 +54,7 @@ var dissectors = []dissector{tls, http1, dns, text}
 // Message dissects what one side received.
 func Message(data []byte, hint Hint) Dissection {
 	if len(data) == 0 && hint.Listed != "" {
-		return listed(hint.Listed)
+		return listed(hint)
 	}
 	for _, read := range dissectors {
 		if d, ok := read(data, hint); ok {
@@ -74,8 +74,11 @@ type sheet struct {
 	wellNamed bool     // DNS: a label as names have them was read
 }
 
+// full says whether no more fields will be kept: what loops over a message may stop.
+func (s *sheet) full() bool { return len(s.Fields) >= maxFields }
+
 func (s *sheet) field(name, value string, offset, length int) {
-	if len(s.Fields) < maxFields {
+	if !s.full() {
 		s.Fields = append(s.Fields, finding.Field{Name: name, Value: value, Offset: offset, Length: length})
 	}
 }
@@ -86,12 +89,21 @@ func (s *sheet) part(name string, offset, length int) {
 	}
 }
 
-// tag adds words; each is kept once.
+// tag adds words; each is kept once, in lower case and with spaces.
 func (s *sheet) tag(words ...string) {
 	for _, w := range words {
-		w = strings.ToLower(w)
+		w = strings.ReplaceAll(strings.ToLower(w), "_", " ")
 		if w != "" && len(s.Tags) < maxFields && !slices.Contains(s.Tags, w) {
 			s.Tags = append(s.Tags, w)
+		}
+	}
+}
+
+// answer notes tags of the other side's messages that this one answers.
+func (s *sheet) answer(tags ...string) {
+	for _, t := range tags {
+		if !slices.Contains(s.Answers, t) {
+			s.Answers = append(s.Answers, t)
 		}
 	}
 }
@@ -106,11 +118,13 @@ func (s *sheet) say(format string, args ...any) {
 // malformed notes where the message breaks its protocol's rules.
 func (s *sheet) malformed(offset int, format string, args ...any) {
 	s.field("malformed", fmt.Sprintf(format, args...), offset, 0)
-	if !slices.Contains(s.Tags, "malformed") {
+	if !s.isMalformed() {
 		s.tag("malformed")
 		s.say("malformed")
 	}
 }
+
+func (s *sheet) isMalformed() bool { return slices.Contains(s.Tags, "malformed") }
 
 func (s *sheet) done(protocol string) Dissection {
 	s.Protocol = protocol

@@ -64,7 +64,7 @@ func (s *sheet) dnsMessage(data []byte, begin int) bool {
 	if response {
 		s.tag("response", "answer", "reply")
 		s.say("response")
-		s.Answers = append(s.Answers, "question", "query")
+		s.answer("question", "query")
 	} else {
 		s.tag("query", "question", "request")
 		s.say("query")
@@ -75,19 +75,25 @@ func (s *sheet) dnsMessage(data []byte, begin int) bool {
 	}
 	plausible := counts[0] <= dnsMost && counts[1] <= dnsMost && counts[2] <= dnsMost && counts[3] <= dnsMost && counts[0]+counts[1] > 0
 	for range counts[0] {
+		if s.full() {
+			break
+		}
 		d.question()
 	}
 	for i, section := range dnsSections[1:] {
-		for range counts[i+1] {
-			if d.r.Err() != nil || len(s.Fields) >= maxFields {
+		for n := range counts[i+1] {
+			if s.full() {
 				break
 			}
-			d.record(section)
+			d.record(section, n)
 		}
 	}
 	if damage, bad := d.r.Damage(); bad {
 		s.malformed(int(damage.Offset), "%s", damage.Problem)
 		return false
+	}
+	if d.r.Len() > 0 {
+		s.malformed(offset(d.r), "%d bytes follow the last record", d.r.Len())
 	}
 	return plausible && d.r.Len() == 0 && s.wellNamed
 }
@@ -99,6 +105,7 @@ type dnsReader struct {
 	message []byte
 	begin   int // offset of the DNS message in the whole
 	r       *cursor.Reader
+	asked   struct{ kind, class int } // of the last question
 }
 
 func (d *dnsReader) question() {
@@ -110,14 +117,18 @@ func (d *dnsReader) question() {
 	d.field("dns.question.name", name, at, offset(d.r)-at)
 	d.part("name", at, offset(d.r)-at)
 	kind := d.number(d.r, 2, "dns.question.type", dnsType)
-	d.number(d.r, 2, "dns.question.class", decimal)
+	d.asked.kind, d.asked.class = kind, d.number(d.r, 2, "dns.question.class", decimal)
 	d.say("%s %s", dnsType(kind), name)
 	d.tag("question", dnsType(kind))
 }
 
-func (d *dnsReader) record(section string) {
+// record reads the n-th record of a section (RFC 1035, section 4.1.3).
+func (d *dnsReader) record(section string, n int) {
+	if d.r.Err() != nil {
+		return
+	}
 	at := offset(d.r)
-	prefix := "dns." + section
+	prefix := fmt.Sprintf("dns.%s[%d]", section, n)
 	name := d.name()
 	d.field(prefix+".name", name, at, offset(d.r)-at)
 	kind := d.number(d.r, 2, prefix+".type", dnsType)
@@ -129,14 +140,15 @@ func (d *dnsReader) record(section string) {
 	d.field(prefix+".data", dnsData(kind, content), begin, len(content))
 	d.part("record data", begin, len(content))
 	d.tag(section, "record", "rdata", dnsType(kind))
-	if section != "question" {
-		d.say("%s %s", section, dnsType(kind))
-	}
+	d.say("%s %s", section, dnsType(kind))
 }
 
 func dnsData(kind int, content []byte) string {
 	if addr, ok := netip.AddrFromSlice(content); ok && (kind == 1 || kind == 28) {
 		return addr.String()
+	}
+	if kind == 16 || kind == 257 { // TXT, CAA
+		return printable(content)
 	}
 	return hexBytes(content)
 }
@@ -147,7 +159,7 @@ func (d *dnsReader) name() string {
 	var labels []string
 	size := 0
 	r := d.r
-	limit := len(d.message)
+	limit := offset(r) - d.begin
 	for {
 		n := int(r.Uint8())
 		switch {

@@ -12,14 +12,17 @@ var (
 	statusLine  = regexp.MustCompile(`^(HTTP/1\.[01]) (\d{3})([^\r\n]*)\r?\n`)
 )
 
+// firstLineMost is how long a first line may be, in bytes; servers refuse far shorter ones.
+const firstLineMost = 1 << 16
+
 // http1 reads requests or responses (RFC 9112), one after another where they are pipelined.
 func http1(data []byte, _ Hint) (Dissection, bool) {
-	if !requestLine.Match(data[:min(len(data), 9000)]) && !statusLine.Match(data[:min(len(data), 200)]) {
+	if !requestLine.Match(data[:min(len(data), firstLineMost)]) && !statusLine.Match(data[:min(len(data), firstLineMost)]) {
 		return Dissection{}, false
 	}
 	s := &sheet{}
 	s.tag("http")
-	for at := 0; at < len(data) && len(s.Fields) < maxFields; {
+	for at := 0; at < len(data) && !s.full(); {
 		next := s.httpMessage(data, at)
 		if next <= at {
 			s.malformed(at, "expected a request or status line, found %s", hexBytes(data[at:]))
@@ -32,9 +35,18 @@ func http1(data []byte, _ Hint) (Dissection, bool) {
 
 // httpMessage reads the message at an offset and returns where it ends, or the offset if there is none.
 func (s *sheet) httpMessage(data []byte, at int) int {
+	head, body, ok := s.httpHead(data, at)
+	if !ok {
+		return at
+	}
+	return s.httpBody(data, body, head)
+}
+
+// httpHead reads a request or status line and the headers, and returns where the body begins.
+func (s *sheet) httpHead(data []byte, at int) (head httpHead, body int, ok bool) {
 	rest := data[at:]
 	var first []int
-	if first = requestLine.FindSubmatchIndex(rest[:min(len(rest), 9000)]); first != nil {
+	if first = requestLine.FindSubmatchIndex(rest[:min(len(rest), firstLineMost)]); first != nil {
 		s.field("http.method", string(rest[first[2]:first[3]]), at+first[2], first[3]-first[2])
 		s.field("http.target", printable(rest[first[4]:first[5]]), at+first[4], first[5]-first[4])
 		s.field("http.version", string(rest[first[6]:first[7]]), at+first[6], first[7]-first[6])
@@ -42,16 +54,18 @@ func (s *sheet) httpMessage(data []byte, at int) int {
 		s.target(rest[first[4]:first[5]], at+first[4])
 		s.say("%s %s", rest[first[2]:first[3]], printable(rest[first[4]:first[5]]))
 		s.tag("request", string(rest[first[2]:first[3]]), "uri", "url", "path")
-	} else if first = statusLine.FindSubmatchIndex(rest[:min(len(rest), 9000)]); first != nil {
+	} else if first = statusLine.FindSubmatchIndex(rest[:min(len(rest), firstLineMost)]); first != nil {
 		s.field("http.status", string(rest[first[4]:first[5]]), at+first[4], first[5]-first[4])
 		s.say("response %s", rest[first[4]:first[5]])
 		s.tag("response", "status")
-		s.Answers = append(s.Answers, "request")
+		if rest[first[4]] != '1' { // 1xx announces the answer
+			s.answer("request")
+		}
 	} else {
-		return at
+		return httpHead{}, at, false
 	}
-	head, body := s.httpHeaders(data, at+first[1])
-	return s.httpBody(data, body, head)
+	head, body = s.httpHeaders(data, at+first[1])
+	return head, body, true
 }
 
 // target reads the path's query parameters.
@@ -66,7 +80,9 @@ func (s *sheet) target(target []byte, at int) {
 
 // pairs reads name=value&name=value.
 func (s *sheet) pairs(prefix string, data []byte, at int) {
-	for _, pair := range bytes.Split(data, []byte("&")) {
+	for more := true; more && !s.full(); {
+		var pair []byte
+		pair, data, more = bytes.Cut(data, []byte("&"))
 		name, value, _ := bytes.Cut(pair, []byte("="))
 		if len(name) > 0 {
 			s.field(prefix+"."+shortName(name), printable(value), at+len(name), max(0, len(pair)-len(name)))
@@ -95,7 +111,7 @@ type httpHead struct {
 
 func (s *sheet) httpHeaders(data []byte, at int) (head httpHead, body int) {
 	head.length = -1
-	for at < len(data) {
+	for at < len(data) && !s.full() {
 		end := bytes.IndexByte(data[at:], '\n')
 		if end < 0 {
 			s.say("head not complete")
@@ -109,7 +125,7 @@ func (s *sheet) httpHeaders(data []byte, at int) (head httpHead, body int) {
 		name, value, found := bytes.Cut(line, []byte(":"))
 		trimmed := bytes.TrimSpace(value)
 		if !found {
-			s.malformed(at, "expected a header line with a colon")
+			s.malformed(at, "expected a header line with a colon, found none")
 		} else {
 			s.field("http.header."+shortName(name), printable(trimmed), at, len(line))
 			s.tag("header", string(name[:min(len(name), 40)]))
@@ -169,7 +185,7 @@ func (s *sheet) httpBody(data []byte, at int, head httpHead) int {
 func (s *sheet) chunks(data []byte, at int) int {
 	s.tag("body")
 	total := 0
-	for at < len(data) && len(s.Fields) < maxFields {
+	for at < len(data) && !s.full() {
 		end := bytes.IndexByte(data[at:], '\n')
 		if end < 0 {
 			break

@@ -3,11 +3,16 @@ package dissect
 import (
 	"bytes"
 	"fmt"
+	"unicode"
 	"unicode/utf8"
 )
 
-// textMost is how many lines of a text message get fields of their own.
-const textMost = 200
+// What of a text message gets fields of its own.
+const (
+	textMost = 200     // lines
+	wordMost = 40      // words of a line
+	lineMost = 1 << 16 // bytes of a line
+)
 
 // text reads a message of lines: a verb, arguments, name=value pairs, as most line protocols have them.
 func text(data []byte, _ Hint) (Dissection, bool) {
@@ -15,13 +20,13 @@ func text(data []byte, _ Hint) (Dissection, bool) {
 		return Dissection{}, false
 	}
 	s := &sheet{}
-	at := 0
-	for n, line := range bytes.SplitAfter(data, []byte("\n")) {
-		if n >= textMost {
-			break
+	for n, at := 0, 0; n < textMost && at < len(data) && !s.full(); n++ {
+		end := len(data)
+		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
+			end = at + i + 1
 		}
-		s.textLine(n, bytes.TrimRight(line, "\r\n"), at)
-		at += len(line)
+		s.textLine(bytes.TrimRight(data[at:end], "\r\n"), at)
+		at = end
 	}
 	return s.done("text"), true
 }
@@ -40,33 +45,40 @@ func mostlyText(data []byte) bool {
 	return len(data) > 0 && odd*20 <= min(len(data), 4096)
 }
 
-func (s *sheet) textLine(n int, line []byte, at int) {
-	words := bytes.Fields(line)
-	if len(words) == 0 {
-		return
-	}
+func (s *sheet) textLine(line []byte, at int) {
 	s.part("line", at, len(line))
-	if n == 0 {
+	if len(s.said) == 0 && len(line) > 0 {
 		s.say("%s", printable(line[:min(len(line), 60)]))
 	}
-	for i, word := range words {
-		if i >= 40 {
+	line = line[:min(len(line), lineMost)]
+	from := 0
+	for i := range wordMost {
+		from += len(line[from:]) - len(bytes.TrimLeftFunc(line[from:], unicode.IsSpace))
+		if from == len(line) {
 			break
 		}
-		from := at + bytes.Index(line, word)
-		key, value, paired := bytes.Cut(word, []byte("="))
-		switch {
-		case i == 0 && !paired:
-			s.field("text.verb", printable(word), from, len(word))
-			s.tag(printable(word))
-		case paired && len(key) > 0:
-			s.field("text."+shortName(key), printable(value), from, len(word))
-			s.tag(shortName(key))
-			s.part("value", from+len(key)+1, len(value))
-		default:
-			s.field(fmt.Sprintf("text.arg[%d]", i), printable(word), from, len(word))
-			s.part("word", from, len(word))
+		word := line[from:]
+		if end := bytes.IndexFunc(word, unicode.IsSpace); end > 0 {
+			word = word[:end]
 		}
+		s.word(i, word, at+from)
+		from += len(word)
 	}
-	s.field("text.line", fmt.Sprintf("%d words", len(words)), at, len(line))
+}
+
+// word keeps the i-th word of a line: as verb, as name=value pair or as argument.
+func (s *sheet) word(i int, word []byte, at int) {
+	key, value, paired := bytes.Cut(word, []byte("="))
+	switch {
+	case paired && len(key) > 0:
+		s.field("text."+shortName(key), printable(value), at, len(word))
+		s.tag(shortName(key))
+		s.part("value", at+len(key)+1, len(value))
+	case i == 0:
+		s.field("text.verb", printable(word), at, len(word))
+		s.tag(shortName(word))
+	default:
+		s.field(fmt.Sprintf("text.arg[%d]", i-1), printable(word), at, len(word))
+		s.part("word", at, len(word))
+	}
 }

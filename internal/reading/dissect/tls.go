@@ -51,7 +51,7 @@ func tls(data []byte, hint Hint) (Dissection, bool) {
 	}
 	t := &tlsRecords{fromClient: hint.FromClient}
 	t.tag("tls", "ssl", "record")
-	for at := 0; at < len(data); {
+	for at := 0; at < len(data) && !t.full(); {
 		if !isRecord(data[at:]) {
 			t.flush()
 			t.malformed(at, "expected a TLS record's header, found %s", hexBytes(data[at:min(at+5, len(data))]))

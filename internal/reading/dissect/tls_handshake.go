@@ -20,7 +20,7 @@ var handshakeNames = map[int]string{
 // handshakes reads a run of handshake messages. What has no known type, or a length that no message that
 // was cut could explain, is what a handshake message looks like once it is encrypted.
 func (t *tlsRecords) handshakes(data []byte) {
-	for at := 0; at < len(data); {
+	for at := 0; at < len(data) && !t.full(); {
 		rest := data[at:]
 		claimed := 0
 		if len(rest) >= 4 {
@@ -40,9 +40,8 @@ func (t *tlsRecords) handshakes(data []byte) {
 func (t *tlsRecords) handshake(name string, data []byte, at int) int {
 	r := open("handshake", at, data[at:])
 	t.number(r, 1, "handshake.type", func(int) string { return name })
-	t.tag("handshake", name, snake(name))
-	t.tag(strings.Split(snake(name), "_")...)
-	t.Answers = append(t.Answers, answeredBy(snake(name))...)
+	t.tag("handshake", words(name))
+	t.handshakeAnswers(words(name), t.fromClient)
 	if r.Len() < 3 {
 		t.malformed(at, "%s is cut after %d bytes", name, len(data)-at)
 		return len(data)
@@ -65,6 +64,9 @@ func (t *tlsRecords) handshake(name string, data []byte, at int) int {
 	}
 	return begin + length
 }
+
+// words turns "ClientHello" into "client hello".
+func words(name string) string { return strings.ReplaceAll(snake(name), "_", " ") }
 
 // snake turns "ClientHello" into "client_hello".
 func snake(name string) string {
@@ -121,7 +123,10 @@ func (s *sheet) helloSaid(h hello) {
 		said += ", ALPN " + strings.Join(h.alpn, " ")
 	}
 	s.say("%s", said)
-	s.tag("handshake", "accept", "client_hello", "clienthello", "hello", "cipher", "ciphers", "cipher_suite", "cipher_suites", "choose_cipher", "extension", "extensions", "session_id")
+	s.tag("handshake", "client_hello", "cipher", "cipher_suite", "cipher_suites", "session_id")
+	if len(h.extensions) > 0 {
+		s.tag("extension", "extensions")
+	}
 	for _, suite := range h.suites {
 		s.tag(strings.Split(suiteName(suite), "_")...)
 	}
@@ -156,7 +161,7 @@ func (s *sheet) suites(r *cursor.Reader, width int) []int {
 	s.part("cipher_suites", offset(r), len(all))
 	var list []int
 	for r.Len() >= width {
-		n := s.number(r, width, clientHelloPath+".cipher_suite", suiteName)
+		n := s.number(r, width, fmt.Sprintf("%s.cipher_suites[%d]", clientHelloPath, len(list)), suiteName)
 		list = append(list, n)
 	}
 	if r.Len() > 0 {
@@ -178,7 +183,7 @@ func (t *tlsRecords) serverHello(r *cursor.Reader) {
 		t.extensions(t.vector(r, 2, "extensions"), path, &h)
 	}
 	t.say("ServerHello, %s, %s", versionName(h.best()), suiteName(suite))
-	t.tag("server_hello", "serverhello", "hello", "cipher")
+	t.tag("cipher")
 }
 
 // certificates reads the list of a Certificate message up to TLS 1.2 (RFC 5246, section 7.4.2).
@@ -187,12 +192,12 @@ func (t *tlsRecords) certificates(r *cursor.Reader) {
 	n := 0
 	for list.Len() >= 3 {
 		c := t.vector(list, 3, "certificate")
-		t.field("handshake.certificate.certificate", count(c.Len(), "byte"), offset(c), c.Len())
+		t.field(fmt.Sprintf("handshake.certificate.certificates[%d]", n), count(c.Len(), "byte"), offset(c), c.Len())
 		t.part("certificate", offset(c), c.Len())
 		n++
 	}
 	t.say("Certificate (%d in the chain)", n)
-	t.tag("certificate", "cert", "x509")
+	t.tag("cert", "x509")
 }
 
 // extensions reads a hello's extensions, and into h what a summary and JA4 need.
@@ -203,7 +208,7 @@ func (s *sheet) extensions(r *cursor.Reader, path string, h *hello) {
 		body := s.vector(r, 2, "extension "+extensionName(kind))
 		name := extensionName(kind)
 		h.extensions = append(h.extensions, kind)
-		s.field(path+".extension", name, at, 2)
+		s.field(fmt.Sprintf("%s.extensions[%d]", path, len(h.extensions)-1), name, at, 2)
 		s.field(path+".extension."+name, hexBytes(peek(body)), offset(body), body.Len())
 		s.part("extension."+name, offset(body), body.Len())
 		if !grease(kind) {
@@ -233,20 +238,20 @@ func (s *sheet) extension(kind int, r *cursor.Reader, path string, h *hello) {
 		for list.Len() > 0 {
 			p := s.vector(list, 1, "ALPN protocol")
 			h.alpn = append(h.alpn, printable(peek(p)))
-			s.field(path+".alpn", printable(peek(p)), offset(p), p.Len())
+			s.field(fmt.Sprintf("%s.alpn[%d]", path, len(h.alpn)-1), printable(peek(p)), offset(p), p.Len())
 		}
 		s.tag("alpn")
 	case extAlgorithms:
 		list := s.vector(r, 2, "signature algorithms")
 		for list.Len() >= 2 {
-			h.algorithms = append(h.algorithms, s.number(list, 2, path+".signature_algorithm", hex4))
+			h.algorithms = append(h.algorithms, s.number(list, 2, fmt.Sprintf("%s.signature_algorithms[%d]", path, len(h.algorithms)), hex4))
 		}
 	case extVersions:
 		if path == clientHelloPath {
 			r = s.vector(r, 1, "supported versions")
 		}
 		for r.Len() >= 2 {
-			h.versions = append(h.versions, s.number(r, 2, path+".supported_version", versionName))
+			h.versions = append(h.versions, s.number(r, 2, fmt.Sprintf("%s.supported_versions[%d]", path, len(h.versions)), versionName))
 		}
 	}
 }
