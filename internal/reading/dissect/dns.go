@@ -34,19 +34,38 @@ const (
 // dns reads a DNS message (RFC 1035), with its two bytes of length over TCP. It is one if all that its
 // header claims can be read to the end; on port 53 what can't is still DNS, but malformed.
 func dns(data []byte, hint Hint) (Dissection, bool) {
-	begin := 0
-	if hint.Transport == "tcp" {
-		if len(data) < 2+dnsHeader || int(data[0])<<8|int(data[1]) != len(data)-2 {
-			return Dissection{}, false
-		}
-		begin = 2
-	}
 	s := &sheet{}
-	whole := s.dnsMessage(data, begin)
+	whole := false
+	if hint.Transport == "tcp" {
+		whole = s.dnsFrames(data)
+	} else {
+		whole = s.dnsMessage(data, 0)
+	}
 	if !whole && hint.Port != dnsPort {
 		return Dissection{}, false
 	}
-	return s.done("DNS"), len(data) >= begin+dnsHeader
+	return s.done("DNS"), len(s.Fields) > 0
+}
+
+// dnsFrames reads messages that each follow their length in two bytes (RFC 1035, section 4.2.2), and says
+// whether they are all whole.
+func (s *sheet) dnsFrames(data []byte) bool {
+	for at := 0; at < len(data); {
+		if len(data)-at < 2 {
+			return false
+		}
+		end := at + 2 + int(data[at])<<8 + int(data[at+1])
+		if end > len(data) {
+			s.malformed(at, "expected a message of %d bytes, found %d", end-at-2, len(data)-at-2)
+			s.dnsMessage(data, at+2)
+			return false
+		}
+		if !s.dnsMessage(data[:end], at+2) {
+			return false
+		}
+		at = end
+	}
+	return true
 }
 
 // dnsMessage reads header and sections, and says whether they end where the message does.

@@ -7,7 +7,7 @@ import "strings"
 func listed(hint Hint) Dissection {
 	s := &sheet{}
 	protocol := "listed"
-	for message := range strings.SplitSeq(hint.Listed, ",") {
+	for message := range strings.FieldsFuncSeq(hint.Listed, func(c rune) bool { return c == ',' || c == ';' }) {
 		message, _, _ = strings.Cut(strings.TrimSpace(message), " (") // newer versions add "(SNI=…)"
 		if message == "" {
 			continue
