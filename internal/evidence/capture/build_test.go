@@ -56,7 +56,7 @@ func transports(t testing.TB, rng *rand.Rand, v6 bool) [][]byte {
 		ACK: true, PSH: rng.IntN(2) == 0, FIN: rng.IntN(4) == 0, RST: rng.IntN(8) == 0,
 		Options: []layers.TCPOption{{OptionType: layers.TCPOptionKindNop}, {OptionType: layers.TCPOptionKindNop}, {OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: make([]byte, 8)}}}
 	tcp.SetNetworkLayerForChecksum(n)
-	packets = append(packets, serialize(t, ip.(gopacket.SerializableLayer), tcp, payload))
+	packets = append(packets, serialize(t, ip, tcp, payload))
 
 	ip, n = network(layers.IPProtocolUDP)
 	udp := &layers.UDP{SrcPort: layers.UDPPort(rng.Uint32()), DstPort: 9999}
