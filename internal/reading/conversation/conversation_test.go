@@ -1,0 +1,299 @@
+package conversation
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/inquest-project/inquest/internal/evidence/capture"
+)
+
+func TestMessagesEndWhereTheReceiverSends(t *testing.T) {
+	s := newScript(t)
+	s.shake()
+	s.tcp(Opener, "PA", 0, 0, "GET /a")
+	s.tcp(Opener, "PA", 6, 0, " more")
+	s.tcp(Responder, "PA", 0, 11, "200 a")
+	s.tcp(Opener, "PA", 11, 5, "GET /b")
+	s.tcp(Responder, "A", 5, 17, "")
+	c := s.only()
+	if got, want := texts(c, Responder), []string{"GET /a more", "GET /b"}; !reflect.DeepEqual(got, want) {
+		t.Fatalf("server received %q, want %q", got, want)
+	}
+	first, second := c.Messages(Responder)[0], c.Messages(Responder)[1]
+	if !reflect.DeepEqual(first.Frames(), []int{4, 5}) || !reflect.DeepEqual(second.Frames(), []int{7}) {
+		t.Errorf("frames %v and %v", first.Frames(), second.Frames())
+	}
+	if first.Answered == nil || first.Answered.Frame != 6 || second.Answered != nil {
+		t.Errorf("answered by %v and %v, want frame 6 and none", first.Answered, second.Answered)
+	}
+	if second.AckedAt == nil || !second.AckedAt.Equal(at(8)) || !first.Start.Equal(at(4)) || !first.End.Equal(at(5)) {
+		t.Errorf("acked at %v; first from %v to %v", second.AckedAt, first.Start, first.End)
+	}
+	if got := texts(c, Opener); !reflect.DeepEqual(got, []string{"200 a"}) || second.Index != 1 || second.Offset != 11 {
+		t.Errorf("client received %q; second message is %d at %d", got, second.Index, second.Offset)
+	}
+}
+
+func TestAnAnswerThatWasSentBeforeTheDataCameDoesNotEndTheMessage(t *testing.T) {
+	s := newScript(t)
+	s.shake()
+	s.tcp(Opener, "PA", 0, 0, "abc")
+	s.tcp(Responder, "PA", 0, 0, "banner") // acknowledges nothing: it crossed the data on the way
+	s.tcp(Opener, "PA", 3, 6, "def")
+	c := s.only()
+	if got := texts(c, Responder); !reflect.DeepEqual(got, []string{"abcdef"}) {
+		t.Errorf("got %q", got)
+	}
+	if m := c.Messages(Responder)[0]; m.Answered != nil {
+		t.Errorf("answered by %v", m.Answered)
+	}
+}
+
+func TestHowASideEndedIsKeptToTheByte(t *testing.T) {
+	for _, c := range []struct {
+		name, flags           string
+		sent, acked           int
+		rst, allAcked, spoken bool
+	}{
+		{"read all", "FA", 5, 5, false, true, false},
+		{"unread", "RA", 5, 5, true, true, false},
+		{"never arrived", "RA", 5, 0, true, false, false},
+	} {
+		s := newScript(t)
+		s.shake()
+		s.tcp(Opener, "PA", 0, 0, "hello"[:c.sent])
+		frame := s.tcp(Responder, c.flags, 0, c.acked, "")
+		s.tcp(Responder, "R", 0, 0, "")
+		conv := s.only()
+		end := conv.Ending(Responder)
+		if end == nil || end.RST != c.rst || end.Frame != frame || int(end.Acked) != c.acked || int(end.Arrived) != c.sent || end.AllAcked() != c.allAcked {
+			t.Errorf("%s: %+v", c.name, end)
+		}
+		if conv.Ending(Opener) != nil || conv.Spoke(Responder) || !conv.Spoke(Opener) || len(conv.Closes) != 2 {
+			t.Errorf("%s: closes %v", c.name, conv.Closes)
+		}
+	}
+}
+
+func TestASYNAnsweredByRSTIsARefusal(t *testing.T) {
+	s := newScript(t)
+	s.tcp(Opener, "S", 0, 0, "")
+	frame := s.tcp(Responder, "RA", 0, 0, "")
+	s.client++
+	s.shake()
+	s.tcp(Responder, "RA", 0, 0, "") // closed from the accept queue: no refusal
+	traffic := s.assemble()
+	if len(traffic.Refusals) != 1 || len(traffic.Conversations) != 2 {
+		t.Fatalf("%d refusals, %d conversations", len(traffic.Refusals), len(traffic.Conversations))
+	}
+	r := traffic.Refusals[0]
+	if r.Frame != frame || r.Endpoint.String() != "192.0.2.2:80" || !r.Conversation.Refused || traffic.Conversations[1].Refused {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestANewSYNOnOldPortsIsANewConversation(t *testing.T) {
+	s := newScript(t)
+	s.shake()
+	s.tcp(Opener, "PA", 0, 0, "one")
+	s.tcp(Opener, "S", 0, 0, "") // the same SYN again is none
+	s.base = [2]uint32{900001, 700001}
+	s.shake()
+	s.tcp(Opener, "PA", 0, 0, "two")
+	traffic := s.assemble()
+	if len(traffic.Conversations) != 2 {
+		t.Fatalf("%d conversations, want 2", len(traffic.Conversations))
+	}
+	for i, want := range []string{"one", "two"} {
+		if got := texts(traffic.Conversations[i], Responder); !reflect.DeepEqual(got, []string{want}) {
+			t.Errorf("conversation %d: %q, want %q", i, got, want)
+		}
+	}
+}
+
+func TestTheOpenerIsKnownFromTheHandshakeElseGuessed(t *testing.T) {
+	s := newScript(t)
+	s.tcp(Responder, "SA", 0, 0, "") // its SYN was not captured
+	if c := s.only(); !c.OpenerKnown || c.Names != [2]string{"192.0.2.1:40000", "192.0.2.2:80"} {
+		t.Errorf("%v, known %v", c.Names, c.OpenerKnown)
+	}
+	s = newScript(t)
+	s.tcp(Responder, "PA", 70, 30, "in the middle")
+	s.tcp(Opener, "PA", 30, 83, "answer")
+	c := s.only()
+	if c.OpenerKnown || c.Names[Opener] != "192.0.2.1:40000" || c.Streams[Responder].Sent != 13 || len(c.Streams[Responder].Holes) != 0 {
+		t.Errorf("%v, known %v, %+v", c.Names, c.OpenerKnown, c.Streams[Responder])
+	}
+	if got := texts(c, Opener); !reflect.DeepEqual(got, []string{"in the middle"}) {
+		t.Errorf("client received %q", got)
+	}
+}
+
+func TestLostBytesAreAHoleWithItsSize(t *testing.T) {
+	s := newScript(t)
+	s.shake()
+	s.tcp(Opener, "PA", 0, 0, "abc")
+	s.tcp(Opener, "PA", 8, 0, "ijk")
+	s.tcp(Responder, "A", 0, 20, "")
+	c := s.only()
+	out := c.Streams[Opener]
+	if want := []Hole{{3, 5}, {11, 9}}; !reflect.DeepEqual(out.Holes, want) || out.Sent != 20 || out.Acked != 20 {
+		t.Errorf("holes %v, %d sent, %d acked", out.Holes, out.Sent, out.Acked)
+	}
+	m := c.Messages(Responder)[0]
+	if string(m.Data) != "abc\x00\x00\x00\x00\x00ijk" || !reflect.DeepEqual(m.Holes, []Hole{{3, 5}}) || m.Length != 11 {
+		t.Errorf("%q, holes %v, length %d", m.Data, m.Holes, m.Length)
+	}
+}
+
+func TestASequenceNumberThatLeapsStartsANewMessage(t *testing.T) {
+	s := newScript(t)
+	s.shake()
+	s.tcp(Opener, "PA", 0, 0, "abc")
+	s.tcp(Opener, "PA", 1<<30, 0, "def")
+	c := s.only()
+	if got := texts(c, Responder); !reflect.DeepEqual(got, []string{"abc", "def"}) {
+		t.Errorf("got %d messages", len(got))
+	}
+}
+
+func TestDatagramsAreMessagesAndUnreachableJoinsThem(t *testing.T) {
+	s := newScript(t)
+	s.udp(Opener, "question")
+	s.udp(Opener, "")
+	s.udp(Responder, "answer")
+	last := s.udp(Opener, "killer")
+	gone := s.unreachable(Responder)
+	traffic := s.assemble()
+	c := traffic.Conversations[0]
+	if got := texts(c, Responder); !reflect.DeepEqual(got, []string{"question", "", "killer"}) {
+		t.Fatalf("got %q", got)
+	}
+	m := c.Messages(Responder)
+	if m[0].Answered == nil || m[0].Answered.Frame != 3 || m[2].Answered != nil || m[2].Frames()[0] != last {
+		t.Errorf("answered %v, %v", m[0].Answered, m[2].Answered)
+	}
+	if c.Unreachable == nil || c.Unreachable.Frame != gone || c.Unreachable.Side != Responder || len(traffic.ICMP) != 1 || traffic.ICMP[0].Conversation != c {
+		t.Errorf("unreachable %+v, ICMP %+v", c.Unreachable, traffic.ICMP)
+	}
+	if e := c.Streams[Responder].Last; e == nil || e.Frame != 3 {
+		t.Errorf("last answer %v", e)
+	}
+}
+
+func TestThePastedListIsOneConversationClosedByRST(t *testing.T) {
+	f, err := capture.Open("../../evidence/capture/testdata/packets.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	traffic := Assemble(f)
+	if len(traffic.Conversations) != 1 {
+		t.Fatalf("%d conversations, want 1", len(traffic.Conversations))
+	}
+	c := traffic.Conversations[0]
+	if c.Names != [2]string{"client:38409", "server:443"} || c.Transport != "tcp" {
+		t.Errorf("between %v over %s", c.Names, c.Transport)
+	}
+	end := c.Ending(Responder)
+	if end == nil || !end.RST || end.Frame != 4955 || end.Acked != 198 || !end.AllAcked() {
+		t.Errorf("server ended by %+v", end)
+	}
+	received := c.Messages(Responder)
+	if len(received) != 1 || received[0].Listed != "Client Key Exchange, Change Cipher Spec, Encrypted Handshake Message" ||
+		received[0].Length != 198 || received[0].Answered != nil || !reflect.DeepEqual(received[0].Frames(), []int{4823}) {
+		t.Errorf("server received %+v", received)
+	}
+	if sent := c.Messages(Opener); len(sent) != 1 || sent[0].Listed != "Certificate" || !reflect.DeepEqual(sent[0].Frames(), []int{4816}) {
+		t.Errorf("server sent %+v", sent)
+	}
+}
+
+// TestStreamsMatchTsharkWhateverTheOrder sends random streams in segments that are shuffled a little,
+// repeated, cut anew and overlap, across the wrap of sequence numbers.
+func TestStreamsMatchTsharkWhateverTheOrder(t *testing.T) {
+	s := newScript(t)
+	var streams []string
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		s.client++
+		s.base = [2]uint32{uint32(-3000 + rng.IntN(2000)), rng.Uint32()}
+		stream := randomText(rng, 6000)
+		streams = append(streams, stream)
+		s.shake()
+		for _, seg := range nasty(rng, len(stream)) {
+			s.tcp(Opener, "PA", seg[0], 0, stream[seg[0]:seg[1]])
+		}
+		s.tcp(Responder, "A", 0, len(stream), "")
+		s.tcp(Opener, "FA", len(stream), 0, "")
+		s.tcp(Responder, "A", 0, len(stream)+1, "")
+	}
+	oracle := s.follow(len(streams))
+	for i, c := range s.assemble().Conversations {
+		got := strings.Join(texts(c, Responder), "")
+		if got != streams[i] || got != oracle[i] {
+			t.Errorf("stream %d: %d bytes rebuilt, %d sent, tshark has %d", i, len(got), len(streams[i]), len(oracle[i]))
+		}
+		if out := c.Streams[Opener]; out.Acked != uint64(len(got)) || len(out.Holes) != 0 {
+			t.Errorf("stream %d: %d of %d acknowledged, holes %v", i, out.Acked, len(got), out.Holes)
+		}
+		provenance(t, c, streams[i])
+	}
+}
+
+// provenance checks that segments tile the message without gap or overlap.
+func provenance(t *testing.T, c *Conversation, stream string) {
+	t.Helper()
+	next := 0
+	for _, m := range c.Messages(Responder) {
+		for _, seg := range m.Segments {
+			if seg.Offset+int(m.Offset) != next || seg.Frame == 0 || !seg.Time.Equal(at(seg.Frame)) {
+				t.Errorf("segment of frame %d at %d, want %d", seg.Frame, seg.Offset+int(m.Offset), next)
+			}
+			next += seg.Length
+		}
+	}
+	if next != len(stream) {
+		t.Errorf("segments reach to %d of %d", next, len(stream))
+	}
+}
+
+func randomText(rng *rand.Rand, n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = "abcdefghijklmnopqrstuvwxyz"[rng.IntN(26)]
+	}
+	return string(b)
+}
+
+// nasty cuts n bytes into segments that are shuffled a little, repeated and overlapping.
+func nasty(rng *rand.Rand, n int) [][2]int {
+	var list [][2]int
+	for from := 0; from < n; {
+		to := min(n, from+1+rng.IntN(700))
+		list = append(list, [2]int{from, to})
+		if rng.IntN(4) == 0 { // once more, with other bounds
+			list = append(list, [2]int{max(0, from-rng.IntN(300)), min(n, to+rng.IntN(300))})
+		}
+		from = to
+	}
+	for i := range list {
+		j := min(len(list)-1, i+rng.IntN(4))
+		list[i], list[j] = list[j], list[i]
+	}
+	return list
+}
+
+// TestOverlapsInReverseAreRebuiltInTime is the order that would cost a naive list its square.
+func TestOverlapsInReverseAreRebuiltInTime(t *testing.T) {
+	const n = 200_000
+	pieces := make([]piece, n)
+	for i := range pieces {
+		pieces[i] = piece{offset: uint64(n-i) * 10, length: 25, event: Event{Frame: i}}
+	}
+	got := inOrder(pieces)
+	if !disjoint(got) || got[0].offset != 10 || got[len(got)-1].end() != n*10+25 {
+		t.Errorf("%d pieces from %d to %d", len(got), got[0].offset, got[len(got)-1].end())
+	}
+}
