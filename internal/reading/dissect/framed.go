@@ -48,7 +48,7 @@ func recordEnd(data []byte) int {
 
 // framedHTTP is a request or response whose head is there whole, and its body if that is.
 func framedHTTP(data []byte) int {
-	if bytes.Index(data[:min(len(data), framedMost)], []byte("\r\n\r\n")) < 0 {
+	if !bytes.Contains(data[:min(len(data), framedMost)], []byte("\r\n\r\n")) {
 		return 0
 	}
 	s := &sheet{}
