@@ -131,7 +131,7 @@ func Run(t testing.TB, dir, name string, args ...string) string {
 // Core lets the program die and gives the path of its core.
 func (p Program) Core(t testing.TB) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", "ulimit -c unlimited; exec "+p.Path)
 	cmd.Dir = p.Dir
@@ -170,43 +170,50 @@ func (p Program) Bounds(t testing.TB, function string) (start, end uint64) {
 
 // Frame is a frame as gdb sees it.
 type Frame struct {
-	PC   place.Address
-	Name string
+	PC, SP place.Address
+	Name   string
 }
 
-// gdbScript prints each thread's frames that are no inlined ones: PC and name.
+// gdbScript prints the innermost frames of each thread, PC, stack pointer and name. gdb takes a minute for
+// the hundred thousand frames of a recursion.
 const gdbScript = `
 import gdb
 for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
     thread.switch()
-    frame = gdb.newest_frame()
-    while frame is not None and frame.is_valid():
-        if frame.type() != gdb.INLINE_FRAME:
-            print("FRAME", thread.ptid[1] or thread.ptid[0], hex(frame.pc()), frame.name() or "?")
+    frame, count = gdb.newest_frame(), 0
+    while frame is not None and frame.is_valid() and count < MOST:
+        count += 1
+        if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):
+            print("FRAME", thread.ptid[1] or thread.ptid[0], hex(frame.pc()), hex(int(frame.read_register("rsp"))), frame.name() or "?")
         try:
             frame = frame.older()
         except gdb.error:
             break
 `
 
-// GDB is every thread's stack as gdb unwinds it, by thread, past main.
+// MostFrames is how many frames GDB gives of a thread.
+const MostFrames = 300
+
+// GDB is every thread's stack as gdb unwinds it, by thread, past main. Only frames
+// that are on the stack count: none that gdb makes up from debug information, inlined or tail-called.
 func (p Program) GDB(t testing.TB, core string) map[int][]Frame {
 	t.Helper()
 	script := filepath.Join(p.Dir, "frames.py")
-	if err := os.WriteFile(script, []byte(gdbScript), 0o600); err != nil {
+	if err := os.WriteFile(script, []byte(strings.Replace(gdbScript, "MOST", strconv.Itoa(MostFrames), 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out := Run(t, p.Dir, "gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set backtrace past-main on",
+	out := Run(t, p.Dir, "gdb", "-nx", "-batch", "-iex", "set debug-file-directory "+p.Dir, "-ex", "set debuginfod enabled off", "-ex", "set backtrace past-main on",
 		"-ex", "set backtrace past-entry on", p.Path, "-ex", "core-file "+core, "-x", script)
 	threads := map[int][]Frame{}
 	for line := range strings.Lines(out) {
 		f := strings.Fields(line)
-		if len(f) < 4 || f[0] != "FRAME" {
+		if len(f) < 5 || f[0] != "FRAME" {
 			continue
 		}
 		tid, _ := strconv.Atoi(f[1])
 		pc, _ := strconv.ParseUint(f[2], 0, 64)
-		threads[tid] = append(threads[tid], Frame{PC: place.Address(pc), Name: f[3]})
+		sp, _ := strconv.ParseUint(f[3], 0, 64)
+		threads[tid] = append(threads[tid], Frame{PC: place.Address(pc), SP: place.Address(sp), Name: f[4]})
 	}
 	return threads
 }

@@ -1,3 +1,4 @@
+// flags: -fno-optimize-sibling-calls
 // mechanism: stack_overflow
 // culprit: value
 // role: decided

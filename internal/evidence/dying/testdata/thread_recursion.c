@@ -1,4 +1,4 @@
-// flags: -pthread
+// flags: -fno-optimize-sibling-calls -pthread
 // mechanism: stack_overflow
 // culprit: descend
 // role: decided
