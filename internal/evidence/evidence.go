@@ -6,6 +6,7 @@ package evidence
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -194,7 +195,10 @@ func recognise(path string) (casefile.Kind, error) {
 	head := make([]byte, sniffed)
 	n, err := f.ReadAt(head, 0)
 	if n == 0 {
-		return "", nil
+		if errors.Is(err, io.EOF) {
+			err = nil // an empty file is nothing
+		}
+		return "", err
 	}
 	head = head[:n]
 	switch {
