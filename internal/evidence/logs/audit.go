@@ -1,0 +1,95 @@
+package logs
+
+import (
+	"encoding/hex"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var (
+	// auditAbend finds the record's type in all that may stand before its fields.
+	auditAbend = regexp.MustCompile(`\bANOM_ABEND\b|\btype=1701\b|<audit-1701>`)
+	auditName  = regexp.MustCompile(`(?:^|[\s\x1d])([A-Za-z_-]+)=`)
+)
+
+// signals are those that make a core (signal(7)) and those that kill from outside.
+var signals = map[string]int{
+	"SIGQUIT": 3, "SIGILL": 4, "SIGTRAP": 5, "SIGABRT": 6, "SIGBUS": 7, "SIGFPE": 8, "SIGKILL": 9, "SIGSEGV": 11,
+	"SIGTERM": 15, "SIGXCPU": 24, "SIGXFSZ": 25, "SIGSYS": 31,
+}
+
+// parseAudit reads an ANOM_ABEND record.
+func parseAudit(e entry) (Record, bool) {
+	if !auditAbend.MatchString(e.text) && e.fields["_AUDIT_TYPE"] != "1701" {
+		return Record{}, false
+	}
+	// ausearch -i has decoded the strings already, and prints them without quotes.
+	decode := auditString
+	if ausearchStamp.MatchString(e.text) {
+		decode = func(s string) string { return s }
+	}
+	fields := auditFields(e.text)
+	r := Record{Kind: Audit, Time: auditTime(e.text), Command: decode(fields["comm"]), Executable: decode(fields["exe"])}
+	r.PID, _ = strconv.Atoi(fields["pid"])
+	r.Signal = signalNumber(fields["sig"])
+	return r, r.PID != 0 || r.Signal != 0
+}
+
+// auditFields splits "name=value name=value". A value ends where the next name begins, since ausearch -i
+// leaves spaces in it.
+func auditFields(text string) map[string]string {
+	fields := map[string]string{}
+	names := auditName.FindAllStringSubmatchIndex(text, -1)
+	for i, n := range names {
+		end := len(text)
+		if i+1 < len(names) {
+			end = names[i+1][0]
+		}
+		name := text[n[2]:n[3]]
+		if _, twice := fields[name]; !twice { // enriched records repeat names behind the kernel's own
+			fields[name] = strings.TrimSpace(text[n[1]:end])
+		}
+	}
+	return fields
+}
+
+// auditString decodes a field that the kernel quotes if it is harmless, and prints as bare hexadecimal
+// if it holds a space, a quote or a control character (audit_log_untrustedstring).
+func auditString(value string) string {
+	if unquoted, ok := strings.CutPrefix(value, `"`); ok {
+		return strings.TrimSuffix(unquoted, `"`)
+	}
+	if raw, err := hex.DecodeString(value); err == nil && len(raw) > 0 {
+		return string(raw)
+	}
+	return value
+}
+
+// signalNumber reads a signal as a number or by its name.
+func signalNumber(value string) int {
+	if n, err := strconv.Atoi(value); err == nil {
+		return n
+	}
+	return signals[value]
+}
+
+var dumpedCore = regexp.MustCompile(`(?:^|: )Process (\d+) \((.{1,15})\) of user \d+ (?:dumped core|terminated abnormally)`)
+
+// parseCoredump reads systemd-coredump's journal entry, or only its message.
+func parseCoredump(e entry) (Record, bool) {
+	if pid := e.fields["COREDUMP_PID"]; pid != "" {
+		r := Record{Kind: Coredump, Time: microTime(e.fields["COREDUMP_TIMESTAMP"]), Command: e.fields["COREDUMP_COMM"],
+			Executable: e.fields["COREDUMP_EXE"], Signal: signalNumber(e.fields["COREDUMP_SIGNAL"])}
+		r.PID, _ = strconv.Atoi(pid)
+		r.TID, _ = strconv.Atoi(e.fields["COREDUMP_TID"])
+		return r, true
+	}
+	m := dumpedCore.FindStringSubmatch(e.text)
+	if m == nil {
+		return Record{}, false
+	}
+	r := Record{Kind: Coredump, Command: m[2]}
+	r.PID, _ = strconv.Atoi(m[1])
+	return r, true
+}

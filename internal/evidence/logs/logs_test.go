@@ -1,0 +1,190 @@
+package logs
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/inquest-project/inquest/internal/ground/place"
+)
+
+var (
+	stamp  = time.Date(2014, 1, 29, 22, 1, 24, 818e6, time.UTC)
+	second = stamp.Truncate(time.Second)
+)
+
+// haproxy is the incident's record as far as a form tells it.
+func haproxy(kind Kind, at time.Time, pid int, exe string, signal int) Record {
+	return Record{Kind: kind, Time: at, PID: pid, Command: "haproxy", Executable: exe, Signal: signal}
+}
+
+func TestEveryFormOfADeathIsRead(t *testing.T) {
+	segv := Fault{Address: 0x10, IP: 0x7f7a4ee6af3e, SP: 0x7ffd0c1b7f10, Error: 4, Module: "libc.so.6", ModuleBase: 0x7f7a4ee44000, ModuleSize: 0x155000}
+	kernel := func(at time.Time, command string, signal int, f Fault) Record {
+		return Record{Kind: Kernel, Time: at, TID: 31827, Command: command, Signal: signal, Fault: &f}
+	}
+	trapped := segv
+	trapped.Address = 0
+	for _, c := range []struct {
+		name, line string
+		want       Record
+	}{
+		{"audit of 2.6.32", `type=ANOM_ABEND msg=audit(1391032884.818:1967129): auid=809400027 uid=0 gid=0 ses=221308 pid=31826 comm="haproxy" sig=6`,
+			haproxy(Audit, stamp, 31826, "", 6)},
+		{"audit with node, subj and exe", `node=lb1 type=ANOM_ABEND msg=audit(1391032884.818:1): auid=0 uid=0 gid=0 ses=1 subj=system_u:system_r:haproxy_t:s0 pid=31826 comm="haproxy" exe="/usr/sbin/haproxy" sig=11 res=1`,
+			haproxy(Audit, stamp, 31826, "/usr/sbin/haproxy", 11)},
+		{"audit, enriched, with hexadecimal strings", "type=ANOM_ABEND msg=audit(1391032884.818:1): auid=0 pid=31826 comm=686170726F7879 exe=2F6F70742F61206461656D6F6E sig=6 res=1\x1dAUID=\"root\" UID=\"root\"",
+			haproxy(Audit, stamp, 31826, "/opt/a daemon", 6)},
+		{"audit in syslog", `Jan 29 22:01:24 lb1 kernel: [12345.678901] audit: type=1701 audit(1391032884.818:1967129): auid=0 uid=0 gid=0 ses=1 pid=31826 comm="haproxy" exe="/usr/sbin/haproxy" sig=6 res=1`,
+			haproxy(Audit, stamp, 31826, "/usr/sbin/haproxy", 6)},
+		{"audit in dmesg, as old kernels print it", `[12345.678901] type=1701 audit(1391032884.818:1967129): auid=0 uid=0 gid=0 ses=1 pid=31826 comm="haproxy" sig=6`,
+			haproxy(Audit, stamp, 31826, "", 6)},
+		{"audit in the journal, short-iso", `2014-01-29T22:01:24+0000 lb1 audit[31826]: ANOM_ABEND auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=31826 comm="haproxy" exe="/usr/sbin/haproxy" sig=6 res=1`,
+			haproxy(Audit, second, 31826, "/usr/sbin/haproxy", 6)},
+		{"ausearch -i, month first", `type=ANOM_ABEND msg=audit(01/29/14 22:01:24.818:1967129) : auid=unset uid=root gid=root ses=unset pid=31826 comm=haproxy exe=/opt/a daemon sig=SIGABRT res=yes`,
+			haproxy(Audit, stamp, 31826, "/opt/a daemon", 6)},
+		{"ausearch -i, day first, a name that could be hexadecimal", `type=ANOM_ABEND msg=audit(29/01/2014 22:01:24.818:1967129) : pid=31826 comm=cafe exe=/usr/sbin/cafe sig=SIGSEGV res=yes`,
+			Record{Kind: Audit, Time: stamp, PID: 31826, Command: "cafe", Executable: "/usr/sbin/cafe", Signal: 11}},
+		{"segfault with a file", `2014-01-29T22:01:24.818000+00:00 lb1 kernel: [12345.678901] haproxy[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[7f7a4ee44000+155000] likely on CPU 3 (core 3, socket 0)`,
+			kernel(stamp, "haproxy", 11, segv)},
+		{"segfault, the file's offset first", `[Wed Jan 29 22:01:24 2014] haproxy[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[26f3e,7f7a4ee44000+155000]`,
+			kernel(second, "haproxy", 11, segv)},
+		{"segfault of a thread with an odd name", `[  12.345678] a: [b]{c} d[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[7f7a4ee44000+155000]`,
+			kernel(time.Time{}, "a: [b]{c} d", 11, segv)},
+		{"dmesg --decode", `kern  :info  : [12345.678901] haproxy[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[7f7a4ee44000+155000]`,
+			kernel(time.Time{}, "haproxy", 11, segv)},
+		{"general protection fault", `[12345.678901] traps: haproxy[31827] general protection fault ip:7f7a4ee6af3e sp:7ffd0c1b7f10 error:4 in libc.so.6[7f7a4ee44000+155000]`,
+			kernel(time.Time{}, "haproxy", 11, trapped)},
+		{"division by zero", `Wed 2014-01-29 22:01:24 UTC lb1 kernel: traps: haproxy[31827] trap divide error ip:7f7a4ee6af3e sp:7ffd0c1b7f10 error:4 in libc.so.6[7f7a4ee44000+155000]`,
+			kernel(second, "haproxy", 8, trapped)},
+		{"invalid opcode", `<6>[12345.678901] traps: haproxy[31827] trap invalid opcode ip:7f7a4ee6af3e sp:7ffd0c1b7f10 error:4 in libc.so.6[7f7a4ee44000+155000]`,
+			kernel(time.Time{}, "haproxy", 4, trapped)},
+		{"out of memory", `2014-01-29T22:01:24Z lb1 kernel: Out of memory: Killed process 31826 (haproxy) total-vm:123kB, anon-rss:1kB`, haproxy(OOM, second, 31826, "", 9)},
+		{"out of memory in a cgroup", `2014-01-29T22:01:24Z lb1 kernel: Memory cgroup out of memory: Killed process 31826 (haproxy) total-vm:123kB`, haproxy(OOM, second, 31826, "", 9)},
+		{"out of memory on 2.6.32", `2014-01-29T22:01:24Z lb1 kernel: Killed process 31826, UID 99, (haproxy) total-vm:123kB`, haproxy(OOM, second, 31826, "", 9)},
+		{"systemd-coredump's message", `2014-01-29T22:01:24Z lb1 systemd-coredump[4711]: Process 31826 (haproxy) of user 0 dumped core.`, haproxy(Coredump, second, 31826, "", 0)},
+		{"audit in JSON", `{"__REALTIME_TIMESTAMP":"1391032999000000","_SOURCE_REALTIME_TIMESTAMP":"1391032884818000","_TRANSPORT":"audit","_AUDIT_TYPE":"1701","MESSAGE":"ANOM_ABEND auid=0 pid=31826 comm=\"haproxy\" exe=\"/usr/sbin/haproxy\" sig=6 res=1"}`,
+			haproxy(Audit, stamp, 31826, "/usr/sbin/haproxy", 6)},
+		{"a message as an array of bytes, in JSON", `{"__REALTIME_TIMESTAMP":"1391032884818000","MESSAGE":` + byteArray(`haproxy[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[7f7a4ee44000+155000]`) + `}`,
+			kernel(stamp, "haproxy", 11, segv)},
+		{"systemd-coredump's entry in JSON", `{"__REALTIME_TIMESTAMP":"1391032999000000","MESSAGE":"Process 31826 (haproxy) of user 0 dumped core.","COREDUMP_PID":"31826","COREDUMP_TID":"31827","COREDUMP_SIGNAL":"6","COREDUMP_COMM":"haproxy","COREDUMP_EXE":"/usr/sbin/haproxy","COREDUMP_TIMESTAMP":"1391032884818000"}`,
+			Record{Kind: Coredump, Time: stamp, PID: 31826, TID: 31827, Command: "haproxy", Executable: "/usr/sbin/haproxy", Signal: 6}},
+	} {
+		log := "unrelated\n" + c.line + "\n"
+		if !Sniff([]byte(log)) {
+			t.Errorf("%s: not known for a log", c.name)
+		}
+		got, damage := Read("x.log", strings.NewReader(log))
+		if len(got) != 1 || len(damage) > 0 {
+			t.Errorf("%s: %d records, damage %v", c.name, len(got), damage)
+			continue
+		}
+		c.want.Source = "x.log:2"
+		if d := cmp.Diff(c.want, got[0], cmpopts.IgnoreFields(Record{}, "Text")); d != "" {
+			t.Errorf("%s: (-want +got)\n%s", c.name, d)
+		}
+	}
+}
+
+func byteArray(s string) string {
+	return strings.ReplaceAll(fmt.Sprint([]byte(s)), " ", ",")
+}
+
+func TestTheIncidentsRecord(t *testing.T) {
+	f, err := os.Open("testdata/audit.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, _ := Read("audit.log", f)
+	if len(got) != 1 || got[0].Source != "audit.log:1" || !got[0].Time.Equal(stamp) || got[0].PID != 31826 || !strings.HasPrefix(got[0].Text, "type=ANOM_ABEND") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnExportedJournalIsReadEntryByEntry(t *testing.T) {
+	message := "haproxy[31827]: segfault at 10 ip 1 sp 2 error 4\nand a second line"
+	size := binary.LittleEndian.AppendUint64(nil, uint64(len(message)))
+	export := "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1391032884818000\nMESSAGE=started\n\n" +
+		"__CURSOR=s=2\n__REALTIME_TIMESTAMP=1391032884818000\nCOREDUMP\n" + string(binary.LittleEndian.AppendUint64(nil, 3)) + "\n\n\n\nMESSAGE\n" + string(size) + message + "\n\n" +
+		"__CURSOR=s=3\n__REALTIME_TIMESTAMP=1391032884818000\n_AUDIT_TYPE=1701\nMESSAGE=ANOM_ABEND pid=31826 comm=\"haproxy\" sig=6"
+	got, damage := Read("journal", strings.NewReader(export))
+	if len(got) != 2 || len(damage) > 0 {
+		t.Fatalf("%d records, damage %v", len(got), damage)
+	}
+	if got[0].TID != 31827 || got[0].Fault.SP != place.Address(2) || !got[0].Time.Equal(stamp) || got[1].PID != 31826 || !got[1].Time.Equal(stamp) {
+		t.Errorf("got %+v", got)
+	}
+	cut, damage := Read("journal", strings.NewReader(export[:strings.Index(export, "and a second")]))
+	if len(cut) != 1 || len(damage) > 1 {
+		t.Errorf("of a cut journal %d records, damage %v", len(cut), damage)
+	}
+}
+
+func TestASyslogLineTakesTheYearOfANeighbour(t *testing.T) {
+	fault := "lb1 kernel: haproxy[1]: segfault at 10 ip 1 sp 2 error 4 in x[1+1]\n"
+	record := "Jan  1 00:00:09 lb1 kernel: audit: type=1701 audit(1388534409.000:1): pid=2 comm=\"x\" sig=6\n" // 1 January 2014
+	got, _ := Read("messages", strings.NewReader("Dec 31 23:59:58 "+fault+record+"Jan  1 00:01:00 "+fault))
+	want := []time.Time{time.Date(2013, 12, 31, 23, 59, 58, 0, time.UTC), time.Date(2014, 1, 1, 0, 0, 9, 0, time.UTC), time.Date(2014, 1, 1, 0, 1, 0, 0, time.UTC)}
+	for i, w := range want {
+		if len(got) != 3 || !got[i].Time.Equal(w) {
+			t.Fatalf("got %+v, want %v", got, want)
+		}
+	}
+	got, _ = Read("messages", strings.NewReader("Dec 31 23:59:58 "+fault))
+	if len(got) != 1 || !got[0].Time.IsZero() {
+		t.Errorf("without any year: %+v", got)
+	}
+}
+
+func TestOverlongLinesAreOneLineEach(t *testing.T) {
+	long := strings.Repeat("x", 3*maxLine) + "\n"
+	got, _ := Read("a.log", strings.NewReader(long+long+`type=ANOM_ABEND msg=audit(1391032884.818:1): pid=1 comm="x" sig=6`))
+	if len(got) != 1 || got[0].Source != "a.log:3" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestOtherLinesAreNoRecords(t *testing.T) {
+	for _, line := range []string{
+		`type=SYSCALL msg=audit(1391032884.818:1): arch=c000003e syscall=59 success=yes exit=0 pid=31826 comm="haproxy" exe="/usr/sbin/haproxy"`,
+		`Jan 29 22:01:24 lb1 haproxy[31826]: Server be/web1 is DOWN, reason: Layer4 timeout`,
+		`{"MESSAGE":null}`, `{"MESSAGE":["a","b"]}`, `{`, `Killed process`,
+	} {
+		if got, damage := Read("x", strings.NewReader(line)); len(got) > 0 || len(damage) > 0 {
+			t.Errorf("%s: %+v %v", line, got, damage)
+		}
+	}
+	if Sniff([]byte("\x7fELF\x02")) || Sniff([]byte("#0 0x1234 in main ()")) || Sniff(nil) {
+		t.Error("what is no log was known for one")
+	}
+}
+
+// FuzzRead reads any bytes as a log.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`node=a type=ANOM_ABEND msg=audit(1391032884.818:1): pid=1 comm=6162 exe="/x" sig=6`))
+	f.Add([]byte("Jan 29 22:01:24 h kernel: [1.2] a[1]: segfault at 0 ip 1 sp 2 error 4 in x[1,2+3]\n[1.2] traps: a[1] trap int3 ip:1 sp:2 error:0\n"))
+	f.Add([]byte("__CURSOR=1\nMESSAGE\n\x04\x00\x00\x00\x00\x00\x00\x00abcd\nCOREDUMP_PID=1\n\n"))
+	f.Add([]byte(`{"MESSAGE":[97,98],"__REALTIME_TIMESTAMP":"1"}`))
+	f.Add([]byte("type=ANOM_ABEND msg=audit(13/29/14 22:01:24.818:1) : pid=1 comm=a b sig=SIGABRT"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		Sniff(data)
+		records, damage := Read("fuzz", strings.NewReader(string(data)))
+		for _, r := range records {
+			if r.Source == "" || r.Kind == "" || !r.Time.IsZero() && r.Time.Year() == 0 {
+				t.Fatalf("record %+v", r)
+			}
+		}
+		for _, d := range damage {
+			if d.Offset > int64(len(data)) {
+				t.Fatalf("damage outside the log: %v", d)
+			}
+		}
+	})
+}
