@@ -167,7 +167,8 @@ func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking) {
 		}
 		f.Suspects = append(f.Suspects, s)
 	}
-	f.None = &finding.None{Probability: ranking.None, Prior: weigh.NonePrior}
+	_, prior := weigh.Prior(len(ranking.Candidates))
+	f.None = &finding.None{Probability: ranking.None, Prior: prior}
 	for _, candidate := range weigh.Acquitted(ranking) {
 		f.Acquitted = append(f.Acquitted, finding.Acquitted{
 			Message: message(candidate), Probability: candidate.Probability, Evidence: candidate.Observations,

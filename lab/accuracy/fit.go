@@ -108,7 +108,8 @@ func maximise(problems []choice, n int) []float64 {
 func (p choice) scores(w []float64) (scores []float64, top float64) {
 	scores = make([]float64, len(p.rows))
 	top = math.Inf(-1)
-	prior := math.Log((1 - weigh.NonePrior) / float64(len(p.rows)))
+	each, none := weigh.Prior(len(p.rows))
+	prior := math.Log(each)
 	for i, row := range p.rows {
 		scores[i] = prior
 		for _, f := range row {
@@ -116,11 +117,12 @@ func (p choice) scores(w []float64) (scores []float64, top float64) {
 		}
 		top = math.Max(top, scores[i])
 	}
-	return scores, math.Max(top, math.Log(weigh.NonePrior))
+	return scores, math.Max(top, math.Log(none))
 }
 
 func (p choice) logTotal(scores []float64, top float64) float64 {
-	total := math.Exp(math.Log(weigh.NonePrior) - top)
+	_, none := weigh.Prior(len(p.rows))
+	total := math.Exp(math.Log(none) - top)
 	for _, s := range scores {
 		total += math.Exp(s - top)
 	}

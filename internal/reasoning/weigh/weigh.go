@@ -142,17 +142,27 @@ func Kinds() []string {
 	return names
 }
 
-// Posterior shares out the probability: the candidates have 1-NonePrior between them before any
-// evidence, in equal parts, and each part grows by its bits.
+// fewest is the number of messages from which on a capture is taken to hold what a daemon received. A
+// handful of frames, as people paste them, may well not hold the killer.
+const fewest = 20
+
+// Prior is the probability of each of n messages, and of none of them, before any evidence.
+func Prior(n int) (each, none float64) {
+	each = (1 - NonePrior) / float64(max(n, fewest))
+	return each, 1 - each*float64(n)
+}
+
+// Posterior shares out the probability: each message's prior grows by its bits.
 func Posterior(bits []float64) (each []float64, none float64) {
 	each = make([]float64, len(bits))
-	total := NonePrior
+	prior, none := Prior(len(bits))
+	total := none
 	for i, b := range bits {
-		each[i] = (1 - NonePrior) / float64(len(bits)) * math.Exp2(b)
+		each[i] = prior * math.Exp2(b)
 		total += each[i]
 	}
 	for i := range each {
 		each[i] /= total
 	}
-	return each, NonePrior / total
+	return each, none / total
 }
