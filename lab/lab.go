@@ -74,7 +74,7 @@ type Conversation struct {
 
 // Cases are all there are, in the order of the README's table.
 func Cases() []Case {
-	return []Case{tlsfront}
+	return []Case{tlsfront, dnsd}
 }
 
 // Find is the case of that name.

@@ -106,6 +106,14 @@ func (t *Talk) Read(enough func([]byte) bool) []byte {
 	return got
 }
 
+// Datagram waits for one datagram, or until the script ends.
+func (t *Talk) Datagram() {
+	if t.err == nil {
+		t.conn.SetReadDeadline(t.end)
+	}
+	t.Read(func(b []byte) bool { return len(b) > 0 })
+}
+
 // Rest reads until the daemon closes.
 func (t *Talk) Rest() []byte { return t.Read(func([]byte) bool { return false }) }
 
