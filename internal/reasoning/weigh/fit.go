@@ -7,6 +7,8 @@ import (
 	"unicode"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reading/dissect"
 )
 
 // observeFit compares what a message carries with what the dying thread was doing, by the words in the
@@ -22,18 +24,20 @@ func observeFit(c *Case) []finding.Observation {
 	}
 	scores, shared := fitScores(c.Candidates, spoken)
 	best := slices.Max(append(scores, 0))
-	if best < 1 {
-		return nil // the names fit all messages alike, or none
-	}
+	telling := best >= 1 // else the names fit all messages alike, or none
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
 		level := "names another"
 		switch {
+		case !telling && answeredBefore(candidate, spoken):
+			level = "past it"
+		case !telling:
+			continue
 		case scores[i] >= best*0.75:
 			level = "named"
 		case scores[i] >= best*0.25:
 			level = "half named"
-		case answeredBefore(c.Candidates, scores, best, candidate):
+		case answeredBefore(candidate, spoken):
 			level = "past it"
 		}
 		observations[i] = finding.Observation{
@@ -68,19 +72,40 @@ func fitScores(candidates []*Candidate, spoken map[string]bool) (scores []float6
 	return scores, shared
 }
 
-// answeredBefore says whether the same conversation holds an earlier message that the stack names and
-// that was answered.
-func answeredBefore(candidates []*Candidate, scores []float64, best float64, of *Candidate) bool {
-	if of.Message == nil {
+// answeredBefore says whether the process had, before this message came, answered in the same conversation
+// what the stack names: what it sent shows what it had answered, and that holds where the capture began
+// too late for the answered message itself.
+func answeredBefore(c *Candidate, spoken map[string]bool) bool {
+	if c.Message == nil {
 		return false
 	}
-	for i, other := range candidates {
-		m := other.Message
-		if m != nil && m.Conversation == of.Message.Conversation && m.Index < of.Message.Index && m.Answered != nil && scores[i] >= best*0.75 {
-			return true
+	conv := c.Message.Conversation
+	for _, sent := range conv.Messages(c.Own.Side.Other()) {
+		if sent.Start.After(c.Message.Start) {
+			return false
+		}
+		d := dissect.Message(sent.Data, dissect.Hint{
+			Transport: conv.Transport,
+			Port:      conv.Ends[conversation.Responder].Port(),
+			Listed:    sent.Listed,
+		})
+		for word := range joined(d.Answers) {
+			if spoken[word] {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// joined are the words of each name as one: "client hello" is spoken of by get_client_hello, not by
+// client_connect.
+func joined(names []string) map[string]bool {
+	words := map[string]bool{}
+	for _, name := range names {
+		words[strings.Join(splitName(name), "")] = true
+	}
+	return words
 }
 
 // wordsOf splits names as programmers write them (snake_case, camelCase, ssl3_get_client_hello) into
