@@ -268,7 +268,12 @@ static int offered(const struct hello *h, uint16_t id)
 }
 
 /* choose_suite takes the first of ours that works here and that the client offers. */
-static const struct suite *choose_suite(struct secure *s, const struct hello *h)
+/* The three below are the library's own, but visible: it was never told to hide what it doesn't offer. */
+const struct suite *secure_choose_suite(struct secure *s, const struct hello *h);
+enum secure_result secure_get_client_hello(struct secure *s, const uint8_t *body, size_t n);
+enum secure_result secure_handshake_message(struct secure *s, uint8_t type, uint8_t *body, size_t n);
+
+const struct suite *secure_choose_suite(struct secure *s, const struct hello *h)
 {
 	for (size_t i = 0; i < sizeof preference / sizeof *preference; i++) {
 		const struct suite *ours = &preference[i];
@@ -331,7 +336,7 @@ static void send_finished(struct secure *s)
 }
 
 /* client_hello answers the first message of a handshake. */
-static enum secure_result client_hello(struct secure *s, const uint8_t *body, size_t n)
+enum secure_result secure_get_client_hello(struct secure *s, const uint8_t *body, size_t n)
 {
 	struct hello h;
 	const struct session *old;
@@ -355,7 +360,7 @@ static enum secure_result client_hello(struct secure *s, const uint8_t *body, si
 		s->step = EXPECT_CCS;
 		return SECURE_MORE;
 	}
-	s->suite = choose_suite(s, &h);
+	s->suite = secure_choose_suite(s, &h);
 	if (!s->suite)
 		return fail(s, ALERT_HANDSHAKE);
 	if (getrandom(s->session_id, 32, 0) != 32)
@@ -367,10 +372,10 @@ static enum secure_result client_hello(struct secure *s, const uint8_t *body, si
 	return SECURE_MORE;
 }
 
-static enum secure_result handshake_message(struct secure *s, uint8_t type, uint8_t *body, size_t n)
+enum secure_result secure_handshake_message(struct secure *s, uint8_t type, uint8_t *body, size_t n)
 {
 	if (type == CLIENT_HELLO && s->step == EXPECT_HELLO)
-		return client_hello(s, body, n);
+		return secure_get_client_hello(s, body, n);
 	if (type == CLIENT_KEY && s->step == EXPECT_KEY) {
 		derive_keys(s, body, n);
 		s->step = EXPECT_CCS;
@@ -397,7 +402,7 @@ static enum secure_result gather(struct secure *s, const uint8_t *body, size_t n
 			return fail(s, ALERT_DECODE);
 		if (s->handshake_size < size)
 			break;
-		result = handshake_message(s, s->handshake[0], s->handshake + 4, size - 4);
+		result = secure_handshake_message(s, s->handshake[0], s->handshake + 4, size - 4);
 		memmove(s->handshake, s->handshake + size, s->handshake_size - size);
 		s->handshake_size -= size;
 	}
