@@ -9,6 +9,7 @@ package disasm
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"golang.org/x/arch/x86/x86asm"
 )
@@ -91,4 +92,71 @@ func Stub(code []byte, at uint64) (slot uint64, ok bool) {
 		code, at = code[i.Len:], i.Next()
 	}
 	return 0, false
+}
+
+// IsPadding says whether the instruction stands between functions, where no control comes.
+func (i Instruction) IsPadding() bool {
+	if i.Op == x86asm.XCHG && i.Args[0] == i.Args[1] { // 66 90
+		return true
+	}
+	return i.Op == x86asm.NOP || i.Op == x86asm.UD2 || i.Op == x86asm.HLT || i.Op == x86asm.INT
+}
+
+// Leaves says whether control may go elsewhere than to the next instruction.
+func (i Instruction) Leaves() bool {
+	return i.IsCall() || i.Op == x86asm.JMP || i.Op == x86asm.RET || isBranch(i.Op)
+}
+
+// Track keeps account of registers that hold constants: values is changed to what it is after the
+// instruction. Only what compilers load arguments by is followed; any other write makes a register unknown.
+func (i Instruction) Track(values map[x86asm.Reg]uint64) {
+	to, ok := i.Args[0].(x86asm.Reg)
+	if !ok || !i.writesFirst() {
+		return
+	}
+	to = whole(to)
+	switch from := i.Args[1].(type) {
+	case x86asm.Imm:
+		if i.Op == x86asm.MOV {
+			values[to] = uint64(from)
+			return
+		}
+	case x86asm.Reg:
+		if v, known := values[whole(from)]; known && i.Op == x86asm.MOV {
+			values[to] = v
+			return
+		}
+	case x86asm.Mem:
+		if i.Op == x86asm.LEA && from.Base == x86asm.RIP {
+			values[to] = i.Next() + uint64(from.Disp)
+			return
+		}
+	}
+	delete(values, to)
+}
+
+// whole is the 64-bit register that a 32-bit one is the lower half of. Writing that half clears the other.
+func whole(r x86asm.Reg) x86asm.Reg {
+	if r >= x86asm.EAX && r <= x86asm.R15L {
+		return r - x86asm.EAX + x86asm.RAX
+	}
+	return r
+}
+
+// JumpsInto says whether code, which stands at address at, has a direct jump from outside a range of it
+// into the range. It looks at every byte, so data that look like a jump can make it err; callers must take
+// yes for the cautious answer.
+func JumpsInto(code []byte, at, start, end uint64) bool {
+	for n := 1; n+4 <= len(code); n++ {
+		next := at + uint64(n) + 4
+		target := next + uint64(int64(int32(binary.LittleEndian.Uint32(code[n:]))))
+		if target < start || target >= end || next > start && next <= end {
+			continue
+		}
+		long := n >= 2 && code[n-2] == 0x0f && code[n-1]&0xf0 == 0x80 // jcc rel32
+		if long || code[n-1] == 0xe9 {                                // jmp rel32
+			return true
+		}
+	}
+	return false
 }

@@ -77,16 +77,16 @@ func (b *Body) call(i Instruction) (Call, bool) {
 
 func (b *Body) inside(at uint64) bool { return at >= b.Start && at < b.End }
 
-// Fate is how control can leave a function that is entered at its start.
+// Fate is how control can leave a function.
 type Fate struct {
 	Returns bool // it can come back to the caller
 	Loops   bool // it can run in a circle
 }
 
-// Fate follows all paths from the entry; a path ends at a call that never comes back, as never tells.
+// Fate follows all paths from an entry; a path ends at a call that never comes back, as never tells.
 // In doubt the function returns: where a jump goes to an unknown place, or into bytes that are no
 // instruction.
-func (b *Body) Fate(never func(Call) bool) Fate {
+func (b *Body) Fate(entry uint64, never func(Call) bool) Fate {
 	const entered, left = 1, 2
 	var fate Fate
 	state := map[uint64]int{}
@@ -100,7 +100,7 @@ func (b *Body) Fate(never func(Call) bool) Fate {
 		fate.Returns = fate.Returns || returns
 		return visit{at, next}
 	}
-	for path := []visit{enter(b.Start)}; len(path) > 0; {
+	for path := []visit{enter(entry)}; len(path) > 0; {
 		top := &path[len(path)-1]
 		if len(top.next) == 0 {
 			state[top.at] = left

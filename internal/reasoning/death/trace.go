@@ -40,7 +40,7 @@ func (d *Death) fromThread(th backtrace.Thread) {
 	d.Frame = at
 	d.Culprit = &finding.Culprit{
 		Module: printedModule(f), BuildID: f.BuildID, Function: f.Function, Offset: f.Offset,
-		Role: role(d.Finding.Mechanism.Kind, d.Finding.Mechanism), Thread: th.ID, Frame: &at, Rule: "innermost",
+		Role: printedRole(d.Finding.Mechanism.Kind), Thread: th.ID, Frame: &at, Rule: ruleInnermost,
 		Chain: printedChain(th.Frames[at:]),
 	}
 	if f.Function == "" {
@@ -58,7 +58,7 @@ func (d *Death) fromThread(th backtrace.Thread) {
 func lastDeadly(frames []backtrace.Frame) int {
 	last := -1
 	for i, f := range frames {
-		if deadly[f.Function] {
+		if deadly[f.Function] != "" {
 			last = i
 		} else if last >= 0 && f.Function != "" {
 			break
@@ -67,20 +67,27 @@ func lastDeadly(frames []backtrace.Frame) int {
 	return last
 }
 
+// printedKind is what the outermost of the machinery tells: it is what the culprit called.
 func printedKind(machinery []backtrace.Frame) finding.MechanismKind {
+	kind := finding.SignalOnly
 	for _, f := range machinery {
-		switch f.Function {
-		case "__assert_fail", "__assert", "__assert_perror_fail":
-			return finding.Assertion
-		case "__stack_chk_fail":
-			return finding.StackProtector
-		case "__fortify_fail", "__chk_fail":
-			return finding.Fortify
-		case "malloc_printerr":
-			return finding.AllocatorCheck
+		if told := deadly[f.Function]; told != "" && told != finding.SignalOnly {
+			kind = told
 		}
 	}
-	return finding.Abort
+	return kind
+}
+
+// printedRole is as far as a trace tells it: of a fault it has no address, and nothing shows whether the
+// damage was older.
+func printedRole(kind finding.MechanismKind) string {
+	switch kind {
+	case finding.AllocatorCheck:
+		return finding.Victim
+	case finding.SignalOnly:
+		return ""
+	}
+	return finding.Decided
 }
 
 func inRuntime(frames []backtrace.Frame, at, last int) bool {
@@ -110,17 +117,9 @@ func printedNearest(frames []backtrace.Frame, at int) string {
 func printedChain(frames []backtrace.Frame) []finding.Link {
 	var links []finding.Link
 	for i := len(frames) - 1; i >= 0; i-- {
-		f := frames[i]
-		name := printedModule(f)
-		if name == "" || isRuntimeName(name) {
-			continue
+		if name := printedModule(frames[i]); name != "" && !isRuntimeName(name) {
+			links = addLink(links, name, frames[i].Function)
 		}
-		if n := len(links); n > 0 && links[n-1].Module == name {
-			links[n-1].Function = f.Function
-			links[n-1].Frames++
-			continue
-		}
-		links = append(links, finding.Link{Module: name, Function: f.Function, Frames: 1})
 	}
 	return links
 }

@@ -1,0 +1,167 @@
+package death
+
+import (
+	"fmt"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+)
+
+// Rules by which a culprit's frame is picked.
+const (
+	ruleInnermost   = "innermost"   // the innermost frame outside the C library and the runtimes
+	ruleHelper      = "helper"      // likewise, and outside helpers that never return
+	ruleInterrupted = "interrupted" // likewise, below a signal handler
+	ruleRecursion   = "recursion"   // the function by which the recursion was entered
+	ruleOnlyRuntime = "runtime"     // nothing but the C library is on the stack
+)
+
+// culprit picks the culprit's frame, -1 if there is none, and describes it.
+func (s *scene) culprit(m *finding.Mechanism) (int, *finding.Culprit) {
+	at, rule, skipped := s.pick(m.Kind)
+	if at < 0 {
+		return -1, nil
+	}
+	frames := s.stack.Frames
+	f := frames[at]
+	c := &finding.Culprit{
+		Function: f.Function, Role: s.role(m), Thread: s.stack.TID, Frame: &at,
+		Chain: chain(frames[at:]), Rule: rule, Skipped: skipped,
+	}
+	if f.Module != nil {
+		c.Module, c.BuildID, c.Offset = moduleName(f.Module), f.Module.BuildID, &f.Offset
+		c.Nearest = nearest(frames, at)
+	}
+	return at, c
+}
+
+func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped []string) {
+	if kind == finding.StackOverflow {
+		if at := s.recursion(); at >= 0 {
+			return at, ruleRecursion, nil
+		}
+	}
+	rule = ruleInnermost
+	if s.first > 0 {
+		rule = ruleInterrupted
+	}
+	frames := s.stack.Frames
+	start := s.first
+	if deliberate(kind) {
+		start = s.behindStaticAbort()
+	}
+	dead := start > s.first // the frame inside the one at i never comes back
+	for i := start; i < len(frames); i++ {
+		f := frames[i]
+		if f.Module == nil || isRuntime(f.Module) || deadly[f.Function] != "" {
+			dead = deadly[f.Function] != ""
+			continue
+		}
+		if dead = deliberate(kind) && s.isHelper(i, dead); dead {
+			rule, skipped = ruleHelper, append(skipped, called(f))
+			continue
+		}
+		return i, rule, skipped
+	}
+	if s.first < len(frames) && frames[s.first].Module != nil {
+		return s.first, ruleOnlyRuntime, nil
+	}
+	return -1, "", nil
+}
+
+// recursion is the frame by which a folded recursion was entered: the outermost, which stands behind the
+// folded ones. Which of its functions ran out of stack is chance.
+func (s *scene) recursion() int {
+	frames := s.stack.Frames
+	for i := s.first; i+1 < len(frames); i++ {
+		if frames[i].Repeats >= recursionLeast && frames[i+1].Repeats == 0 && !isRuntime(frames[i+1].Module) {
+			return i + 1
+		}
+	}
+	return -1
+}
+
+// deliberate says whether a process dies of this by a call of its own, so that helpers may stand between.
+func deliberate(kind finding.MechanismKind) bool {
+	switch kind {
+	case finding.Abort, finding.Assertion, finding.Fortify, finding.StackProtector, finding.SignalOnly, finding.IllegalCode:
+		return true
+	}
+	return false
+}
+
+// role says whether the culprit brought the death about or tripped over older damage.
+func (s *scene) role(m *finding.Mechanism) string {
+	switch m.Kind {
+	case finding.AllocatorCheck:
+		return finding.Victim
+	case finding.FaultRead, finding.FaultWrite, finding.Fault:
+		if m.Address == nil || s.wild(*m.Address) {
+			return finding.Victim
+		}
+	case finding.FaultExecute:
+		if !s.returned() {
+			return finding.Victim
+		}
+	}
+	return finding.Decided
+}
+
+// called is how a frame is referred to in a list.
+func called(f unwind.Frame) string {
+	if f.Function != "" {
+		return f.Function
+	}
+	return fmt.Sprintf("%s+%v", moduleName(f.Module), f.Offset)
+}
+
+// moduleName is the base name of a module, or its build ID where it has none.
+func moduleName(m *image.Module) string {
+	if m.Name == "" {
+		return string(m.BuildID)
+	}
+	return m.Name
+}
+
+// nearest says where a function without a name lies: by its nearest named caller in the same module, else
+// by the symbol before it. Empty where it has a name.
+func nearest(frames []unwind.Frame, at int) string {
+	f := frames[at]
+	if f.Function != "" {
+		return ""
+	}
+	for _, outer := range frames[at+1:] {
+		if outer.Module == f.Module && outer.Function != "" {
+			return "called by " + outer.Function
+		}
+	}
+	if f.Nearest != "" {
+		return "behind " + f.Nearest
+	}
+	return ""
+}
+
+// chain folds frames, innermost first, into the modules by which control came, the outermost first.
+// Frames of the runtime, such as __libc_start_main, are no station.
+func chain(frames []unwind.Frame) []finding.Link {
+	var links []finding.Link
+	for i := len(frames) - 1; i >= 0; i-- {
+		f := frames[i]
+		if f.Module == nil || isRuntime(f.Module) && i > 0 {
+			continue
+		}
+		links = addLink(links, moduleName(f.Module), f.Function)
+	}
+	return links
+}
+
+// addLink adds a frame that control came to next.
+func addLink(links []finding.Link, module, function string) []finding.Link {
+	if n := len(links); n > 0 && links[n-1].Module == module {
+		links[n-1].Function = function
+		links[n-1].Frames++
+		return links
+	}
+	return append(links, finding.Link{Module: module, Function: function, Frames: 1})
+}

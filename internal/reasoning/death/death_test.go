@@ -1,0 +1,64 @@
+package death_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/inquest-project/inquest/internal/evidence/dying"
+	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+	"github.com/inquest-project/inquest/internal/reasoning/death"
+)
+
+// judge lets a program die and concludes from its core.
+func judge(t *testing.T, p dying.Program) (death.Death, *image.Image) {
+	t.Helper()
+	core, err := elfcore.Open(p.Core(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	im := image.Open(core, image.Finder{Host: true})
+	t.Cleanup(func() {
+		im.Close()
+		core.Close()
+	})
+	return death.Judge(im, unwind.Threads(im)), im
+}
+
+func TestMechanismCulpritAndRoleAreWhatEachProgramSays(t *testing.T) {
+	for _, source := range dying.All(t) {
+		t.Run(source.Name, func(t *testing.T) {
+			p := source.Build(t, "-O1", "-fno-optimize-sibling-calls")
+			d, im := judge(t, p)
+			if got := string(d.Finding.Mechanism.Kind); got != source.Mechanism {
+				t.Errorf("expected mechanism %s, found %s", source.Mechanism, got)
+			}
+			if got := d.Finding.Mechanism.Message; !strings.Contains(got, source.Message) {
+				t.Errorf("expected a message with %q, found %q", source.Message, got)
+			}
+			checkCulprit(t, p, d, im)
+		})
+	}
+}
+
+// checkCulprit goes by the function's bounds: the program that died is stripped.
+func checkCulprit(t *testing.T, p dying.Program, d death.Death, im *image.Image) {
+	t.Helper()
+	switch {
+	case p.Culprit == "" && d.Culprit != nil:
+		t.Fatalf("expected no culprit, found %+v", d.Culprit)
+	case p.Culprit == "":
+		return
+	case d.Culprit == nil || d.Culprit.Offset == nil:
+		t.Fatalf("expected %s, found no culprit", p.Culprit)
+	}
+	if d.Culprit.Role != p.Role {
+		t.Errorf("expected role %s, found %s", p.Role, d.Culprit.Role)
+	}
+	exe := im.Executable()
+	start, end := p.Bounds(t, p.Culprit)
+	if at := uint64(exe.Start-exe.Bias) + uint64(*d.Culprit.Offset); at < start || at > end {
+		t.Errorf("expected %s at %#x to %#x, found %#x in %s", p.Culprit, start, end, at, d.Culprit.Module)
+	}
+}

@@ -1,0 +1,185 @@
+package death
+
+import (
+	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/disasm"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+)
+
+// isHelper says whether the frame at i is of a function that exists to die: from its entry no return can be
+// reached. dead says that the call which it stands in is known to never come back.
+//
+// main, a thread's function and an event loop never return either, and decide a lot. Their marks: the C
+// library called them, or they run in a circle and their caller's code goes on behind the call, as only a
+// caller that doesn't know better has it.
+func (s *scene) isHelper(i int, dead bool) bool {
+	frames := s.stack.Frames
+	f := frames[i]
+	if i+1 >= len(frames) || frames[i+1].Module == nil || isRuntime(frames[i+1].Module) || f.Trust.Guessed() {
+		return false
+	}
+	caller := frames[i+1]
+	entry := s.calledBy(caller)
+	if entry == 0 && s.isFragment(f) {
+		return false // it can't be told whose
+	}
+	if entry == 0 {
+		entry = f.FunctionStart
+	}
+	ends := map[place.Address]bool{}
+	if dead {
+		ends[f.PC] = true
+	}
+	fate, known := s.fate(entry, ends, helperDepth)
+	return known && !fate.Returns && (!fate.Loops || s.endsAt(caller))
+}
+
+// helperDepth is how many calls deep a helper's own calls are followed: a helper often ends in another.
+const helperDepth = 2
+
+// fate follows the code from an entry. Its paths end at calls of the deadly, at calls whose return address
+// is in ends, and at calls of functions that never return themselves. It is false where the code is not
+// known.
+func (s *scene) fate(entry place.Address, ends map[place.Address]bool, depth int) (disasm.Fate, bool) {
+	module, fn, ok := s.im.Function(entry)
+	if !ok || fn.End <= fn.Start {
+		return disasm.Fate{}, false
+	}
+	start := place.Address(fn.Start) + module.Bias
+	size := int(fn.End - fn.Start)
+	code := s.im.Bytes(start, size)
+	if len(code) < size {
+		return disasm.Fate{}, false
+	}
+	return disasm.Function(code, uint64(start)).Fate(uint64(entry), func(c disasm.Call) bool {
+		return ends[place.Address(c.Next)] || s.neverReturns(c, ends, depth-1)
+	}), true
+}
+
+// neverReturns says whether a call never comes back, whoever makes it. A jump into the part of a function
+// that the compiler moved away counts as a call, and is followed likewise.
+func (s *scene) neverReturns(c disasm.Call, ends map[place.Address]bool, depth int) bool {
+	target, name := s.target(c)
+	if deadly[name] != "" {
+		return true
+	}
+	if target == 0 || depth < 0 || isRuntime(s.im.Module(target)) {
+		return false
+	}
+	if known, asked := s.never[target]; asked {
+		return known
+	}
+	s.never[target] = false // recursion: in doubt it returns
+	fate, known := s.fate(target, ends, depth)
+	s.never[target] = known && !fate.Returns && !fate.Loops
+	return s.never[target]
+}
+
+// target is where a call leads, and its name: through the linkage table by the name that the dynamic linker
+// has for its entry, and by what the process had bound it to.
+func (s *scene) target(c disasm.Call) (place.Address, string) {
+	direct, slot := place.Address(c.Target), c.Slot
+	const stub = 16
+	if direct != 0 {
+		if through, ok := disasm.Stub(s.im.Bytes(direct, stub), c.Target); ok {
+			slot = through
+		}
+	}
+	if slot == 0 {
+		return direct, s.nameAt(direct)
+	}
+	bound, _ := s.im.Uint64(place.Address(slot))
+	if m := s.im.Module(place.Address(slot)); m != nil && m.File != nil {
+		if name, ok := m.File.Import(slot - uint64(m.Bias)); ok {
+			return place.Address(bound), name
+		}
+	}
+	return place.Address(bound), s.nameAt(place.Address(bound))
+}
+
+func (s *scene) nameAt(a place.Address) string {
+	if a == 0 {
+		return ""
+	}
+	_, fn, _ := s.im.Function(a)
+	return fn.Name
+}
+
+// callOf is the call that a caller's frame stands in.
+func (s *scene) callOf(caller unwind.Frame) (disasm.Call, bool) {
+	const longest = 8
+	before := s.im.Bytes(caller.PC-longest, longest)
+	if len(before) < longest {
+		return disasm.Call{}, false
+	}
+	i, ok := disasm.CallBefore(before, uint64(caller.PC))
+	c := disasm.Call{At: i.At, Next: uint64(caller.PC)}
+	c.Target, _ = i.Target()
+	c.Slot, _ = i.Slot()
+	return c, ok
+}
+
+// calledBy is the entry of the function that a caller's frame called; 0 if that can't be told.
+func (s *scene) calledBy(caller unwind.Frame) place.Address {
+	c, ok := s.callOf(caller)
+	if !ok {
+		return 0
+	}
+	entry, _ := s.target(c)
+	return entry
+}
+
+// endsAt says whether the caller's code ends behind its call: the compiler knew that the call never comes
+// back.
+func (s *scene) endsAt(caller unwind.Frame) bool {
+	if caller.FunctionEnd != 0 && caller.PC >= caller.FunctionEnd {
+		return true
+	}
+	i, ok := disasm.Decode(s.im.Bytes(caller.PC, 16), uint64(caller.PC))
+	return ok && i.IsPadding()
+}
+
+// isFragment says whether a frame stands in a part that the compiler moved out of its function (GCC's
+// ".cold", with bounds of its own): other code of the module jumps into it. That such a part ends in abort
+// says nothing of the function.
+func (s *scene) isFragment(f unwind.Frame) bool {
+	if f.Module == nil || f.Module.File == nil {
+		return true
+	}
+	segment := f.Module.File.SegmentAt(uint64(f.Lookup() - f.Module.Bias))
+	if segment == nil {
+		return true
+	}
+	at := uint64(f.Module.Bias) + segment.Vaddr
+	return disasm.JumpsInto(segment.Data, at, uint64(f.FunctionStart), uint64(f.FunctionEnd))
+}
+
+// behindStaticAbort finds abort in a program that holds the C library in itself and has lost its names: the
+// innermost function that never returns, and all that it called in order to send the signal. It gives the
+// frame that called it; the first where nothing of the kind is found.
+func (s *scene) behindStaticAbort() int {
+	const deepest = 8
+	frames := s.stack.Frames
+	if !s.selfSent() || isRuntime(s.frame().Module) || s.hasRuntime() {
+		return s.first
+	}
+	for i := s.first; i < min(len(frames)-1, s.first+deepest); i++ {
+		f := frames[i]
+		if deadly[f.Function] != "" {
+			return s.first // names will do
+		}
+		if fate, known := s.fate(f.FunctionStart, nil, 0); known && !fate.Returns {
+			return i + 1
+		}
+	}
+	return s.first
+}
+
+func (s *scene) hasRuntime() bool {
+	for _, m := range s.im.Modules {
+		if isRuntime(m) && m.Name != "[vdso]" {
+			return true
+		}
+	}
+	return false
+}

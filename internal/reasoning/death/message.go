@@ -1,0 +1,176 @@
+package death
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"golang.org/x/arch/x86/x86asm"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/disasm"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+)
+
+// aborted tells the kinds of abort apart: by the C library's last message, else by the names of the
+// machinery, else by what the helper was told that the culprit called.
+func (s *scene) aborted() *finding.Mechanism {
+	if message := s.lastMessage(); message != "" {
+		return &finding.Mechanism{Kind: messageKind(message), Message: strings.TrimSpace(message)}
+	}
+	m := &finding.Mechanism{Kind: finding.Abort}
+	at, _, skipped := s.pick(finding.Abort)
+	if at < 0 {
+		return m
+	}
+	frames := s.stack.Frames
+	for _, f := range frames[s.first:at] {
+		if kind := deadly[f.Function]; kind != "" && kind != finding.SignalOnly {
+			m.Kind = kind
+		}
+	}
+	c, _ := s.callOf(frames[at])
+	if _, name := s.target(c); deadly[name] != "" && deadly[name] != finding.SignalOnly {
+		m.Kind = deadly[name]
+	}
+	if m.Kind == finding.Assertion || len(skipped) > 0 {
+		var names bool
+		m.Message, names = s.told(frames[at])
+		if names {
+			m.Kind = finding.Assertion
+		}
+	}
+	return m
+}
+
+// lastMessage is what glibc printed before it aborted. It keeps it in __abort_msg for post-mortems
+// (struct abort_msg_s: a 32-bit size, then the text). Where that symbol is not known, a pointer to it is
+// still on the dying functions' stack.
+func (s *scene) lastMessage() string {
+	for _, m := range s.im.Modules {
+		if m.File == nil || !isRuntime(m) && !m.Executable {
+			continue
+		}
+		if vaddr, _, ok := m.File.Symbol("__abort_msg"); ok {
+			kept, _ := s.im.Uint64(m.Bias + place.Address(vaddr))
+			return s.message(place.Address(kept))
+		}
+	}
+	return s.messageOnStack()
+}
+
+// message is the text of a struct abort_msg_s; empty if there is none.
+func (s *scene) message(kept place.Address) string {
+	const longest = 4096
+	if kept == 0 {
+		return ""
+	}
+	text, _ := s.im.CString(kept+4, longest)
+	return text
+}
+
+// messageOnStack follows the innermost stack words to texts that the C library's checks print.
+func (s *scene) messageOnStack() string {
+	const words, longest = 512, 1024
+	if s.signal.Number != sigabrt {
+		return ""
+	}
+	for at := s.frame().SP; at < s.frame().SP+8*words; at += 8 {
+		p, ok := s.im.Uint64(at)
+		if !ok {
+			return ""
+		}
+		if !s.writable(place.Address(p)) {
+			continue
+		}
+		if text, ok := s.im.CString(place.Address(p), longest); ok && printable(text) && messageKind(text) != finding.Abort {
+			return text
+		}
+	}
+	return ""
+}
+
+// messageKind reads a mechanism from the words of the C library's last message: those of glibc's assert,
+// debug/fortify_fail.c and malloc/malloc.c, and musl's assert.
+func messageKind(message string) finding.MechanismKind {
+	has := func(words ...string) bool {
+		for _, w := range words {
+			if strings.Contains(message, w) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case has("stack smashing detected"):
+		return finding.StackProtector
+	case has("buffer overflow detected", "%n in writable segment", "bit out of range 0 - FD_SETSIZE",
+		"longjmp causes uninitialized stack frame", "invalid %N$ use detected"):
+		return finding.Fortify
+	case has("malloc(", "free()", "realloc()", "calloc()", "memalign", "munmap_chunk()", "mremap_chunk()", "malloc_consolidate",
+		"corrupted ", "corrupted_", "double free", "tcache", "_int_", "sysmalloc", "break adjusted to free malloc space"):
+		return finding.AllocatorCheck
+	case has("Assertion `", "Assertion failed"):
+		return finding.Assertion
+	}
+	return finding.Abort
+}
+
+// told is what the culprit told the function that it called last: the constant arguments of the call,
+// texts and small numbers. A helper like assert's is told a source file's name; names says so.
+func (s *scene) told(culprit unwind.Frame) (message string, names bool) {
+	var words []string
+	values := s.constants(culprit)
+	for _, register := range arguments {
+		v, ok := values[register]
+		if !ok {
+			continue
+		}
+		const longest, largestLine = 400, 1 << 20
+		if text, ok := s.im.CString(place.Address(v), longest); ok && printable(text) && !s.writable(place.Address(v)) {
+			words = append(words, strings.TrimSpace(text))
+			names = names || sourceFile[path.Ext(text)]
+		} else if v > 0 && v < largestLine {
+			words = append(words, fmt.Sprint(v))
+		}
+	}
+	return strings.Join(words, ", "), names && len(words) > 1
+}
+
+// arguments are the registers of a call's first arguments, in order (System V psABI, section 3.2.3).
+var arguments = []x86asm.Reg{x86asm.RDI, x86asm.RSI, x86asm.RDX, x86asm.RCX, x86asm.R8, x86asm.R9}
+
+var sourceFile = map[string]bool{".c": true, ".cc": true, ".cpp": true, ".cxx": true, ".h": true, ".hh": true, ".hpp": true, ".rs": true, ".y": true, ".l": true}
+
+// constants are the registers that the straight code before a call sets to constants.
+func (s *scene) constants(caller unwind.Frame) map[x86asm.Reg]uint64 {
+	values := map[x86asm.Reg]uint64{}
+	size := int(caller.PC - caller.FunctionStart)
+	const largest = 1 << 20
+	if caller.FunctionStart == 0 || size <= 0 || size > largest {
+		return values
+	}
+	code := s.im.Bytes(caller.FunctionStart, size)
+	instructions := disasm.Function(code, uint64(caller.FunctionStart)).Instructions
+	if len(instructions) == 0 {
+		return values
+	}
+	for _, i := range instructions[:len(instructions)-1] { // the last is the call
+		if i.Leaves() {
+			clear(values)
+			continue
+		}
+		i.Track(values)
+	}
+	return values
+}
+
+func printable(text string) bool {
+	for _, r := range text {
+		if r < ' ' && r != '\n' && r != '\t' || r > '~' {
+			return false
+		}
+	}
+	return len(strings.TrimSpace(text)) > 1
+}

@@ -1,0 +1,71 @@
+package death
+
+import (
+	"debug/elf"
+	"encoding/binary"
+
+	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/ground/cursor"
+	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+)
+
+// scene is the dying thread at the moment that decided: where a handler caught the signal and died later,
+// that is when the signal came.
+type scene struct {
+	im     *image.Image
+	stack  unwind.Stack
+	signal elfcore.Signal // what came at that moment
+	first  int            // the frame that was running then
+	never  map[place.Address]bool
+}
+
+// newScene finds the outermost signal handler on the stack: a daemon that catches its own SIGSEGV, prints a
+// report and aborts, or dies a second time while it reports, was killed by the first signal.
+func newScene(im *image.Image, stack unwind.Stack) *scene {
+	s := &scene{im: im, stack: stack, signal: im.Core.Signal, never: map[place.Address]bool{}}
+	for i, f := range stack.Frames {
+		if f.Signal && i+1 < len(stack.Frames) {
+			s.first = i + 1
+			if caught, ok := caughtSignal(im, f); ok {
+				s.signal = caught
+			}
+		}
+	}
+	return s
+}
+
+// caughtSignal reads the siginfo that the kernel put on the stack for the handler: in struct rt_sigframe it
+// follows struct ucontext, to which the stack pointer points in the trampoline (asm/sigframe.h).
+func caughtSignal(im *image.Image, trampoline unwind.Frame) (elfcore.Signal, bool) {
+	const (
+		contextSize = 304 // of the kernel's struct ucontext, whose signal set has 8 bytes
+		infoSize    = 128
+		lastSignal  = 64
+	)
+	info := make([]byte, infoSize)
+	if im.Read(trampoline.SP+contextSize, info) < infoSize {
+		return elfcore.Signal{}, false
+	}
+	caught := elfcore.ParseSignal(cursor.New("siginfo", 0, info, binary.LittleEndian))
+	return caught, caught.Number >= 1 && caught.Number <= lastSignal
+}
+
+// frame is the frame that was running.
+func (s *scene) frame() unwind.Frame { return s.stack.Frames[s.first] }
+
+// selfSent says whether the process sent the signal to itself.
+func (s *scene) selfSent() bool {
+	return s.signal.SenderPID != nil && *s.signal.SenderPID == s.im.Core.Process.PID
+}
+
+// killed says whether another process sent the signal.
+func (s *scene) killed() bool {
+	return s.signal.SenderPID != nil && s.im.Core.Process.Known && !s.selfSent()
+}
+
+func (s *scene) writable(a place.Address) bool {
+	flags, ok := s.im.Flags(a)
+	return ok && flags&elf.PF_W != 0
+}
