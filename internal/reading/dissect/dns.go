@@ -2,7 +2,6 @@ package dissect
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/cursor"
@@ -154,22 +153,11 @@ func (d *dnsReader) record(section string, n int) {
 	d.number(d.r, 2, prefix+".class", decimal)
 	d.number(d.r, 4, prefix+".ttl", decimal)
 	data := d.vector(d.r, 2, prefix+".data")
-	begin := offset(data)
-	content := data.Rest()
-	d.field(prefix+".data", dnsData(kind, content), begin, len(content))
-	d.part("record data", begin, len(content))
+	begin, length := offset(data), data.Len()
+	d.field(prefix+".data", d.data(kind, data), begin, length)
+	d.part("record data", begin, length)
 	d.tag(section, "record", "rdata", dnsType(kind))
 	d.say("%s %s", section, dnsType(kind))
-}
-
-func dnsData(kind int, content []byte) string {
-	if addr, ok := netip.AddrFromSlice(content); ok && (kind == 1 || kind == 28) {
-		return addr.String()
-	}
-	if kind == 16 || kind == 257 { // TXT, CAA
-		return printable(content)
-	}
-	return hexBytes(content)
 }
 
 // name reads a name; compression pointers (RFC 1035, section 4.1.4) may lead backwards only, so that
