@@ -1,0 +1,73 @@
+package words
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+)
+
+// The levels that the kinds use are in their sources, as Go strings; the weights name those that were
+// seen in recorded deaths.
+func TestEveryWeighedLevelHasASentence(t *testing.T) {
+	data, err := os.ReadFile("../../reasoning/weigh/weights.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table map[string]map[string]float64
+	if err := json.Unmarshal(data, &table); err != nil {
+		t.Fatal(err)
+	}
+	if len(table) == 0 {
+		t.Fatal("the table is empty")
+	}
+	for kind, levels := range table {
+		for level := range levels {
+			if observations[kind][level] == "" {
+				t.Errorf("no sentence for %s: %s", kind, level)
+			}
+		}
+	}
+}
+
+func TestEveryMechanismHasASentence(t *testing.T) {
+	source, err := os.ReadFile("../../ground/finding/finding.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := regexp.MustCompile(`MechanismKind = "([a-z_]+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(kinds) < 10 {
+		t.Fatalf("found %d mechanisms in finding.go", len(kinds))
+	}
+	for _, k := range kinds {
+		if mechanisms[finding.MechanismKind(k[1])] == "" {
+			t.Errorf("no sentence for %s", k[1])
+		}
+	}
+}
+
+func TestNobodyIsCalledTheKillerBelowEvenOdds(t *testing.T) {
+	for _, c := range []struct {
+		first, none float64
+		want, never string
+	}{
+		{0.95, 0.01, "The killer is very probably", ""},
+		{0.6, 0.1, "The killer is probably", "very"},
+		{0.4, 0.1, "can't be told for sure", "The killer is"},
+		{0.2, 0.7, "can't be told:", "The killer is"},
+	} {
+		f := &finding.Findings{
+			Death:      &finding.Death{Signal: "SIGABRT"},
+			Candidates: 40,
+			Suspects:   []finding.Suspect{{Message: finding.Message{Summary: "GET /", Client: "192.0.2.1:4711", Frames: []int{12}}, Probability: c.first}},
+			None:       &finding.None{Probability: c.none},
+		}
+		Fill(f)
+		if !strings.Contains(f.Verdict, c.want) || c.never != "" && strings.Contains(f.Verdict, c.never) {
+			t.Errorf("at %.2f against %.2f: %s", c.first, c.none, f.Verdict)
+		}
+	}
+}
