@@ -97,12 +97,3 @@ func fill(sentence string, facts map[string]string) string {
 	}
 	return sentence
 }
-
-// Levels are the levels of a kind that have a sentence.
-func Levels(kind string) []string {
-	levels := make([]string, 0, len(observations[kind]))
-	for l := range observations[kind] {
-		levels = append(levels, l)
-	}
-	return levels
-}
