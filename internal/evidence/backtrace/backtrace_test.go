@@ -2,6 +2,8 @@ package backtrace
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -90,7 +92,7 @@ func TestEveryThreadOfGdbHasItsStack(t *testing.T) {
 	if waiting.Crashed || !died.Crashed || waiting.ID == 0 || died.ID == 0 || len(waiting.Frames) != 4 || len(died.Frames) != 8 {
 		t.Fatalf("%+v\n%+v", waiting, died)
 	}
-	if f := died.Frames[4]; f.Function != "die" || f.Arguments != `s=0x555555556004 "paren ) in ( text", n=0` || f.File != "t.c" || f.Line != 6 {
+	if f := died.Frames[4]; f.Function != "die" || f.Arguments != `s=0x555555556004 "paren ) in ( text", n=0` || f.File != "threads.c" || f.Line != 11 {
 		t.Errorf("frame 4: %+v", f)
 	}
 }
@@ -133,6 +135,30 @@ func TestTheCurrentThreadIsTheOneThatDied(t *testing.T) {
 	trace := readText(t, "[Current thread is 2 (LWP 11)]\nThread 2 (LWP 11):\n#0  0x1 in f ()\nThread 1 (LWP 10):\n#0  0x2 in g ()\n")
 	if len(trace.Threads) != 2 || !trace.Threads[0].Crashed || trace.Threads[1].Crashed {
 		t.Errorf("got %+v", trace.Threads)
+	}
+}
+
+// gdb runs a fresh build of threads.c, in which the main thread or, given an argument, another dies.
+func TestTheThreadThatDiedUnderGdbIsKnown(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "threads")
+	if out, err := exec.Command("gcc", "-g", "-O0", "-pthread", "-o", program, "testdata/threads.c").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, arguments := range [][]string{nil, {"elsewhere"}} {
+		gdb := exec.Command("gdb", append([]string{"-nx", "-batch", "-ex", "run", "-ex", "thread apply all bt", "--args", program}, arguments...)...)
+		gdb.Env = append(os.Environ(), "DEBUGINFOD_URLS=")
+		out, err := gdb.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		trace := readText(t, string(out))
+		died := slices.IndexFunc(trace.Threads, func(th Thread) bool { return th.Crashed })
+		inDie := slices.IndexFunc(trace.Threads, func(th Thread) bool {
+			return slices.ContainsFunc(th.Frames, func(f Frame) bool { return f.Function == "die" })
+		})
+		if len(trace.Threads) != 2 || died != inDie || trace.Signal != 6 {
+			t.Errorf("%v: %d threads, died %d, expected %d, signal %d\n%s", arguments, len(trace.Threads), died, inDie, trace.Signal, out)
+		}
 	}
 }
 

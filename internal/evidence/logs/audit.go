@@ -60,6 +60,9 @@ func auditString(value string) string {
 	if unquoted, ok := strings.CutPrefix(value, `"`); ok {
 		return strings.TrimSuffix(unquoted, `"`)
 	}
+	if value == "(null)" {
+		return ""
+	}
 	if raw, err := hex.DecodeString(value); err == nil && len(raw) > 0 {
 		return string(raw)
 	}

@@ -24,6 +24,9 @@ type entry struct {
 // maxLine bounds a line and a journal's field, in bytes; the rest of a longer one is dropped.
 const maxLine = 1 << 20
 
+// exportStart is the field with which every entry begins that journalctl -o export prints.
+var exportStart = []byte("__CURSOR=")
+
 // wanted are a journal entry's fields (systemd.journal-fields(7)) that tell of deaths.
 var wanted = map[string]bool{
 	"MESSAGE": true, "__REALTIME_TIMESTAMP": true, "_SOURCE_REALTIME_TIMESTAMP": true, "_AUDIT_TYPE": true,
@@ -34,7 +37,7 @@ var wanted = map[string]bool{
 func eachEntry(name string, r io.Reader, each func(entry)) []cursor.Damage {
 	l := &lineReader{Reader: bufio.NewReaderSize(r, maxLine)}
 	walk := l.lines
-	if head, _ := l.Peek(9); string(head) == "__CURSOR=" {
+	if head, _ := l.Peek(len(exportStart)); bytes.Equal(head, exportStart) {
 		walk = l.export
 	}
 	if err := walk(each); !errors.Is(err, io.EOF) {

@@ -13,6 +13,7 @@
 package logs
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"regexp"
@@ -116,8 +117,11 @@ var logLine = regexp.MustCompile(`(?m)^(node=\S+ )?type=[A-Z_0-9]+ msg=audit\(` 
 	`|^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d \d{4}\] ` +
 	`|^[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d ` +
 	`|^[a-z]+ *: *[a-z]+ *: *\[` +
-	`|^__CURSOR=|^\{.*"__REALTIME_TIMESTAMP"` +
+	`|^\{.*"__REALTIME_TIMESTAMP"` +
 	`|audit\(\d+\.\d+:\d+\)`)
 
-// Sniff says whether a file's beginning is that of a log.
-func Sniff(head []byte) bool { return logLine.Match(head) && !slices.Contains(head, 0) }
+// Sniff says whether a file's beginning is that of a log. Of all forms only the export format, which holds
+// sizes in binary, has NUL bytes.
+func Sniff(head []byte) bool {
+	return bytes.HasPrefix(head, exportStart) || logLine.Match(head) && !slices.Contains(head, 0)
+}

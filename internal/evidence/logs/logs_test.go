@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +98,26 @@ func byteArray(s string) string {
 	return strings.ReplaceAll(fmt.Sprint([]byte(s)), " ", ",")
 }
 
+func TestWhatAusearchPrintsIsReadAsTheRawRecord(t *testing.T) {
+	raw := `type=ANOM_ABEND msg=audit(1391032884.818:1967129): auid=0 uid=0 gid=0 ses=1 pid=31826 comm="haproxy" exe=2F6F70742F61206461656D6F6E sig=6 res=1` + "\n" +
+		`type=ANOM_ABEND msg=audit(1391032885.019:1967130): auid=0 uid=0 gid=0 ses=1 pid=31827 comm="cafe" exe="/usr/sbin/cafe" sig=11 res=1` + "\n"
+	file := filepath.Join(t.TempDir(), "audit.log")
+	if err := os.WriteFile(file, []byte(raw), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ausearch := exec.Command("ausearch", "-i", "--input", file)
+	ausearch.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
+	printed, err := ausearch.Output()
+	if err != nil {
+		t.Fatalf("ausearch: %v", err)
+	}
+	want, _ := Read("x", strings.NewReader(raw))
+	got, _ := Read("x", strings.NewReader(string(printed)))
+	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(Record{}, "Text", "Source")); d != "" || len(got) != 2 {
+		t.Errorf("of\n%s(-raw +printed)\n%s", printed, d)
+	}
+}
+
 func TestTheIncidentsRecord(t *testing.T) {
 	f, err := os.Open("testdata/audit.log")
 	if err != nil {
@@ -114,6 +136,9 @@ func TestAnExportedJournalIsReadEntryByEntry(t *testing.T) {
 	export := "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1391032884818000\nMESSAGE=started\n\n" +
 		"__CURSOR=s=2\n__REALTIME_TIMESTAMP=1391032884818000\nCOREDUMP\n" + string(binary.LittleEndian.AppendUint64(nil, 3)) + "\n\n\n\nMESSAGE\n" + string(size) + message + "\n\n" +
 		"__CURSOR=s=3\n__REALTIME_TIMESTAMP=1391032884818000\n_AUDIT_TYPE=1701\nMESSAGE=ANOM_ABEND pid=31826 comm=\"haproxy\" sig=6"
+	if !Sniff([]byte(export)) {
+		t.Error("not known for a log")
+	}
 	got, damage := Read("journal", strings.NewReader(export))
 	if len(got) != 2 || len(damage) > 0 {
 		t.Fatalf("%d records, damage %v", len(got), damage)
