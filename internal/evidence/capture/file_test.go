@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -213,6 +214,13 @@ func TestOpenMapsAndCloses(t *testing.T) {
 	os.WriteFile(empty, nil, 0o600)
 	if _, err := Open(empty); err == nil {
 		t.Error("an empty file was opened")
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(fifo); err == nil {
+		t.Error("a FIFO was opened")
 	}
 }
 
