@@ -153,19 +153,25 @@ func (p Program) CoreByGDB(t testing.TB) string {
 	return core
 }
 
-// Bounds are the file's addresses of a function, from its symbols.
-func (p Program) Bounds(t testing.TB, function string) (start, end uint64) {
+// Span is a range of the file's addresses.
+type Span struct{ Start, End uint64 }
+
+// Spans are the file's addresses of a function, from its symbols: the function and the parts that the
+// compiler split off.
+func (p Program) Spans(t testing.TB, function string) (spans []Span) {
 	t.Helper()
 	for line := range strings.Lines(Run(t, p.Dir, "nm", "-C", "-S", "--defined-only", p.Named)) {
 		f := strings.Fields(line)
-		if len(f) >= 4 && (f[3] == function || strings.HasPrefix(f[3], function+"(")) {
-			start, _ = strconv.ParseUint(f[0], 16, 64)
+		if len(f) >= 4 && (f[3] == function || strings.HasPrefix(f[3], function+"(") || strings.HasPrefix(f[3], function+".")) {
+			start, _ := strconv.ParseUint(f[0], 16, 64)
 			size, _ := strconv.ParseUint(f[1], 16, 64)
-			return start, start + size
+			spans = append(spans, Span{start, start + size})
 		}
 	}
-	t.Fatalf("%s has no function %s", p.Named, function)
-	return 0, 0
+	if len(spans) == 0 {
+		t.Fatalf("%s has no function %s", p.Named, function)
+	}
+	return spans
 }
 
 // Frame is a frame as gdb sees it.

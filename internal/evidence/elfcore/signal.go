@@ -42,7 +42,7 @@ func ParseSignal(r *cursor.Reader) Signal {
 	}
 	s.HasCode = true
 	switch {
-	case s.Code <= 0:
+	case s.Code == SentByKill || s.Code == SentByQueue || s.Code == SentByTkill:
 		pid, uid := int(int32(r.Uint32())), int(int32(r.Uint32()))
 		s.SenderPID, s.SenderUID = &pid, &uid
 	case s.IsFault() && s.Code != SentByKernel:

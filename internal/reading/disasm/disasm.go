@@ -160,3 +160,25 @@ func JumpsInto(code []byte, at, start, end uint64) bool {
 	}
 	return false
 }
+
+// FrameSize is how many bytes a function's beginning, up to its first jump or call, takes from the stack for
+// saved registers and locals.
+func FrameSize(code []byte) uint64 {
+	var size uint64
+	for at := 0; at < len(code); {
+		i, ok := Decode(code[at:], uint64(at))
+		if !ok || i.Leaves() {
+			break
+		}
+		switch i.Op {
+		case x86asm.PUSH:
+			size += 8
+		case x86asm.SUB:
+			if n, ok := i.Args[1].(x86asm.Imm); ok && i.Args[0] == x86asm.RSP {
+				size += uint64(n)
+			}
+		}
+		at += i.Len
+	}
+	return size
+}

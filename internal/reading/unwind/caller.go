@@ -74,10 +74,58 @@ func (w *walker) fromNowhere(here step, regs registers) (found, registers, *endi
 		}
 		return found{trust: finding.TrustScan, cfa: next.address(regSP)}, next, nil
 	}
+	if next, ok := w.whoReturned(here); ok && here.trust == finding.TrustContext {
+		return found{trust: finding.TrustScan, cfa: here.sp}, next, nil
+	}
 	if here.trust == finding.TrustContext {
 		return found{}, registers{}, &ending{why: "the program counter " + here.pc.String() + " is no code, and no call led there", smashed: true}
 	}
 	return found{}, registers{}, &ending{why: "the saved return address is " + here.pc.String() + ", which is no code", smashed: true}
+}
+
+// whoReturned finds the function that has just returned to where no code is. Its frame lies right below the
+// stack pointer, still as it was when the function made its last call: the return address of that call stands
+// at the frame's bottom, and the tables say that a frame which made a call there would end where the stack
+// pointer is now. What the frame held above has been overrun, so the walk can go no further.
+func (w *walker) whoReturned(here step) (next registers, ok bool) {
+	const largestFrame = 64 << 10
+	if taken, known := w.im.Uint64(here.sp - 8); !known || place.Address(taken) != here.pc {
+		return next, false
+	}
+	for at := here.sp - 16; here.sp-at < largestFrame; at -= 8 {
+		back, known := w.im.Uint64(at)
+		if !known {
+			return next, false
+		}
+		if w.followsCall(place.Address(back)) != yes {
+			continue
+		}
+		if r := w.row(place.Address(back) - 1); r != nil && w.endsAt(r, at, here.sp) {
+			next.set(regPC, back)
+			next.set(regSP, uint64(at+8))
+			return next, true
+		}
+	}
+	return next, false
+}
+
+// endsAt says whether a frame whose last call's return address stands at an address ends at sp. Where the
+// tables count from the frame pointer, which is lost, the function's own beginning says how large its frame is.
+func (w *walker) endsAt(r *row, at, sp place.Address) bool {
+	bottom := at + 8
+	if r.cfa.kind != inRegister {
+		return false
+	}
+	switch r.cfa.register {
+	case regSP:
+		return bottom.Add(r.cfa.offset) == sp
+	case regFP:
+		back, _ := w.im.Uint64(at)
+		start := w.functionStart(place.Address(back) - 1)
+		size := disasm.FrameSize(w.im.Bytes(start, int(place.Address(back)-start)))
+		return bottom+place.Address(size)+8 == sp // 8: the function's own return address
+	}
+	return false
 }
 
 // byFramePointer follows the chain that code compiled with frame pointers keeps: the caller's frame

@@ -2,6 +2,7 @@ package death
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading/image"
@@ -26,7 +27,7 @@ func (s *scene) culprit(m *finding.Mechanism) (int, *finding.Culprit) {
 	frames := s.stack.Frames
 	f := frames[at]
 	c := &finding.Culprit{
-		Function: f.Function, Role: s.role(m), Thread: s.stack.TID, Frame: &at,
+		Function: functionName(f), Role: s.role(m), Thread: s.stack.TID, Frame: &at,
 		Chain: chain(frames[at:]), Rule: rule, Skipped: skipped,
 	}
 	if f.Module != nil {
@@ -55,7 +56,9 @@ func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped [
 	for i := start; i < len(frames); i++ {
 		f := frames[i]
 		if f.Module == nil || isRuntime(f.Module) || deadly[f.Function] != "" {
-			dead = deadly[f.Function] != ""
+			// What the next frame called speaks for itself, where it is known: __memcpy_chk comes back, also
+			// where it has made way for __chk_fail by a jump.
+			dead = deadly[f.Function] != "" && i+1 < len(frames) && s.calledBy(frames[i+1]) == 0
 			continue
 		}
 		if dead = deliberate(kind) && s.isHelper(i, dead); dead {
@@ -106,6 +109,16 @@ func (s *scene) role(m *finding.Mechanism) string {
 		}
 	}
 	return finding.Decided
+}
+
+// functionName is the name that the source has: the compiler calls the unlikely part that it moved out of a
+// function f "f.cold", and a specialised copy "f.constprop.0".
+func functionName(f unwind.Frame) string {
+	name := f.Function
+	for _, suffix := range []string{".cold", ".part.", ".constprop.", ".isra.", ".lto_priv."} {
+		name, _, _ = strings.Cut(name, suffix)
+	}
+	return name
 }
 
 // called is how a frame is referred to in a list.

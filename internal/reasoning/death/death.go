@@ -15,6 +15,7 @@ package death
 
 import (
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
@@ -64,26 +65,31 @@ func sender(im *image.Image) *finding.Sender {
 // dyingThread is the first, which dumped, unless the process signalled itself, the first is idle and
 // another stands in the dying machinery: kill() goes to the process, and the kernel lets any thread take it.
 func dyingThread(im *image.Image, stacks []unwind.Stack) int {
-	if from := sender(im); from == nil || !from.Self || dies(stacks[0]) {
+	if from := sender(im); from == nil || !from.Self || dies(im, stacks[0]) {
 		return 0
 	}
 	for i, s := range stacks {
-		if dies(s) {
+		if dies(im, s) {
 			return i
 		}
 	}
 	return 0
 }
 
-// dies says whether a thread stands in the dying machinery. It is a few calls deep.
-func dies(s unwind.Stack) bool {
+// dies says whether a thread stands in the dying machinery, which is a few calls deep, or has just come
+// back from it: kill() returns to a thread that goes on until the kernel ends it.
+func dies(im *image.Image, stack unwind.Stack) bool {
 	const deepest = 8
-	for _, f := range s.Frames[:min(len(s.Frames), deepest)] {
+	for _, f := range stack.Frames[:min(len(stack.Frames), deepest)] {
 		if deadly[f.Function] != "" {
 			return true
 		}
 	}
-	return false
+	back, _ := im.Uint64(stack.Regs.SP() - 8) // where the thread's last call came back to
+	s := scene{im: im}
+	c, ok := s.callBefore(place.Address(back))
+	_, name := s.target(c)
+	return ok && deadly[name] != ""
 }
 
 func names(frames []unwind.Frame) (names []string) {

@@ -105,15 +105,15 @@ func (s *scene) nameAt(a place.Address) string {
 	return fn.Name
 }
 
-// callOf is the call that a caller's frame stands in.
-func (s *scene) callOf(caller unwind.Frame) (disasm.Call, bool) {
+// callBefore is the call that a return address stands behind.
+func (s *scene) callBefore(back place.Address) (disasm.Call, bool) {
 	const longest = 8
-	before := s.im.Bytes(caller.PC-longest, longest)
+	before := s.im.Bytes(back-longest, longest)
 	if len(before) < longest {
 		return disasm.Call{}, false
 	}
-	i, ok := disasm.CallBefore(before, uint64(caller.PC))
-	c := disasm.Call{At: i.At, Next: uint64(caller.PC)}
+	i, ok := disasm.CallBefore(before, uint64(back))
+	c := disasm.Call{At: i.At, Next: uint64(back)}
 	c.Target, _ = i.Target()
 	c.Slot, _ = i.Slot()
 	return c, ok
@@ -121,7 +121,7 @@ func (s *scene) callOf(caller unwind.Frame) (disasm.Call, bool) {
 
 // calledBy is the entry of the function that a caller's frame called; 0 if that can't be told.
 func (s *scene) calledBy(caller unwind.Frame) place.Address {
-	c, ok := s.callOf(caller)
+	c, ok := s.callBefore(caller.PC)
 	if !ok {
 		return 0
 	}

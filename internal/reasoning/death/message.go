@@ -30,7 +30,7 @@ func (s *scene) aborted() *finding.Mechanism {
 			m.Kind = kind
 		}
 	}
-	c, _ := s.callOf(frames[at])
+	c, _ := s.callBefore(frames[at].PC)
 	if _, name := s.target(c); deadly[name] != "" && deadly[name] != finding.SignalOnly {
 		m.Kind = deadly[name]
 	}

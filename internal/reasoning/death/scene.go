@@ -36,8 +36,9 @@ func newScene(im *image.Image, stack unwind.Stack) *scene {
 	return s
 }
 
-// caughtSignal reads the siginfo that the kernel put on the stack for the handler: in struct rt_sigframe it
-// follows struct ucontext, to which the stack pointer points in the trampoline (asm/sigframe.h).
+// caughtSignal is what the trampoline's handler was called for. The kernel put it on the stack: as siginfo,
+// if the handler asked for it (SA_SIGINFO), and in any case as the processor's trap (asm/sigframe.h,
+// asm/sigcontext.h). The stack pointer in the trampoline points to struct ucontext; siginfo follows it.
 func caughtSignal(im *image.Image, trampoline unwind.Frame) (elfcore.Signal, bool) {
 	const (
 		contextSize = 304 // of the kernel's struct ucontext, whose signal set has 8 bytes
@@ -49,7 +50,31 @@ func caughtSignal(im *image.Image, trampoline unwind.Frame) (elfcore.Signal, boo
 		return elfcore.Signal{}, false
 	}
 	caught := elfcore.ParseSignal(cursor.New("siginfo", 0, info, binary.LittleEndian))
-	return caught, caught.Number >= 1 && caught.Number <= lastSignal
+	if caught.Number >= 1 && caught.Number <= lastSignal {
+		return caught, true
+	}
+	return trapped(im, trampoline)
+}
+
+// trapped tells the signal from the trap that struct sigcontext records: its number, and for a page fault
+// the address (the processor's CR2).
+func trapped(im *image.Image, trampoline unwind.Frame) (elfcore.Signal, bool) {
+	const (
+		toTrap, toAddress                    = 40 + 20*8, 40 + 22*8
+		invalidOpcode, protection, pageFault = 6, 13, 14
+	)
+	trap, _ := im.Uint64(trampoline.SP + toTrap)
+	switch trap {
+	case invalidOpcode:
+		return elfcore.Signal{Number: sigill}, true
+	case protection:
+		return elfcore.Signal{Number: sigsegv, Code: elfcore.SentByKernel, HasCode: true}, true
+	case pageFault:
+		at, ok := im.Uint64(trampoline.SP + toAddress)
+		address := place.Address(at)
+		return elfcore.Signal{Number: sigsegv, Address: &address}, ok
+	}
+	return elfcore.Signal{}, false
 }
 
 // frame is the frame that was running.
