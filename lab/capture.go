@@ -28,7 +28,7 @@ type tcpdump struct {
 
 func startTcpdump(path string) (*tcpdump, error) {
 	// -Z root: without it tcpdump gives its privileges away and can't write below a private folder.
-	cmd := exec.Command("tcpdump", "-i", "lo", "-n", "-U", "--immediate-mode", "-B", "16384", "-Z", "root", "-w", path)
+	cmd := exec.Command("tcpdump", "-i", "lo", "-n", "-U", "-s", "16384", "--immediate-mode", "-B", "65536", "-Z", "root", "-w", path)
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ type Stage struct {
 	mu      sync.Mutex
 	found   []deed
 	signals map[string]chan struct{}
+	begin   time.Time // of the script
 	end     time.Time // when the script's last conversations begin, and a little more
 }
 
@@ -158,9 +159,10 @@ func privateEtc() error {
 		os.WriteFile("/etc/nsswitch.conf", []byte("passwd: files\ngroup: files\nhosts: files dns\n"), 0o644))
 }
 
-// loopbackUp brings lo up with an Ethernet's MTU, so that messages come in segments as from afar.
+// loopbackUp brings lo up with an Ethernet's MTU, so that messages come in segments as from afar,
+// and without the giant packets that would make tcpdump keep few large slots and lose some.
 func loopbackUp() error {
-	out, err := exec.Command("ip", "link", "set", "lo", "mtu", "1500", "up").CombinedOutput()
+	out, err := exec.Command("ip", "link", "set", "lo", "mtu", "1500", "gso_max_size", "9000", "up").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("ip link set lo up: %w: %s", err, out)
 	}
@@ -233,7 +235,8 @@ const (
 // playScript holds all conversations, each at its time, until the daemon's core is written.
 func (s *Stage) playScript() (died bool, err error) {
 	script := s.Case.Script(s)
-	s.end = time.Now().Add(endOf(script))
+	s.begin = time.Now()
+	s.end = s.begin.Add(endOf(script))
 	ctx, cancel := context.WithTimeout(s.ctx, scriptLimit)
 	defer cancel()
 	var all sync.WaitGroup

@@ -129,6 +129,9 @@ func (t *Talk) Pause(d time.Duration) {
 	}
 }
 
+// Until waits for a time after the script's start.
+func (t *Talk) Until(at time.Duration) { t.Pause(time.Until(t.begin.Add(at))) }
+
 // Await waits until somebody announces a signal.
 func (t *Talk) Await(name string) {
 	if t.err != nil {
