@@ -22,7 +22,7 @@ var loopd = Case{
 	Mechanism: "stack_overflow",
 }
 
-// deadlyDepth is more than a worker's stack of 256 KB can hold: every level takes 112 bytes or more.
+// deadlyDepth is more than a worker's stack of 256 KB can hold: every level takes 80 bytes or more.
 const deadlyDepth = 3600
 
 func scriptLoopd(s *Stage) []Conversation {

@@ -36,12 +36,17 @@ struct channel *channel_find(const char *name)
 struct channel *channel_create(const char *name, const char *owner)
 {
 	struct channel **bucket = &buckets[hash(name) % BUCKETS];
-	struct channel *ch = calloc(1, sizeof *ch);
+	struct channel *ch = malloc(sizeof *ch);
 
-	if (!ch || !(ch->history = calloc(1, sizeof *ch->history))) {
+	if (!ch)
+		return NULL;
+	memset(ch, 0, sizeof *ch);
+	ch->history = malloc(sizeof *ch->history);
+	if (!ch->history) {
 		free(ch);
 		return NULL;
 	}
+	ch->history->next = 0;
 	snprintf(ch->name, sizeof ch->name, "%s", name);
 	snprintf(ch->owner, sizeof ch->owner, "%s", owner);
 	ch->sister = *bucket;

@@ -1,0 +1,172 @@
+package objfile_test
+
+import (
+	"debug/elf"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/inquest-project/inquest/internal/evidence/dying"
+	"github.com/inquest-project/inquest/internal/evidence/objfile"
+)
+
+func open(t testing.TB, path string) *objfile.File {
+	t.Helper()
+	f, err := objfile.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// libc is the library of this host that has the most of everything.
+func libc(t testing.TB) string {
+	t.Helper()
+	paths, _ := filepath.Glob("/lib/*-linux-gnu/libc.so.6")
+	if len(paths) == 0 {
+		t.Fatal("no libc.so.6 in /lib/*-linux-gnu")
+	}
+	return paths[0]
+}
+
+func TestNamesOfALibraryAreThoseOfTheStandardReader(t *testing.T) {
+	f := open(t, libc(t))
+	theirs, err := elf.Open(libc(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	needed, _ := theirs.ImportedLibraries()
+	if fmt.Sprint(f.Needed) != fmt.Sprint(needed) || f.SoName != "libc.so.6" {
+		t.Errorf("needs %v, is called %q", f.Needed, f.SoName)
+	}
+	notes := dying.Run(t, t.TempDir(), "readelf", "-n", libc(t))
+	if f.BuildID == "" || !strings.Contains(notes, string(f.BuildID)) {
+		t.Errorf("build ID %q", f.BuildID)
+	}
+	symbols, _ := theirs.DynamicSymbols()
+	names := map[uint64]map[string]bool{}
+	for _, s := range symbols {
+		if names[s.Value] == nil {
+			names[s.Value] = map[string]bool{}
+		}
+		names[s.Value][s.Name] = true
+	}
+	asked := 0
+	for _, s := range symbols {
+		if elf.ST_TYPE(s.Info) != elf.STT_FUNC || s.Section == elf.SHN_UNDEF || s.Size == 0 {
+			continue
+		}
+		asked++
+		fn, ok := f.Function(s.Value)
+		if !ok || fn.Start != s.Value || !names[s.Value][fn.Name] {
+			t.Errorf("%s at 0x%x: found %+v", s.Name, s.Value, fn)
+		}
+	}
+	t.Logf("%d functions", asked)
+}
+
+func TestUnwindEntriesAreThoseOfReadelf(t *testing.T) {
+	for _, path := range []string{libc(t), dying.One(t, "abort").Build(t, "-O2").Path} {
+		f := open(t, path)
+		asked := 0
+		for line := range strings.Lines(dying.Run(t, t.TempDir(), "readelf", "-wfN", path)) {
+			_, bounds, ok := strings.Cut(strings.TrimSpace(line), "pc=")
+			if !ok || !strings.Contains(line, " FDE ") {
+				continue
+			}
+			var start, end uint64
+			fmt.Sscanf(bounds, "%x..%x", &start, &end)
+			asked++
+			for _, at := range []uint64{start, end - 1} {
+				fde, ok := f.CFI(at)
+				if start == end || ok && fde.Start == start && fde.End == end {
+					continue
+				}
+				t.Errorf("%s: 0x%x: expected 0x%x to 0x%x, found %+v", path, at, start, end, fde)
+			}
+		}
+		if asked < 5 {
+			t.Errorf("%s: readelf shows %d entries", path, asked)
+		}
+		t.Logf("%s: %d entries", path, asked)
+	}
+}
+
+func TestAStrippedFunctionHasBoundsAndASeparateFileGivesItsName(t *testing.T) {
+	p := dying.One(t, "abort").Build(t, "-O1")
+	span := p.Spans(t, "resolve")[0]
+	fn, ok := open(t, p.Path).Function(span.Start + 3)
+	if !ok || fn.Name != "" || !fn.FromFDE || fn.Start != span.Start || fn.End != span.End {
+		t.Errorf("stripped: expected 0x%x to 0x%x without a name, found %+v", span.Start, span.End, fn)
+	}
+	f := open(t, p.Path)
+	id := string(f.BuildID)
+	dir := filepath.Join(p.Dir, "usr/lib/debug/.build-id", id[:2])
+	os.MkdirAll(dir, 0o700)
+	dying.Run(t, p.Dir, "objcopy", "--only-keep-debug", p.Named, filepath.Join(dir, id[2:]+".debug"))
+	if found := objfile.FindDebug(f, []string{p.Dir}); found == "" {
+		t.Fatal("the debug file was not found")
+	}
+	if fn, _ := f.Function(span.Start + 3); fn.Name != "resolve" || fn.Start != span.Start || fn.End != span.End {
+		t.Errorf("with its debug file: found %+v", fn)
+	}
+}
+
+func TestDebugInformationOfAnotherBuildIsRefused(t *testing.T) {
+	one, other := dying.One(t, "abort").Build(t, "-O0"), dying.One(t, "abort").Build(t, "-O2")
+	err := open(t, one.Path).AddDebug(open(t, other.Named))
+	if err == nil || !strings.Contains(err.Error(), string(open(t, other.Path).BuildID)) {
+		t.Errorf("found %v", err)
+	}
+}
+
+func TestImportsAreNamedByTheirSlots(t *testing.T) {
+	p := dying.One(t, "abort").Build(t, "-O1")
+	f := open(t, p.Path)
+	for line := range strings.Lines(dying.Run(t, p.Dir, "readelf", "-rW", p.Path)) {
+		if !strings.Contains(line, "abort@") {
+			continue
+		}
+		var slot uint64
+		fmt.Sscanf(line, "%x", &slot)
+		if name, ok := f.Import(slot); !ok || name != "abort" {
+			t.Errorf("slot 0x%x: found %q", slot, name)
+		}
+		return
+	}
+	t.Error("readelf shows no relocation of abort")
+}
+
+func FuzzParse(f *testing.F) {
+	p := dying.One(f, "divide").Build(f, "-O1")
+	for _, path := range []string{p.Path, p.Named} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+		f.Add(data[:64])
+		f.Add(data[:4096])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		objfile.Sniff(data)
+		file, err := objfile.Parse("x", data)
+		if err != nil {
+			return
+		}
+		file.HasCode()
+		file.Symbol("main")
+		for _, at := range []uint64{0, file.Entry, file.Entry + 0x100, 0x4000, 1 << 63} {
+			file.Function(at)
+			file.CFI(at)
+			file.NearestSymbol(at)
+			file.Import(at)
+			file.Data(at, 8)
+			file.From(at)
+		}
+	})
+}
