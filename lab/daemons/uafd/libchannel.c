@@ -40,7 +40,6 @@ struct channel *channel_create(const char *name, const char *owner)
 
 	if (!ch)
 		return NULL;
-	memset(ch, 0, sizeof *ch);
 	ch->history = malloc(sizeof *ch->history);
 	if (!ch->history) {
 		free(ch);
@@ -49,6 +48,8 @@ struct channel *channel_create(const char *name, const char *owner)
 	ch->history->next = 0;
 	snprintf(ch->name, sizeof ch->name, "%s", name);
 	snprintf(ch->owner, sizeof ch->owner, "%s", owner);
+	ch->topic[0] = '\0';
+	ch->said = 0;
 	ch->sister = *bucket;
 	*bucket = ch;
 	return ch;

@@ -17,7 +17,6 @@ struct channel {
 	char name[CHANNEL_NAME];
 	char topic[200];
 	char owner[32];
-	int members;
 	struct channel *sister; /* in the same bucket */
 };
 
