@@ -74,7 +74,7 @@ type Conversation struct {
 
 // Cases are all there are, in the order of the README's table.
 func Cases() []Case {
-	return []Case{tlsfront, dnsd, loopd, uafd}
+	return []Case{tlsfront, dnsd, metricd, formd, loopd, uafd}
 }
 
 // Find is the case of that name.

@@ -226,18 +226,15 @@ func (s *Stage) bound() (bool, error) {
 	return false, nil
 }
 
-// scriptLimit ends a script whose daemon doesn't die; afterlife is how long the others go on.
-const (
-	scriptLimit = 15 * time.Second
-	afterlife   = 400 * time.Millisecond
-)
+// afterlife is how long the others go on when the daemon has died.
+const afterlife = 400 * time.Millisecond
 
 // playScript holds all conversations, each at its time, until the daemon's core is written.
 func (s *Stage) playScript() (died bool, err error) {
 	script := s.Case.Script(s)
 	s.begin = time.Now()
 	s.end = s.begin.Add(endOf(script))
-	ctx, cancel := context.WithTimeout(s.ctx, scriptLimit)
+	ctx, cancel := context.WithDeadline(s.ctx, s.end) // where nobody dies, some would wait for ever
 	defer cancel()
 	var all sync.WaitGroup
 	for _, c := range script {
@@ -248,7 +245,7 @@ func (s *Stage) playScript() (died bool, err error) {
 		all.Wait()
 		close(over)
 	}()
-	died = s.awaitCore(ctx, over)
+	died = s.awaitCore(over)
 	select {
 	case <-over:
 	case <-time.After(afterlife):
@@ -259,7 +256,7 @@ func (s *Stage) playScript() (died bool, err error) {
 }
 
 // awaitCore says whether there is a core before the script has been over for a second.
-func (s *Stage) awaitCore(ctx context.Context, over <-chan struct{}) bool {
+func (s *Stage) awaitCore(over <-chan struct{}) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	var last <-chan time.Time
@@ -273,7 +270,7 @@ func (s *Stage) awaitCore(ctx context.Context, over <-chan struct{}) bool {
 			over, last = nil, time.After(time.Second)
 		case <-last:
 			return false
-		case <-ctx.Done():
+		case <-s.ctx.Done():
 			return false
 		}
 	}

@@ -1,0 +1,217 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	if Helper() {
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("recording needs root")
+	}
+}
+
+// recording is one recorded run as the tests look at it.
+type recording struct {
+	Case   Case
+	Dir    string
+	Truth  Truth
+	Frames []frame
+}
+
+func TestEveryCaseKeepsTheLabsRules(t *testing.T) {
+	needRoot(t)
+	for _, c := range Cases() {
+		t.Run(c.Name, func(t *testing.T) {
+			before := settings(t)
+			r := recordOnce(t, c)
+			if after := settings(t); after != before {
+				t.Errorf("the machine's settings were %q before and are %q", before, after)
+			}
+			r.checkCore(t)
+			r.checkCounts(t)
+			r.checkDeeds(t)
+			r.checkWaiting(t)
+		})
+	}
+}
+
+func TestTruthTablesAreWhatIsMeasured(t *testing.T) {
+	needRoot(t)
+	for _, c := range Cases() {
+		if len(c.Factors) == 0 {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			found, err := Measure(context.Background(), c, Options{Build: "build", Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := c.Circumstance(); !reflect.DeepEqual(found, want) {
+				t.Errorf("the case says %+v, measured was %+v", want, found)
+			}
+		})
+	}
+}
+
+func settings(t *testing.T) string {
+	t.Helper()
+	var all []byte
+	for _, file := range []string{corePattern, corePipeLimit, suidDumpable} {
+		value, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, value...)
+	}
+	return string(all)
+}
+
+func recordOnce(t *testing.T, c Case) recording {
+	t.Helper()
+	dir, err := Record(context.Background(), c, Options{Dir: t.TempDir(), Build: "build", Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := recording{Case: c, Dir: dir}
+	text, err := os.ReadFile(filepath.Join(dir, "truth.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &r.Truth); err != nil {
+		t.Fatal(err)
+	}
+	r.Frames, err = readFrames(filepath.Join(dir, "evidence", "capture.pcap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// checkCore opens the core and the stripped program that left it.
+func (r recording) checkCore(t *testing.T) {
+	t.Helper()
+	core, err := elf.Open(filepath.Join(r.Dir, "evidence", "core"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer core.Close()
+	if core.Type != elf.ET_CORE || len(core.Progs) < 2 || core.Progs[0].Type != elf.PT_NOTE {
+		t.Errorf("the core is of type %v with %d segments", core.Type, len(core.Progs))
+	}
+	program, err := elf.Open(filepath.Join(r.Dir, "sysroot", home(r.Case.Name), "sbin", r.Case.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	if program.Section(".symtab") != nil || program.Section(".debug_info") != nil {
+		t.Error("the program in sysroot is not stripped")
+	}
+}
+
+func (r recording) checkCounts(t *testing.T) {
+	t.Helper()
+	if n := r.ordinary(); n < 300 {
+		t.Errorf("%d ordinary conversations, expected 300 or more", n)
+	}
+	if n := len(r.Truth.Odd); n < 10 {
+		t.Errorf("%d odd messages, expected 10 or more", n)
+	}
+	if r.Truth.Twin == nil {
+		t.Fatal("the killer has no twin")
+	}
+	if bytes.Equal(r.Truth.Twin.Bytes, r.Truth.Killer.Bytes) {
+		t.Error("the twin says the same as the killer")
+	}
+}
+
+// ordinary counts the clients who sent something and are not in the truth.
+func (r recording) ordinary() int {
+	clients := map[string]bool{}
+	for _, f := range r.Frames {
+		if f.Dst == r.Case.Listen && len(f.Payload) > 0 {
+			clients[f.Src.String()] = true
+		}
+	}
+	for _, d := range r.deeds() {
+		delete(clients, d.Client)
+	}
+	return len(clients)
+}
+
+func (r recording) deeds() []Deed {
+	all := slices.Concat([]Deed{r.Truth.Killer}, r.Truth.Killer.With, r.Truth.Odd, r.Truth.Waiting)
+	for _, d := range []*Deed{r.Truth.Twin, r.Truth.Trap} {
+		if d != nil {
+			all = append(all, *d)
+		}
+	}
+	return all
+}
+
+// checkDeeds finds every message in the frames that the truth names.
+func (r recording) checkDeeds(t *testing.T) {
+	t.Helper()
+	for _, d := range r.deeds() {
+		if len(d.Frames) == 0 {
+			t.Errorf("no frame of %s's message of %d bytes", d.Client, len(d.Bytes))
+			continue
+		}
+		var sent []byte
+		for _, f := range r.Frames {
+			if slices.Contains(d.Frames, f.Number) {
+				sent = append(sent, f.Payload...)
+			}
+		}
+		if !bytes.Contains(sent, d.Bytes) {
+			t.Errorf("the %d bytes of frames %v are not %s's message of %d", len(sent), d.Frames, d.Client, len(d.Bytes))
+		}
+	}
+}
+
+// checkWaiting counts those who were read in full and not answered: over TCP the dying process's
+// sockets close with FIN, and before their clients'.
+func (r recording) checkWaiting(t *testing.T) {
+	t.Helper()
+	unanswered := 0
+	for _, d := range r.Truth.Waiting {
+		if len(d.Frames) > 0 && r.leftWaiting(d) {
+			unanswered++
+		}
+	}
+	if unanswered < 5 {
+		t.Errorf("%d of %d waiting messages were read and not answered, expected 5 or more", unanswered, len(r.Truth.Waiting))
+	}
+}
+
+func (r recording) leftWaiting(d Deed) bool {
+	for _, f := range r.Frames {
+		if f.Number <= d.Frames[len(d.Frames)-1] {
+			continue
+		}
+		switch from := f.Src.String() == d.Client; {
+		case from && f.FIN:
+			return false // it lost patience
+		case !from && f.Dst.String() == d.Client && (len(f.Payload) > 0 || f.RST):
+			return false
+		case !from && f.Dst.String() == d.Client && f.FIN:
+			return true
+		}
+	}
+	return r.Case.UDP
+}
