@@ -7,7 +7,38 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+
+	"github.com/inquest-project/inquest/lab/machine"
 )
+
+var (
+	handlerFile = filepath.Join(machine.Dir, "handler")    // a link to the running program
+	orderFile   = filepath.Join(machine.Dir, "order.json") // where the core handler writes to: see coreOrder
+)
+
+// borrowMachine borrows the machine for one run: its cores come to this program, and its audit records
+// are on.
+func borrowMachine() (*machine.Hold, error) {
+	m, err := machine.Borrow("|" + handlerFile + " " + helperCore + " %P")
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(linkHandler(), m.Audit()); err != nil {
+		return nil, errors.Join(err, m.Return())
+	}
+	return m, nil
+}
+
+// linkHandler leads the kernel to this program: a core_pattern has room for 128 bytes.
+func linkHandler() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	os.Remove(handlerFile)
+	return os.Symlink(self, handlerFile)
+}
 
 // coreOrder tells the core handler, which the kernel starts with no more than a process number,
 // whose cores are wanted and where.

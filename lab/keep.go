@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/inquest-project/inquest/lab/machine"
 )
 
 // mapsFile is where the core handler leaves the dying process's memory map. It alone sees it:
 // libraries may be loaded at any time, and afterwards the process is gone.
-var mapsFile = filepath.Join(runDir, "maps")
+var mapsFile = filepath.Join(machine.Dir, "maps")
 
 // keepMapped copies every file that the dead process had mapped to the run's sysroot, at its path.
 func (s *Stage) keepMapped() error {

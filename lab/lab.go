@@ -13,8 +13,8 @@
 //
 // A case is one file here (its traffic and its truth) and one folder under daemons (its program).
 // Everything of a run happens in network, mount and host-name namespaces of its own (stage.go), but
-// the kernel has only one core_pattern and one audit subsystem: machine.go borrows them under a lock
-// and gives them back.
+// the kernel has only one core_pattern and one audit subsystem: package machine borrows them under a
+// lock and gives them back.
 package lab
 
 import (

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/inquest-project/inquest/internal/evidence/dying"
+	"github.com/inquest-project/inquest/lab/dying"
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/arch/x86/x86asm"
 
-	"github.com/inquest-project/inquest/internal/evidence/dying"
+	"github.com/inquest-project/inquest/lab/dying"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/reading/disasm"
 )

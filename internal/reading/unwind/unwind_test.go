@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/inquest-project/inquest/internal/evidence/dying"
+	"github.com/inquest-project/inquest/lab/dying"
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading/image"

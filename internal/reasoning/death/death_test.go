@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/inquest-project/inquest/internal/evidence/dying"
+	"github.com/inquest-project/inquest/lab/dying"
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"

@@ -2,9 +2,8 @@
 // testdata, lets them die and keeps their cores. All lists them, Build compiles one, Core kills it. Each
 // program's head says in comments what must be concluded of it.
 //
-// The kernel writes the cores, by whatever core_pattern says "core" in the working directory; where it
-// says something else, which is one setting for the whole machine, gdb writes them. Nothing here is part of
-// the inquest program.
+// The kernel writes the cores, to the working directory: the machine's core_pattern is borrowed for each
+// death. Nothing here is part of the inquest program.
 package dying
 
 import (
@@ -21,6 +20,7 @@ import (
 	"time"
 
 	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/lab/machine"
 )
 
 //go:embed testdata
@@ -131,6 +131,15 @@ func Run(t testing.TB, dir, name string, args ...string) string {
 // Core lets the program die and gives the path of its core.
 func (p Program) Core(t testing.TB) string {
 	t.Helper()
+	m, err := machine.Borrow("core")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := m.Return(); err != nil {
+			t.Error(err)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", "ulimit -c unlimited; exec "+p.Path)
@@ -138,10 +147,11 @@ func (p Program) Core(t testing.TB) string {
 	if err := cmd.Run(); err == nil {
 		t.Fatalf("%s did not die", p.Path)
 	}
-	if cores, _ := filepath.Glob(filepath.Join(p.Dir, "core*")); len(cores) > 0 {
-		return cores[0]
+	cores, _ := filepath.Glob(filepath.Join(p.Dir, "core*")) // "core" or "core.PID" (kernel.core_uses_pid)
+	if len(cores) != 1 {
+		t.Fatalf("%s left the cores %v, expected one", p.Path, cores)
 	}
-	return p.CoreByGDB(t)
+	return cores[0]
 }
 
 // CoreByGDB lets the program die under gdb, which writes the core.
