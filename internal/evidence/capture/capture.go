@@ -15,10 +15,12 @@ package capture
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"iter"
 	"path/filepath"
 
 	"github.com/inquest-project/inquest/internal/ground/cursor"
+	"github.com/inquest-project/inquest/internal/ground/mapped"
 )
 
 // File is one capture. Interfaces, Damage and Dropped tell what the walks over Packets have met so far.
@@ -29,7 +31,7 @@ type File struct {
 	Dropped    uint64      // packets that the capture itself lost, as pcapng's statistics tell; pcap can't tell
 
 	data   []byte
-	mapped bool
+	memory *mapped.File // nil for Parse
 	walk   func(*File, func(record) bool)
 	list   []Packet
 	damage []cursor.Damage
@@ -52,15 +54,15 @@ type record struct {
 
 // Open maps a capture into memory. It fails only for what is no capture at all.
 func Open(path string) (*File, error) {
-	data, err := mapFile(path)
+	memory, err := mapped.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opening capture: %w", err)
 	}
-	f, err := Parse(filepath.Base(path), data)
+	f, err := Parse(filepath.Base(path), memory.Data)
 	if err != nil {
-		return nil, errors.Join(err, unmap(data))
+		return nil, errors.Join(err, memory.Close())
 	}
-	f.mapped = true
+	f.memory = memory
 	return f, nil
 }
 
@@ -83,13 +85,11 @@ func Parse(name string, data []byte) (*File, error) {
 
 // Close unmaps the file. No payload may be used after it.
 func (f *File) Close() error {
-	if !f.mapped {
+	if f.memory == nil {
 		return nil
 	}
-	f.mapped = false
-	data := f.data
 	f.data = nil
-	return unmap(data)
+	return f.memory.Close()
 }
 
 // Sniff says whether a file that begins with head (24 bytes are enough) is a pcap or pcapng file.

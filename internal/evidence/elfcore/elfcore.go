@@ -67,16 +67,16 @@ type Process struct {
 // Open maps the core at path, unpacking zstd to a temporary file that has no name. The error is for
 // what is no core; a damaged core is returned with its Damage.
 func Open(path string) (*Core, error) {
-	mapped, damage, err := mapCore(path)
+	file, damage, err := mapCore(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening core: %w", err)
 	}
-	c, err := Parse(filepath.Base(path), mapped.Data)
+	c, err := Parse(filepath.Base(path), file.Data)
 	if err != nil {
-		mapped.Close()
+		file.Close()
 		return nil, err
 	}
-	c.memory = mapped
+	c.memory = file
 	c.Damage = append(damage, c.Damage...)
 	return c, nil
 }

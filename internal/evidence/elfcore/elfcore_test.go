@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/inquest-project/inquest/lab/dying"
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/lab/dying"
 )
 
 func open(t testing.TB, path string) *elfcore.Core {

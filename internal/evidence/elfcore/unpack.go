@@ -12,6 +12,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/evidence/elffile"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
+	"github.com/inquest-project/inquest/internal/ground/mapped"
 )
 
 const (
@@ -47,18 +48,18 @@ func unpackHead(packed []byte) []byte {
 }
 
 // mapCore maps a core, unpacking it first if need be.
-func mapCore(path string) (*elffile.Mapped, []cursor.Damage, error) {
-	mapped, err := elffile.Map(path)
-	if err != nil || !bytes.HasPrefix(mapped.Data, zstdMagic) {
-		return mapped, nil, err
+func mapCore(path string) (*mapped.File, []cursor.Damage, error) {
+	file, err := mapped.Open(path)
+	if err != nil || !bytes.HasPrefix(file.Data, zstdMagic) {
+		return file, nil, err
 	}
-	defer mapped.Close()
-	return unpack(filepath.Base(path), mapped.Data)
+	defer file.Close()
+	return unpack(filepath.Base(path), file.Data)
 }
 
 // unpack writes the core to a file without a name in the directory for temporary files: whatever
 // becomes of this process, the secrets in the core don't stay behind. Damage is what ended it early.
-func unpack(name string, packed []byte) (*elffile.Mapped, []cursor.Damage, error) {
+func unpack(name string, packed []byte) (*mapped.File, []cursor.Damage, error) {
 	file, err := os.CreateTemp("", "inquest-core-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("unpacking %s: %w", name, err)
@@ -76,8 +77,8 @@ func unpack(name string, packed []byte) (*elffile.Mapped, []cursor.Damage, error
 		damage = []cursor.Damage{{Part: name + ": zstd", Offset: -1,
 			Problem: fmt.Sprintf("unpacking ended after %d bytes: %v", size, readErr)}}
 	}
-	mapped, err := elffile.MapFile(file)
-	return mapped, damage, err
+	unpacked, err := mapped.From(file)
+	return unpacked, damage, err
 }
 
 // copySparse unpacks into file, leaving holes where a block is all zero: cores are sparse, and a hole

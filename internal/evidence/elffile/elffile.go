@@ -1,6 +1,6 @@
 // Package elffile reads what a core and a program have in common: the ELF header, the program
 // headers, and notes (System V ABI, chapters 4 and 5; for more than 65,534 program headers the gABI's
-// PN_XNUM). Map puts a file into memory without reading it; Parse then walks the headers.
+// PN_XNUM). Parse walks the headers.
 //
 // Only 64-bit little-endian files are read, the form of x86-64 and aarch64. Input is trusted in
 // nothing: every claim is bounded by the bytes that are there, and what is cut off is reported as

@@ -20,6 +20,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/evidence/elffile"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
+	"github.com/inquest-project/inquest/internal/ground/mapped"
 	"github.com/inquest-project/inquest/internal/ground/place"
 )
 
@@ -66,16 +67,16 @@ func Sniff(head []byte) bool {
 
 // Open maps the file at path. The error is for what is no program or library.
 func Open(path string) (*File, error) {
-	mapped, err := elffile.Map(path)
+	file, err := mapped.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening object: %w", err)
 	}
-	f, err := Parse(path, mapped.Data)
+	f, err := Parse(path, file.Data)
 	if err != nil {
-		mapped.Close()
+		file.Close()
 		return nil, err
 	}
-	f.memory = mapped
+	f.memory = file
 	return f, nil
 }
 

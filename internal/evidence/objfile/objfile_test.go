@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/inquest-project/inquest/lab/dying"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
+	"github.com/inquest-project/inquest/lab/dying"
 )
 
 func open(t testing.TB, path string) *objfile.File {

@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/arch/x86/x86asm"
 
-	"github.com/inquest-project/inquest/lab/dying"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/reading/disasm"
+	"github.com/inquest-project/inquest/lab/dying"
 )
 
 func code(t testing.TB, text string) []byte {

@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/inquest-project/inquest/lab/dying"
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 	"github.com/inquest-project/inquest/internal/reasoning/death"
+	"github.com/inquest-project/inquest/lab/dying"
 )
 
 // judge lets a program die and concludes from its core.
