@@ -16,6 +16,7 @@ package bytesearch
 import (
 	"cmp"
 	"encoding/binary"
+	"iter"
 	"math/bits"
 	"slices"
 )
@@ -35,16 +36,23 @@ type Hit struct {
 
 // Index is the table of all grams; safe for concurrent searches.
 type Index struct {
-	needles  [][]byte
-	bitmap   []uint64
-	shift    uint // hash bits to drop to index the bitmap
-	postings map[uint64][]posting
-	uniform  map[byte][]posting // starts of needles' longest uniform stretches, by byte
+	needles [][]byte
+	bitmap  []uint64
+	toBit   uint // hash bits to drop to index the bitmap
+	toSlot  uint // likewise the table
+	starts  []int32
+	table   []posting          // ordered by slot; slot i is table[starts[i]:starts[i+1]]
+	uniform map[byte][]posting // starts of needles' longest uniform stretches, by byte
 }
 
-type posting struct{ needle, offset int32 }
+// posting is one place of a gram in a needle.
+type posting struct {
+	word           uint64
+	needle, offset int32
+}
 
-// New indexes the needles; those shorter than MinRun are never found.
+// New indexes the needles; those shorter than MinRun are never found. The index takes some twenty bytes
+// for each of theirs.
 func New(needles [][]byte) *Index {
 	grams := 0
 	for _, n := range needles {
@@ -52,99 +60,135 @@ func New(needles [][]byte) *Index {
 			grams += len(n) - gram + 1
 		}
 	}
-	logSize := max(10, bits.Len(uint(grams*16))) // sixteen bits a gram: one probe in sixteen passes wrongly
-	ix := &Index{
-		needles:  needles,
-		bitmap:   make([]uint64, 1<<logSize/64),
-		shift:    uint(64 - logSize),
-		postings: make(map[uint64][]posting, grams),
-		uniform:  map[byte][]posting{},
-	}
-	for i, n := range needles {
-		if len(n) >= MinRun {
-			ix.add(int32(i), n)
-		}
-	}
+	ix := &Index{needles: needles, uniform: map[byte][]posting{}}
+	bitmapBits := max(10, bits.Len(uint(grams*16))) // sixteen bits a gram: one probe in sixteen passes wrongly
+	ix.bitmap, ix.toBit = make([]uint64, 1<<bitmapBits/64), uint(64-bitmapBits)
+	slotBits := max(10, bits.Len(uint(grams)))
+	ix.starts, ix.toSlot = make([]int32, 1<<slotBits+1), uint(64-slotBits)
+	ix.fill(grams)
 	return ix
 }
 
-func (ix *Index) add(needle int32, data []byte) {
-	var longest [256]struct{ start, length int32 }
-	for off := 0; off+gram <= len(data); off++ {
-		word := binary.LittleEndian.Uint64(data[off:])
-		if isUniform(word) {
-			b := data[off]
-			end := off + gram
-			for end < len(data) && data[end] == b {
-				end++
-			}
-			if n := int32(end - off); n > longest[b].length {
-				longest[b] = struct{ start, length int32 }{int32(off), n}
-			}
-			off = end - gram // the next gram is the first that isn't uniform
-			continue
+// fill puts every gram into the bitmap and, by counting first how many go where, into the table.
+func (ix *Index) fill(grams int) {
+	for i, n := range ix.needles {
+		eachGram(n, func(word uint64, _ int) {
+			h := hash(word)
+			ix.bitmap[h>>ix.toBit/64] |= 1 << (h >> ix.toBit % 64)
+			ix.starts[h>>ix.toSlot+1]++
+		})
+		ix.addUniform(int32(i), n)
+	}
+	for i := 1; i < len(ix.starts); i++ {
+		ix.starts[i] += ix.starts[i-1]
+	}
+	next := slices.Clone(ix.starts)
+	ix.table = make([]posting, ix.starts[len(ix.starts)-1])
+	for i, n := range ix.needles {
+		eachGram(n, func(word uint64, off int) {
+			slot := hash(word) >> ix.toSlot
+			ix.table[next[slot]] = posting{word, int32(i), int32(off)}
+			next[slot]++
+		})
+	}
+}
+
+// eachGram gives every gram of a needle but the uniform ones, with its offset.
+func eachGram(needle []byte, do func(word uint64, off int)) {
+	if len(needle) < MinRun {
+		return
+	}
+	for off := 0; off+gram <= len(needle); off++ {
+		if word := binary.LittleEndian.Uint64(needle[off:]); !isUniform(word) {
+			do(word, off)
 		}
-		h := ix.hash(word)
-		ix.bitmap[h/64] |= 1 << (h % 64)
-		ix.postings[word] = append(ix.postings[word], posting{needle, int32(off)})
+	}
+}
+
+// addUniform notes the longest uniform stretch of each byte but zero.
+func (ix *Index) addUniform(needle int32, data []byte) {
+	var longest [256]struct{ start, length int32 }
+	for off := 0; off < len(data); {
+		end := off + 1
+		for end < len(data) && data[end] == data[off] {
+			end++
+		}
+		if run := &longest[data[off]]; int32(end-off) > run.length {
+			run.start, run.length = int32(off), int32(end-off)
+		}
+		off = end
 	}
 	for b, run := range longest {
 		if b != 0 && run.length >= MinRun {
-			ix.uniform[byte(b)] = append(ix.uniform[byte(b)], posting{needle, run.start})
+			ix.uniform[byte(b)] = append(ix.uniform[byte(b)], posting{needle: needle, offset: run.start})
 		}
 	}
 }
 
-// hash spreads a word over the bitmap; the factor is 2^64 divided by the golden ratio (Knuth, The Art
-// of Computer Programming, volume 3, section 6.4).
-func (ix *Index) hash(word uint64) uint64 { return word * 0x9e3779b97f4a7c15 >> ix.shift }
+// hash spreads a word over 64 bits, of which the uppermost are the best; the factor is 2^64 divided by the
+// golden ratio (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+func hash(word uint64) uint64 { return word * 0x9e3779b97f4a7c15 }
 
 func isUniform(word uint64) bool { return word == (word&0xff)*0x0101010101010101 }
 
-// Search returns every hit in memory, ordered by needle and place.
-func (ix *Index) Search(memory []byte) []Hit {
-	// Where each needle's diagonal (memory offset minus needle offset) has been followed to: a stretch
-	// of 4 KB is probed 512 times but extended once.
-	type diagonal struct {
-		needle int32
-		delta  int
-	}
-	followed := map[diagonal]int{}
-	var hits []Hit
-	reach := 0 // the end of the furthest diagonal followed
-	for off := 0; off+gram <= len(memory); off += gram {
-		word := binary.LittleEndian.Uint64(memory[off:])
-		if isUniform(word) {
-			if word != 0 && len(ix.uniform[memory[off]]) > 0 {
-				hits, off = ix.appendUniform(hits, memory, off)
-			}
-			continue
-		}
-		h := ix.hash(word)
-		if ix.bitmap[h/64]&(1<<(h%64)) == 0 {
-			continue
-		}
-		if off > reach {
-			clear(followed)
-		}
-		for _, p := range ix.postings[word] {
-			d := diagonal{p.needle, off - int(p.offset)}
-			if followed[d] > off {
+// Search yields the hits in memory as it meets them: every maximal stretch, but for those that another of
+// the same needle covers (bytes that are equal among themselves, as zeros before it, don't count). Of these
+// some come, too, and a stretch may come more than once; All reduces them.
+func (ix *Index) Search(memory []byte) iter.Seq[Hit] {
+	return func(yield func(Hit) bool) {
+		// How far each needle's hits reach. What reaches no further is not followed: a stretch of 4 KB is
+		// probed 512 times but extended once, and a needle that repeats itself costs little more.
+		reached := make([]int, len(ix.needles))
+		for off := 0; off+gram <= len(memory); off += gram {
+			word := binary.LittleEndian.Uint64(memory[off:])
+			if isUniform(word) {
+				if word != 0 && len(ix.uniform[memory[off]]) > 0 {
+					var on bool
+					if off, on = ix.searchUniform(memory, off, yield); !on {
+						return
+					}
+				}
 				continue
 			}
-			hit := ix.extend(memory, off, p)
-			followed[d] = hit.Memory + hit.Length
-			reach = max(reach, followed[d])
-			if hit.Length >= MinRun {
-				hits = append(hits, hit)
+			h := hash(word)
+			if ix.bitmap[h>>ix.toBit/64]&(1<<(h>>ix.toBit%64)) == 0 {
+				continue
+			}
+			slot := h >> ix.toSlot
+			for _, p := range ix.table[ix.starts[slot]:ix.starts[slot+1]] {
+				if p.word != word || !ix.passes(memory, off, p, reached[p.needle]) {
+					continue
+				}
+				hit := ix.extend(memory, off, p)
+				if hit.Length < MinRun {
+					continue
+				}
+				reached[p.needle] = max(reached[p.needle], hit.Memory+hit.Length)
+				if !yield(hit) {
+					return
+				}
 			}
 		}
 	}
-	return longest(hits)
 }
 
-// appendUniform matches a uniform stretch of memory as a whole; it returns the last probe inside it too.
-func (ix *Index) appendUniform(hits []Hit, memory []byte, off int) ([]Hit, int) {
+// passes says whether the stretch through a probe goes on behind what its needle's hits have reached: then
+// it has the first byte there, too.
+func (ix *Index) passes(memory []byte, off int, p posting, reached int) bool {
+	if reached <= off {
+		return true
+	}
+	needle := ix.needles[p.needle]
+	at := int(p.offset) + reached - off
+	return reached < len(memory) && at < len(needle) && needle[at] == memory[reached]
+}
+
+// All are the hits in memory, ordered by needle and place.
+func (ix *Index) All(memory []byte) []Hit { return longest(slices.Collect(ix.Search(memory))) }
+
+// searchUniform matches a uniform stretch of memory as a whole; it returns the last probe inside it, and
+// whether to go on.
+func (ix *Index) searchUniform(memory []byte, off int, yield func(Hit) bool) (last int, on bool) {
 	b := memory[off]
 	start, end := off, off+gram
 	for start > 0 && memory[start-1] == b {
@@ -153,12 +197,13 @@ func (ix *Index) appendUniform(hits []Hit, memory []byte, off int) ([]Hit, int) 
 	for end < len(memory) && memory[end] == b {
 		end++
 	}
+	last = off + (end-off-gram)/gram*gram
 	for _, p := range ix.uniform[b] {
-		if hit := ix.extend(memory, start, p); hit.Length >= MinRun {
-			hits = append(hits, hit)
+		if hit := ix.extend(memory, start, p); hit.Length >= MinRun && !yield(hit) {
+			return last, false
 		}
 	}
-	return hits, off + (end-off-gram)/gram*gram
+	return last, true
 }
 
 // extend follows agreeing bytes from a memory offset and a needle's offset to both sides.

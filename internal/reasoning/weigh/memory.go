@@ -51,7 +51,7 @@ func Locate(c *Case) {
 		dissections[i] = c.Candidates[o[0]].Dissection
 	}
 	for _, region := range c.Image.Writable() {
-		for _, hit := range index.Search(region.Data) {
+		for hit := range index.Search(region.Data) {
 			found := judgeHit(hit, distinct[hit.Needle], dissections[hit.Needle])
 			found.Address = region.Start + place.Address(hit.Memory)
 			improve(&best[hit.Needle], found, c.Held)
