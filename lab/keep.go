@@ -1,12 +1,12 @@
 package lab
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/inquest-project/inquest/lab/machine"
@@ -16,23 +16,33 @@ import (
 // libraries may be loaded at any time, and afterwards the process is gone.
 var mapsFile = filepath.Join(machine.Dir, "maps")
 
-// keepMapped copies every file that the dead process had mapped to the run's sysroot, at its path.
+// mapped are the files that the dead process had mapped as its own. What it shared with others is
+// memory, though it has a path.
+func mapped() ([]string, error) {
+	text, err := os.ReadFile(mapsFile)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for line := range strings.Lines(string(text)) {
+		_, path, ok := strings.Cut(strings.TrimSpace(line), "/")
+		f := strings.Fields(line)
+		if path = "/" + path; ok && strings.HasSuffix(f[1], "p") && !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+	}
+	return paths, nil
+}
+
+// keepMapped copies the dead process's files to the run's sysroot, at their paths.
 func (s *Stage) keepMapped() error {
-	f, err := os.Open(mapsFile)
+	paths, err := mapped()
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	seen := map[string]bool{}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		_, path, ok := strings.Cut(lines.Text(), "/")
-		path = "/" + path
-		if !ok || seen[path] {
-			continue
-		}
-		seen[path] = true
+	for _, path := range paths {
 		err := copyFile(path, filepath.Join(s.run, "sysroot", path))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // shared memory has a path, too, and no file
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is deleted, or was never there
 			return err
 		}
 	}

@@ -1,5 +1,6 @@
-// Package lab makes ground truth: it lets small C daemons with realistic bugs die really, under
-// traffic in which the killer is not the only odd thing, and writes down what killed them.
+// Package lab makes ground truth: it lets small C daemons with realistic bugs, and Debian's own with
+// modules that have such bugs, die really, under traffic in which the killer is not the only odd thing,
+// and writes down what killed them.
 //
 // Record is the way in. One recorded run is a folder that holds what an engineer would find after
 // such a death, and beside it the truth that she would not:
@@ -11,7 +12,8 @@
 //	debug/                 the debug info that was split off, by build ID
 //	truth.json             see Truth
 //
-// A case is one file here (its traffic and its truth) and one folder under daemons (its program).
+// A case is one file here (its traffic and its truth) and one folder under daemons (its program, or a
+// module for a program of Debian's).
 // Everything of a run happens in network, mount and host-name namespaces of its own (stage.go), but
 // the kernel has only one core_pattern and one audit subsystem: package machine borrows them under a
 // lock and gives them back.
@@ -26,9 +28,10 @@ import (
 
 // Case is one way to die.
 type Case struct {
-	Name   string
-	Listen netip.AddrPort // where the daemon is known to be ready
-	UDP    bool           // Listen is UDP: ready when bound
+	Name    string
+	Program string         // the path of what dies, where it is Debian's: none means Home/sbin/Name
+	Listen  netip.AddrPort // where the daemon is known to be ready
+	UDP     bool           // Listen is UDP: ready when bound
 
 	// Prepare lays out what the daemon finds when it starts: files, backends, name servers.
 	Prepare func(*Stage) error
@@ -37,7 +40,7 @@ type Case struct {
 	// Script is the traffic, which depends on the stage's random numbers alone.
 	Script func(*Stage) []Conversation
 
-	Culprit   Culprit
+	Culprit   Culprit  // its module as a pattern, where the daemon loads a copy by a name of its own
 	Mechanism string   // one of finding's MechanismKind values
 	Factors   []Factor // of the circumstance; none if the daemon dies everywhere
 	// Dies says whether the daemon dies under a combination of factors; nil means always.
@@ -74,7 +77,7 @@ type Conversation struct {
 
 // Cases are all there are, in the order of the README's table.
 func Cases() []Case {
-	return []Case{tlsfront, dnsd, metricd, formd, loopd, uafd}
+	return []Case{tlsfront, dnsd, metricd, formd, loopd, uafd, varnish}
 }
 
 // Find is the case of that name.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"debug/elf"
 	"encoding/json"
@@ -97,7 +98,8 @@ func (r recording) checkCore(t *testing.T) {
 	if core.Type != elf.ET_CORE || len(core.Progs) < 2 || core.Progs[0].Type != elf.PT_NOTE {
 		t.Errorf("the core is of type %v with %d segments", core.Type, len(core.Progs))
 	}
-	program, err := elf.Open(filepath.Join(r.Dir, "sysroot", home(r.Case.Name), "sbin", r.Case.Name))
+	path := cmp.Or(r.Case.Program, filepath.Join(home(r.Case.Name), "sbin", r.Case.Name))
+	program, err := elf.Open(filepath.Join(r.Dir, "sysroot", path))
 	if err != nil {
 		t.Fatal(err)
 	}

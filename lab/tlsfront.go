@@ -139,11 +139,12 @@ func scriptTLSFront(s *Stage) []Conversation {
 		{Killer, loopback(2000 + r.IntN(50)), death, tlsKiller(subrand(r))},
 		{Trap, loopback(2100 + r.IntN(50)), death - 200*time.Millisecond, tlsTrap(subrand(r))},
 		{Twin, loopback(2200 + r.IntN(50)), between(r, death/4, death*3/4), tlsTwin(subrand(r), store)},
+		{Odd, loopback(2300), 0, tlsWeakResumption(subrand(r), store)},
 	}
 	for range 380 {
 		script = append(script, Conversation{Ordinary, loopback(256 + r.IntN(40)), besides(r, death), tlsVisit(subrand(r), store)})
 	}
-	for i, talk := range tlsOddities(subrand(r), store) {
+	for i, talk := range tlsOddities(subrand(r)) {
 		script = append(script, Conversation{Odd, loopback(1000 + i), between(r, death/10, death*9/10), talk})
 	}
 	for i, talk := range tlsWaiting(subrand(r)) {
@@ -313,7 +314,7 @@ func tlsWaiting(r *mathrand.Rand) []func(*Talk) {
 }
 
 // tlsOddities are innocents that stand out more than the killer does.
-func tlsOddities(r *mathrand.Rand, store *sessionStore) []func(*Talk) {
+func tlsOddities(r *mathrand.Rand) []func(*Talk) {
 	plain := func(b []byte) func(*Talk) {
 		return func(t *Talk) {
 			t.Message(b)
@@ -349,12 +350,12 @@ func tlsOddities(r *mathrand.Rand, store *sessionStore) []func(*Talk) {
 		plain(random(r, 700)),
 		plain(record(22, 0x0301, handshake(1, helloBody(r, 0x0303, nil, nil, nil)))),
 		plain(join(record(22, 0x0301, fragmented[:20]), record(22, 0x0301, fragmented[20:33]), record(21, 0x0301, []byte{1, 90}))),
-		tlsWeakResumption(subrand(r), store),
 		tlsUpload(subrand(r)),
 	}
 }
 
-// tlsWeakResumption takes up the twin's session with a hello that would kill if it were a new one.
+// tlsWeakResumption takes up the twin's session with a hello that would kill if it were a new one. It does
+// so at once: the server remembers the latest sessions only.
 func tlsWeakResumption(r *mathrand.Rand, store *sessionStore) func(*Talk) {
 	return func(t *Talk) {
 		t.Await("twin")

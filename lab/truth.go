@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -90,6 +91,11 @@ func truthOf(s *Stage, names map[string]string) (Truth, error) {
 		Case: s.Case.Name, Seed: s.Seed, Culprit: s.Case.Culprit.renamed(names),
 		Mechanism: s.Case.Mechanism, Circumstance: s.Case.Circumstance(),
 	}
+	module, err := loadedAs(t.Culprit.Module)
+	if err != nil {
+		return t, err
+	}
+	t.Culprit.Module = module
 	frames, err := readFrames(s.evidence("capture.pcap"))
 	if err != nil {
 		return t, err
@@ -112,9 +118,27 @@ func truthOf(s *Stage, names map[string]string) (Truth, error) {
 			t.Waiting = append(t.Waiting, deed)
 		}
 	}
+	if t.Killer.Client == "" {
+		return t, fmt.Errorf("%s, seed %d: the daemon died before its killer was sent", t.Case, t.Seed)
+	}
 	slices.SortFunc(members, func(a, b Deed) int { return slices.Compare(a.Frames, b.Frames) })
 	t.Killer.With = members
 	return t, nil
+}
+
+// loadedAs is the base name of the file that the dead process had mapped and that a pattern stands for.
+func loadedAs(pattern string) (string, error) {
+	paths, err := mapped()
+	if err != nil {
+		return "", err
+	}
+	for _, p := range paths {
+		name := filepath.Base(p)
+		if ok, err := filepath.Match(pattern, name); ok || err != nil {
+			return name, err
+		}
+	}
+	return "", fmt.Errorf("the dead process had no %s mapped", pattern)
 }
 
 func (c Culprit) renamed(names map[string]string) Culprit {

@@ -97,6 +97,7 @@ func (w *walker) whoReturned(here step) (next registers, ok bool) {
 		if !known {
 			return next, false
 		}
+		w.spend(costOfWord)
 		if w.followsCall(place.Address(back)) != yes {
 			continue
 		}
@@ -108,6 +109,10 @@ func (w *walker) whoReturned(here step) (next registers, ok bool) {
 	}
 	return next, false
 }
+
+// longestPrologue is how far into a function its first jump or call is looked for, in bytes. What a symbol
+// claims to be the function may be all there is.
+const longestPrologue = 4096
 
 // endsAt says whether a frame whose last call's return address stands at an address ends at sp. Where the
 // tables count from the frame pointer, which is lost, the function's own beginning says how large its frame is.
@@ -122,7 +127,8 @@ func (w *walker) endsAt(r *row, at, sp place.Address) bool {
 	case regFP:
 		back, _ := w.im.Uint64(at)
 		start := w.functionStart(place.Address(back) - 1)
-		size := disasm.FrameSize(w.im.Bytes(start, int(place.Address(back)-start)))
+		prologue := min(place.Address(back)-start, longestPrologue)
+		size := disasm.FrameSize(w.im.Bytes(start, int(prologue)))
 		return bottom+place.Address(size)+8 == sp // 8: the function's own return address
 	}
 	return false
@@ -159,6 +165,7 @@ func (w *walker) byScan(here step, words int) (next registers, ok bool) {
 			return next, false
 		}
 		at += 8
+		w.spend(costOfWord)
 		if w.followsCall(place.Address(pc)) == yes {
 			next.set(regPC, pc)
 			next.set(regSP, uint64(at))

@@ -47,6 +47,7 @@ func (w *walker) row(a place.Address) *row {
 		vaddr := uint64(a - m.Bias)
 		if fde, ok := m.File.CFI(vaddr); ok {
 			r = rowAt(fde, vaddr)
+			w.spend(len(fde.CIE.Instructions) + len(fde.Instructions))
 		}
 	}
 	w.rows[a] = r
@@ -56,7 +57,8 @@ func (w *walker) row(a place.Address) *row {
 // rowAt runs the instructions of an entry up to vaddr; nil if they can't be run.
 func rowAt(fde *objfile.FDE, vaddr uint64) *row {
 	m := machine{fde: fde, row: row{column: fde.CIE.ReturnRegister, signal: fde.CIE.Signal}, location: fde.Start, target: vaddr}
-	if fde.CIE.ReturnRegister >= regCount || !m.run(fde.CIE.Instructions) {
+	// The column may be negative: it is an ULEB128 of 64 bits, cut to an int.
+	if column := fde.CIE.ReturnRegister; column < 0 || column >= regCount || !m.run(fde.CIE.Instructions) {
 		return nil
 	}
 	m.initial = m.row
@@ -215,6 +217,7 @@ func (m *machine) stack(op byte) bool {
 // apply finds the caller's registers by a row.
 func (w *walker) apply(r *row, here step, regs registers) (next registers, cfa place.Address, end *ending) {
 	e := evaluation{im: w.im, regs: &regs}
+	defer func() { w.spend(e.operations) }()
 	v, ok := e.cfa(r.cfa)
 	cfa = place.Address(v)
 	switch {

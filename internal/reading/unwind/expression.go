@@ -13,6 +13,8 @@ type evaluation struct {
 	im    *image.Image
 	regs  *registers
 	frame uint64 // the CFA, once it is known
+
+	operations int // of expressions that were evaluated
 }
 
 func (e *evaluation) cfa(r rule) (uint64, bool) {
@@ -72,6 +74,7 @@ func (e *evaluation) expression(code []byte, initial ...uint64) (uint64, bool) {
 	s := stackMachine{evaluation: e, code: code, values: initial,
 		r: cursor.New("DWARF expression", 0, code, binary.LittleEndian)}
 	for n := 0; s.r.Len() > 0; n++ {
+		e.operations++
 		if n > mostOperations || !s.operation(s.r.Uint8()) || s.r.Err() != nil || s.underflow {
 			return 0, false
 		}

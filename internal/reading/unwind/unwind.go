@@ -103,7 +103,18 @@ type walker struct {
 	im        *image.Image
 	rows      map[place.Address]*row
 	functions map[place.Address]place.Address // start by address
+	spent     int                             // operations of tables and their like, on all threads
 }
+
+// What a walk costs, in operations of unwind tables. Tables may hold programs of any length, and a core
+// thousands of threads that share one endless stack: what all of it may cost is bounded, to some seconds.
+const (
+	costOfFrame = 32
+	costOfWord  = 8 // that a scan looks at
+	mostSpent   = 1 << 26
+)
+
+func (w *walker) spend(operations int) { w.spent += operations }
 
 func newWalker(im *image.Image) *walker {
 	return &walker{im: im, rows: map[place.Address]*row{}, functions: map[place.Address]place.Address{}}
@@ -155,6 +166,9 @@ func (w *walker) walk(regs registers) (steps []step, kept []registers, end endin
 		}
 		if why != nil {
 			return steps, kept, *why
+		}
+		if w.spend(costOfFrame); w.spent > mostSpent {
+			return steps, kept, *endsf("unwinding this core takes too long: more than %d operations", mostSpent)
 		}
 		here = step{trust: here.inherit(caller.trust), exact: caller.signal}
 		regs = next
