@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 )
 
