@@ -111,10 +111,29 @@ func (c *Core) readFiles(r *cursor.Reader) {
 	named := 0
 	for ; named < len(maps); named++ {
 		maps[named].Path = r.CString()
+		if n := len(maps[named].Path); n > longestPath {
+			r.Fail("expected a path of at most %d bytes, found %d", longestPath, n)
+		}
 		if r.Err() != nil {
 			break
 		}
 	}
-	c.Mappings = slices.DeleteFunc(maps[:named], func(m Mapping) bool { return m.End <= m.Start })
-	slices.SortStableFunc(c.Mappings, func(a, b Mapping) int { return cmp.Compare(a.Start, b.Start) })
+	slices.SortStableFunc(maps[:named], func(a, b Mapping) int { return cmp.Compare(a.Start, b.Start) })
+	for _, m := range maps[:named] {
+		c.addMapping(r, m)
+	}
+}
+
+// longestPath is the kernel's PATH_MAX: it writes no longer ones.
+const longestPath = 4096
+
+// addMapping keeps what a process can have: mappings that are not empty and don't overlap. Lookups search
+// them by halves.
+func (c *Core) addMapping(r *cursor.Reader, m Mapping) {
+	last := len(c.Mappings) - 1
+	if m.End <= m.Start || last >= 0 && m.Start < c.Mappings[last].End {
+		r.Fail("expected mappings behind each other, found %v to %v", m.Start, m.End)
+		return
+	}
+	c.Mappings = append(c.Mappings, m)
 }

@@ -118,6 +118,10 @@ func (s *search) attachLooseDebug(m *Module) {
 	}
 }
 
+// deepestRoot is how many directories above a file a jail's root is looked for. A hostile core's paths are
+// as deep as they can be.
+const deepestRoot = 32
+
 // paths is where the module's file may be, by its path. A process that went into a chroot maps files by
 // two kinds of path: host paths before, jail paths after; and a root that was given may be the host's or
 // the jail's. So each path is tried under each root whole and without its first directories.
@@ -128,7 +132,7 @@ func (s *search) paths(m *Module) []string {
 	}
 	var paths []string
 	for _, root := range s.Roots {
-		for rest := path; rest != ""; rest = withoutFirst(rest) {
+		for rest, n := path, 0; rest != "" && n < deepestRoot; rest, n = withoutFirst(rest), n+1 {
 			paths = append(paths, filepath.Join(root, filepath.Clean(rest)))
 		}
 	}

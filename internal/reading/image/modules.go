@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"fmt"
 	"path/filepath"
@@ -34,8 +35,12 @@ func modules(core *elfcore.Core) []*Module {
 
 func isProgram(core *elfcore.Core, m *Module) bool {
 	known := false
-	for _, s := range core.Segments {
-		if s.Start >= m.End || s.End <= m.Start || mappingAt(m.mappings, s.Start) == nil {
+	first, _ := slices.BinarySearchFunc(core.Segments, m.Start, func(s elfcore.Segment, a place.Address) int { return cmp.Compare(s.Start, a) })
+	for _, s := range core.Segments[first:] {
+		if s.Start >= m.End {
+			break
+		}
+		if mappingAt(m.mappings, s.Start) == nil {
 			continue
 		}
 		known = true
