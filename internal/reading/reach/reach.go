@@ -109,11 +109,13 @@ func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack) {
 		lo -= redZone
 	}
 	lo = (lo + 7) &^ 7
-	h.StackLow, h.StackEnd = lo, hi
 	if hi <= lo {
 		return
 	}
-	data := im.Bytes(lo, int(min(uint64(hi-lo), liveMost)))
+	// Of a deep stack what lies further out is memory like any other: there may be what pointers lead to.
+	hi = min(hi, lo+liveMost)
+	h.StackLow, h.StackEnd = lo, hi
+	data := im.Bytes(lo, int(hi-lo))
 	for off := 0; off+8 <= len(data); off += 8 {
 		h.Words = append(h.Words, Word{binary.LittleEndian.Uint64(data[off:]), (lo + place.Address(off)).String()})
 	}
@@ -166,7 +168,7 @@ type Window struct {
 func (h *Held) Windows(im *image.Image) []Window {
 	windows := make([]Window, 0, len(h.pointers)+1)
 	if lo, hi := h.StackLow, h.StackEnd; hi > lo {
-		windows = append(windows, Window{Pointer{To: lo}, im.Bytes(lo, int(min(uint64(hi-lo), liveMost)))})
+		windows = append(windows, Window{Pointer{To: lo}, im.Bytes(lo, int(hi-lo))})
 	}
 	for _, p := range h.Pointers() {
 		windows = append(windows, Window{p, im.Bytes(p.To, window)})
