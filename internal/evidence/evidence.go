@@ -4,12 +4,14 @@
 package evidence
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/capture"
@@ -18,6 +20,7 @@ import (
 	"github.com/inquest-project/inquest/internal/evidence/logs"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
+	"github.com/inquest-project/inquest/internal/ground/mapped"
 )
 
 // ErrNothing means that none of the files given could be read as evidence.
@@ -46,6 +49,8 @@ type Set struct {
 	Files    []File
 	Carried  bool // read from a case, which brings its own binaries
 	Problems []cursor.Damage
+
+	seen []fs.FileInfo // of what was added: a file may be named twice, or lie in a folder that is named, too
 }
 
 // File is one file of evidence that was read.
@@ -70,9 +75,6 @@ func Open(req Request) (*Set, error) {
 			note(fmt.Errorf("--sysroot %s: expected a folder that holds the dead process's file system", dir))
 		}
 	}
-	for _, path := range req.Paths {
-		note(s.addPath(path))
-	}
 	for _, given := range []struct {
 		kind  casefile.Kind
 		paths []string
@@ -86,8 +88,14 @@ func Open(req Request) (*Set, error) {
 			note(s.add(given.kind, path))
 		}
 	}
+	for _, path := range req.Paths { // last: what a file was said to be counts
+		note(s.addPath(path))
+	}
 	if len(s.Files) == 0 {
 		s.Close()
+		if len(s.Objects) > 0 {
+			note(fmt.Errorf("%s: a program or library tells of a death only beside a core, a backtrace or a log", s.Objects[0]))
+		}
 		return nil, errors.Join(append(errs, ErrNothing)...)
 	}
 	for _, err := range errs {
@@ -109,6 +117,12 @@ func (s *Set) Close() error {
 }
 
 func (s *Set) problem(err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			s.problem(err)
+		}
+		return
+	}
 	var parse *cursor.Error
 	if errors.As(err, &parse) {
 		s.Problems = append(s.Problems, cursor.Damage(*parse))
@@ -128,14 +142,20 @@ func (s *Set) addPath(path string) error {
 	case info.IsDir():
 		return s.addFolder(path)
 	}
-	kind, err := recognise(path)
+	head, err := headOf(path)
 	if err != nil {
 		return err
 	}
-	if kind == "" {
-		return fmt.Errorf("%s: expected a core, a capture, a log, a backtrace or a program, found none of these; say what it is with --core, --pcap, --log or --backtrace", path)
+	if kind := recognise(head); kind != "" {
+		return s.add(kind, path)
 	}
-	return s.add(kind, path)
+	found := "none of these; say what it is with --core, --pcap, --log or --backtrace"
+	if len(head) == 0 {
+		found = "an empty file"
+	} else if packed := packing(head); packed != "" {
+		found = packed
+	}
+	return fmt.Errorf("%s: expected a core, a capture, a log, a backtrace or a program, found %s", path, found)
 }
 
 func (s *Set) addCase(dir string) error {
@@ -160,6 +180,7 @@ func (s *Set) addCase(dir string) error {
 // keep notes beside their evidence. Links are not followed: they may lead anywhere.
 func (s *Set) addFolder(dir string) error {
 	var errs []error
+	files, known := 0, 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -170,15 +191,22 @@ func (s *Set) addFolder(dir string) error {
 		case !d.Type().IsRegular():
 			return nil
 		}
-		kind, err := recognise(path)
-		if err == nil && kind != "" {
+		files++
+		head, err := headOf(path)
+		if kind := recognise(head); kind != "" {
+			known++
 			err = s.add(kind, path)
+		} else if packed := packing(head); packed != "" {
+			err = fmt.Errorf("%s: passed over: %s", path, packed)
 		}
 		if err != nil {
 			errs = append(errs, err)
 		}
 		return nil
 	})
+	if known == 0 {
+		errs = append(errs, fmt.Errorf("%s: expected a core, a capture, a log or a backtrace in this folder, found none of them among %d file(s)", dir, files))
+	}
 	return errors.Join(append(errs, err)...)
 }
 
@@ -186,36 +214,59 @@ func (s *Set) addFolder(dir string) error {
 // the form of a log shows in its first lines; a compressed core needs its first block whole.
 const sniffed = 256 << 10
 
-func recognise(path string) (casefile.Kind, error) {
-	f, err := os.Open(path)
+// headOf reads the beginning of a file; of an empty one nothing.
+func headOf(path string) ([]byte, error) {
+	f, err := mapped.Regular(path)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer f.Close()
 	head := make([]byte, sniffed)
 	n, err := f.ReadAt(head, 0)
-	if n == 0 {
-		if errors.Is(err, io.EOF) {
-			err = nil // an empty file is nothing
-		}
-		return "", err
+	if n > 0 || errors.Is(err, io.EOF) {
+		err = nil
 	}
-	head = head[:n]
+	return head[:n], err
+}
+
+// recognise says what a file is that begins with head; empty if it is nothing we know.
+func recognise(head []byte) casefile.Kind {
 	switch {
 	case elfcore.Sniff(head):
-		return casefile.Core, nil
+		return casefile.Core
 	case objfile.Sniff(head):
-		return casefile.Binary, nil
+		return casefile.Binary
 	case capture.Sniff(head):
-		return casefile.Capture, nil
+		return casefile.Capture
 	case backtrace.Sniff(head):
-		return casefile.Backtrace, nil
+		return casefile.Backtrace
 	case logs.Sniff(head):
-		return casefile.Log, nil
+		return casefile.Log
 	case capture.SniffList(head):
-		return casefile.Capture, nil
+		return casefile.Capture
 	}
-	return "", nil
+	return ""
+}
+
+// packings are the ways to pack a file that evidence comes in, by their first bytes, with the tool that
+// unpacks them. Of zstd only cores are read.
+var packings = []struct{ magic, name, tool string }{
+	{"\x1f\x8b", "gzip", "gunzip"},
+	{"\xfd7zXZ\x00", "xz", "unxz"},
+	{"BZh", "bzip2", "bunzip2"},
+	{"\x04\x22\x4d\x18", "lz4", "unlz4"},
+	{"\x28\xb5\x2f\xfd", "zstd, with something else than a core in it", "unzstd"},
+	{"PK\x03\x04", "zip", "unzip"},
+}
+
+// packing says how a file is packed and what to do; empty if it isn't.
+func packing(head []byte) string {
+	for _, p := range packings {
+		if bytes.HasPrefix(head, []byte(p.magic)) {
+			return fmt.Sprintf("a file packed by %s; unpack it first with %s", p.name, p.tool)
+		}
+	}
+	return ""
 }
 
 func (s *Set) add(kind casefile.Kind, path string) error {
@@ -223,6 +274,10 @@ func (s *Set) add(kind casefile.Kind, path string) error {
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(s.seen, func(seen fs.FileInfo) bool { return os.SameFile(seen, info) }) {
+		return nil
+	}
+	s.seen = append(s.seen, info)
 	switch kind {
 	case casefile.Core:
 		err = s.addCore(path, info)
@@ -235,6 +290,8 @@ func (s *Set) add(kind casefile.Kind, path string) error {
 	case casefile.Binary:
 		s.Objects = append(s.Objects, path)
 		return nil // of use only beside a core, so not evidence that counts
+	default:
+		err = fmt.Errorf("%s: expected a kind of evidence, found %q", path, kind)
 	}
 	if err == nil {
 		s.Files = append(s.Files, File{path, kind, info.Size()})
@@ -242,27 +299,30 @@ func (s *Set) add(kind casefile.Kind, path string) error {
 	return err
 }
 
-// addCore keeps one core: the newest, since findings are about one death.
+// addCore keeps one core: the newest, since findings are about one death. The other is no evidence of it.
 func (s *Set) addCore(path string, info fs.FileInfo) error {
-	if s.Core != nil {
-		previous, err := os.Stat(s.CoreFile)
-		older := err == nil && !info.ModTime().After(previous.ModTime())
-		left, kept := s.CoreFile, path
-		if older {
-			left, kept = path, s.CoreFile
-		}
-		s.problem(fmt.Errorf("two cores were given: %s is left aside for the newer %s; analyse it by itself with --core", left, kept))
-		if older {
-			return nil
-		}
-		s.Core.Close()
-	}
 	core, err := elfcore.Open(path)
 	if err != nil {
 		return err
 	}
+	if s.Core == nil {
+		s.Core, s.CoreFile = core, path
+		return nil
+	}
+	previous, err := os.Stat(s.CoreFile)
+	if err == nil && !info.ModTime().After(previous.ModTime()) {
+		core.Close()
+		return leftAside(path, s.CoreFile)
+	}
+	s.problem(leftAside(s.CoreFile, path))
+	s.Core.Close()
+	s.Files = slices.DeleteFunc(s.Files, func(f File) bool { return f.Path == s.CoreFile })
 	s.Core, s.CoreFile = core, path
 	return nil
+}
+
+func leftAside(path, newer string) error {
+	return fmt.Errorf("two cores were given: %s is left aside for the newer %s; analyse it by itself with --core", path, newer)
 }
 
 func (s *Set) addCapture(path string) error {
@@ -275,7 +335,7 @@ func (s *Set) addCapture(path string) error {
 }
 
 func (s *Set) addLog(path string) error {
-	f, err := os.Open(path)
+	f, err := mapped.Regular(path)
 	if err != nil {
 		return err
 	}
@@ -287,7 +347,7 @@ func (s *Set) addLog(path string) error {
 }
 
 func (s *Set) addTrace(path string) error {
-	f, err := os.Open(path)
+	f, err := mapped.Regular(path)
 	if err != nil {
 		return err
 	}

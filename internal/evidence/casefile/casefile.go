@@ -24,6 +24,7 @@ import (
 	"path"
 	"path/filepath"
 
+	"github.com/inquest-project/inquest/internal/ground/mapped"
 	"github.com/inquest-project/inquest/internal/ground/place"
 )
 
@@ -119,7 +120,7 @@ func (w *Writer) free(folder, base string) string {
 }
 
 func (w *Writer) copy(kind Kind, name, file string) error {
-	in, err := os.Open(file)
+	in, err := mapped.Regular(file)
 	if err != nil {
 		return fmt.Errorf("adding %s to the case: %w", file, err)
 	}
@@ -187,7 +188,13 @@ func Open(dir string) (*Case, error) {
 		return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, manifestName), err)
 	}
 	c := &Case{Dir: dir}
+	seen := map[string]bool{} // a manifest that names a large file a million times would keep us busy
 	for _, entry := range manifest.Files {
+		if seen[entry.Name] {
+			c.Problems = append(c.Problems, fmt.Sprintf("%s: named twice in the manifest", entry.Name))
+			continue
+		}
+		seen[entry.Name] = true
 		if err := verify(root, entry); err != nil {
 			c.Problems = append(c.Problems, fmt.Sprintf("%s: %v", entry.Name, err))
 			if errors.Is(err, errNotRead) {

@@ -86,6 +86,19 @@ func TestNoEntryLeadsOutOfTheCase(t *testing.T) {
 	}
 }
 
+func TestAFileThatAManifestNamesTwiceIsReadOnce(t *testing.T) {
+	dir := writeCase(t)
+	entry := `{"name":"findings.json","kind":"findings"}`
+	manifest := `{"format":"inquest case","version":1,"files":[` + entry + "," + entry + `]}`
+	if err := os.WriteFile(filepath.Join(dir, manifestName), []byte(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Open(dir)
+	if err != nil || len(c.Files) != 1 || !strings.Contains(strings.Join(c.Problems, "\n"), "twice") {
+		t.Errorf("%v %+v", err, c)
+	}
+}
+
 func FuzzManifest(f *testing.F) {
 	f.Add([]byte(`{"format":"inquest case","version":1,"files":[{"name":"evidence/x","kind":"core","size":1}]}`))
 	f.Add([]byte(`{"format":"inquest case","version":1,"files":[{"name":"../x","size":-1}]}`))
