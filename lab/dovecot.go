@@ -118,16 +118,7 @@ func mailPassword(user int) string { return fmt.Sprintf("pw-%d-%s", 7919*(user+3
 func mailText(r *rand.Rand) []byte {
 	from := mailUsers[r.IntN(len(mailUsers))]
 	return fmt.Appendf(nil, "From: %s <%s@example.net>\r\nTo: list@example.net\r\nSubject: %s\r\nDate: Mon, 02 Jun 2025 10:%02d:00 +0200\r\nMessage-ID: <%x@example.net>\r\n\r\n%s\r\n",
-		from, from, mailWords(r, 1+r.IntN(6)), r.IntN(60), random(r, 10), mailWords(r, 10+r.IntN(200)))
-}
-
-func mailWords(r *rand.Rand, n int) string {
-	all := []string{"meeting", "invoice", "tomorrow", "the", "report", "attached", "please", "review", "offer", "and", "minutes", "holiday", "train"}
-	words := make([]string, n)
-	for i := range words {
-		words[i] = all[r.IntN(len(all))]
-	}
-	return strings.Join(words, " ")
+		from, from, prose(r, 1+r.IntN(6)), r.IntN(60), random(r, 10), prose(r, 10+r.IntN(200)))
 }
 
 func scriptDovecot(s *Stage) []Conversation {

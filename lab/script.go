@@ -2,6 +2,7 @@ package lab
 
 import (
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -34,4 +35,14 @@ func endOf(script []Conversation) time.Duration {
 		last = max(last, c.At)
 	}
 	return last + time.Second
+}
+
+// prose is a text of some words.
+func prose(r *rand.Rand, n int) string {
+	all := []string{"meeting", "invoice", "tomorrow", "the", "report", "attached", "please", "review", "offer", "and", "minutes", "holiday", "train"}
+	words := make([]string, n)
+	for i := range words {
+		words[i] = all[r.IntN(len(all))]
+	}
+	return strings.Join(words, " ")
 }

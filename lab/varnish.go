@@ -103,9 +103,10 @@ func varnishBackend(conn net.Conn) {
 		case strings.HasPrefix(path, "/search"):
 			time.Sleep(time.Duration(5+len(request.URL.RawQuery)%40) * time.Millisecond)
 		}
-		size := 300 + 97*(len(path)+len(body))%9000
+		r := rand.New(rand.NewPCG(uint64(len(path)), uint64(len(body))))
+		page := fmt.Sprintf("<html><h1>%s</h1><p>%s</p></html>", path, prose(r, 30+r.IntN(900)))
 		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nServer: site/3.2\r\nContent-Type: text/html\r\nETag: \"%x\"\r\nCache-Control: max-age=%d\r\nContent-Length: %d\r\n\r\n%s",
-			size, size%3, size, bytes.Repeat([]byte("<p>"), size/3+1)[:size])
+			len(page), len(page)%3, len(page), page)
 	}
 }
 
