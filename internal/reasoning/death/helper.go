@@ -34,8 +34,17 @@ func (s *scene) isHelper(i int, dead bool) bool {
 	return known && !fate.Returns && (!fate.Loops || s.endsAt(caller))
 }
 
-// helperDepth is how many calls deep a helper's own calls are followed: a helper often ends in another.
-const helperDepth = 2
+// helperDepth is how deep a helper's own calls are followed: two calls, as a helper often ends in another, and
+// some jumps besides. A function whose unlikely part was moved away jumps there and back again, and its part
+// is no deeper than itself.
+//
+// Seen in Dovecot's libdovecot.so: the function behind i_panic goes to its unlikely part to complain that no
+// backtrace can be had, comes back, and goes there a second time to abort.
+const (
+	helperDepth = 2*callDepth + 7*jumpDepth
+	callDepth   = 8
+	jumpDepth   = 1
+)
 
 // fate follows the code from an entry. Its paths end at calls of the deadly, at calls whose return address
 // is in ends, and at calls of functions that never return themselves. It is false where the code is not
@@ -52,7 +61,10 @@ func (s *scene) fate(entry place.Address, ends map[place.Address]bool, depth int
 		return disasm.Fate{}, false
 	}
 	return disasm.Function(code, uint64(start)).Fate(uint64(entry), func(c disasm.Call) bool {
-		return ends[place.Address(c.Next)] || s.neverReturns(c, ends, depth-1)
+		if c.Tail {
+			return s.neverReturns(c, ends, depth-jumpDepth)
+		}
+		return ends[place.Address(c.Next)] || s.neverReturns(c, ends, depth-callDepth)
 	}), true
 }
 
@@ -63,11 +75,11 @@ func (s *scene) neverReturns(c disasm.Call, ends map[place.Address]bool, depth i
 	if deadly[name] != "" {
 		return true
 	}
-	if target == 0 || depth < 0 || isRuntime(s.im.Module(target)) {
-		return false
-	}
 	if known, asked := s.never[target]; asked {
 		return known
+	}
+	if target == 0 || depth < 0 || isRuntime(s.im.Module(target)) {
+		return false
 	}
 	s.never[target] = false // recursion: in doubt it returns
 	fate, known := s.fate(target, ends, depth)
