@@ -255,7 +255,7 @@ var packings = []struct{ magic, name, tool string }{
 	{"\xfd7zXZ\x00", "xz", "unxz"},
 	{"BZh", "bzip2", "bunzip2"},
 	{"\x04\x22\x4d\x18", "lz4", "unlz4"},
-	{"\x28\xb5\x2f\xfd", "zstd, with something else than a core in it", "unzstd"},
+	{"\x28\xb5\x2f\xfd", "zstd, in which no core shows", "unzstd"},
 	{"PK\x03\x04", "zip", "unzip"},
 }
 

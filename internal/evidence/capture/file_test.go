@@ -14,6 +14,8 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
+
+	"github.com/inquest-project/inquest/internal/evidence/elftest"
 )
 
 func TestPcapIsReadInBothByteOrdersAndResolutions(t *testing.T) {
@@ -231,6 +233,9 @@ func FuzzCapture(f *testing.F) {
 		f.Add(pcapFile(f, link, linked(f, link, frames[0]), linked(f, link, frames[5])))
 	}
 	f.Add(ngFile(f, frames...))
+	for _, hostile := range elftest.Hostile() {
+		f.Add(hostile)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := Parse("fuzz", data)
 		if err != nil {

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/evidence/elftest"
+	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/lab/dying"
 )
 
@@ -216,6 +218,10 @@ func FuzzParse(f *testing.F) {
 	for _, h := range hostile {
 		f.Add(h.data)
 	}
+	for _, data := range elftest.Hostile() {
+		f.Add(data)
+	}
+	f.Add(elftest.Process{Threads: []elftest.Thread{{TID: 7, Signal: 11}}, Mappings: elftest.Mappings("/lib/x.so", 1<<40)}.Core())
 	f.Add(file(note("CORE", 1, make([]byte, 336)), 0, 0x1000, 100, 4096))
 	f.Add(file(bytes.Join([][]byte{note("CORE", 3, make([]byte, 136)), note("CORE", 6, words(3, 4, 0, 0)), note("CORE", 0x53494749, make([]byte, 128))}, nil), 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -236,8 +242,17 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("segment %v to %v has %d bytes", s.Start, s.End, len(s.Data))
 			}
 		}
+		end := place.Address(0)
+		for _, m := range core.Mappings {
+			if m.Start < end || m.End <= m.Start || len(m.Path) > 4096 {
+				t.Errorf("mapping %v to %v behind %v", m.Start, m.End, end)
+			}
+			end = m.End
+		}
 		for _, d := range core.Damage {
-			_ = d.String()
+			if d.Offset > int64(len(data)) || d.Problem == "" {
+				t.Errorf("damage outside the file: %v", d)
+			}
 		}
 	})
 }

@@ -36,6 +36,8 @@ func Sniff(head []byte) bool {
 	return ok && typ == elf.ET_CORE
 }
 
+// unpackHead allows the reader's usual window of 512 MiB only: what is merely looked at, and claims more,
+// shall not make us allocate that. Such a core is read when it is said to be one.
 func unpackHead(packed []byte) []byte {
 	z, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1))
 	if err != nil {

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/inquest-project/inquest/internal/evidence/elftest"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/lab/dying"
 )
@@ -152,21 +154,57 @@ func FuzzParse(f *testing.F) {
 		f.Add(data[:64])
 		f.Add(data[:4096])
 	}
+	library := elftest.Library("some build", []byte{0x55, 0xe8, 0, 0, 0, 0, 0xc3}, []byte{0x41, 0x0e, 16})
+	f.Add(library)
+	f.Add(library[:len(library)-0x1100])
+	for _, hostile := range elftest.Hostile() {
+		hostile[16] = elftest.Dyn
+		f.Add(hostile)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		objfile.Sniff(data)
 		file, err := objfile.Parse("x", data)
 		if err != nil {
 			return
 		}
+		begin := time.Now()
 		file.HasCode()
 		file.Symbol("main")
-		for _, at := range []uint64{0, file.Entry, file.Entry + 0x100, 0x4000, 1 << 63} {
-			file.Function(at)
-			file.CFI(at)
-			file.NearestSymbol(at)
-			file.Import(at)
-			file.Data(at, 8)
-			file.From(at)
+		debug, _ := objfile.Parse("x.debug", data)
+		objfile.FindDebug(file, []string{t.TempDir()})
+		_ = file.AddDebug(debug)
+		for _, d := range file.Damage {
+			_ = d.String()
+		}
+		places := []uint64{0, file.Entry, 0x4000, 1 << 63, 1<<64 - 1}
+		for _, s := range file.Segments[:min(50, len(file.Segments))] {
+			places = append(places, s.Vaddr, s.Vaddr+s.Filesz/2, s.Vaddr+s.Filesz-1, s.Vaddr+s.Memsz)
+		}
+		for _, at := range places {
+			ask(t, file, at)
+		}
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("%d bytes took %v", len(data), took)
 		}
 	})
+}
+
+// ask asks everything of an address, and holds what must be true of the answers.
+func ask(t *testing.T, file *objfile.File, at uint64) {
+	if fn, ok := file.Function(at); ok && (at < fn.Start || fn.End < fn.Start || at >= fn.End) {
+		t.Errorf("0x%x is not in %+v", at, fn)
+	}
+	if fde, ok := file.CFI(at); ok && (at < fde.Start || at >= fde.End) {
+		t.Errorf("0x%x is not from 0x%x to 0x%x", at, fde.Start, fde.End)
+	}
+	if name, start, ok := file.NearestSymbol(at); ok && (start > at || name == "") {
+		t.Errorf("%q at 0x%x lies above 0x%x", name, start, at)
+	}
+	if b, ok := file.Data(at, 8); ok && len(b) != 8 {
+		t.Errorf("%d bytes of 8 at 0x%x", len(b), at)
+	}
+	if s := file.SegmentAt(at); s == nil && file.From(at) != nil {
+		t.Errorf("bytes outside all segments at 0x%x", at)
+	}
+	file.Import(at)
 }

@@ -1,0 +1,95 @@
+package elfcore_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/evidence/elftest"
+)
+
+// packed is a zstd frame of one raw block, with a window as zstd --long has it (RFC 8878, section 3.1.1).
+func packed(data []byte, windowLog int) []byte {
+	frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, byte(windowLog-10) << 3}
+	header := binary.LittleEndian.AppendUint32(nil, uint32(len(data))<<3|1) // the last block, raw
+	return append(append(frame, header[:3]...), data...)
+}
+
+func writeFile(t testing.TB, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "core.zst")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestACorePackedWithALongWindowIsKnownAndRead(t *testing.T) {
+	core := elftest.Process{Threads: []elftest.Thread{{TID: 7, Signal: 11}}}.Core()
+	for _, windowLog := range []int{17, 27} {
+		data := packed(core, windowLog)
+		if !elfcore.Sniff(data) {
+			t.Errorf("--long=%d: not known for a core", windowLog)
+		}
+		if c := open(t, writeFile(t, data)); len(c.Threads) != 1 || len(c.Damage) > 0 {
+			t.Errorf("--long=%d: %d threads, damage %v", windowLog, len(c.Threads), c.Damage)
+		}
+	}
+}
+
+// FuzzUnpack opens anything as a packed core: what comes out is what zstd's own reader gives, or as much of
+// it as there was, with damage.
+func FuzzUnpack(f *testing.F) {
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	core := elftest.Process{Threads: []elftest.Thread{{TID: 7, Signal: 11}}, Memory: []elftest.Segment{{Flags: elftest.RW, Data: make([]byte, 200<<10)}}}.Core()
+	whole := z.EncodeAll(core, nil)
+	f.Add(whole)
+	f.Add(whole[:len(whole)/2])
+	f.Add(append(bytes.Clone(whole), whole...))
+	f.Add(packed(core[:1000], 27))
+	for _, hostile := range elftest.Hostile() {
+		f.Add(z.EncodeAll(hostile, nil))
+	}
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !bytes.HasPrefix(data, []byte("\x28\xb5\x2f\xfd")) {
+			data = append([]byte("\x28\xb5\x2f\xfd"), data...)
+		}
+		begin := time.Now()
+		elfcore.Sniff(data)
+		c, err := elfcore.Open(writeFile(t, data))
+		if took := time.Since(begin); took > 20*time.Second {
+			t.Errorf("%d bytes took %v", len(data), took)
+		}
+		if err != nil {
+			if !strings.Contains(err.Error(), "core.zst") {
+				t.Errorf("an error without the file: %v", err)
+			}
+			return
+		}
+		defer c.Close()
+		cut := false
+		for _, damage := range c.Damage {
+			cut = cut || strings.Contains(damage.Part, "zstd")
+		}
+		if all, err := d.DecodeAll(data, nil); err == nil && (cut || c.Size != int64(len(all))) {
+			t.Errorf("expected %d bytes, found %d, damage %v", len(all), c.Size, c.Damage)
+		}
+		for _, s := range c.Segments {
+			bytes.Count(s.Data, []byte{1}) // the mapping holds what it says
+		}
+	})
+}
