@@ -19,9 +19,14 @@ const (
 	// largestUnpacked bounds what a packed core may grow to. Holes cost no disk, so only real content
 	// counts against the disk, but a few kilobytes of zstd must not keep a machine busy for a day.
 	largestUnpacked = 256 << 30
-	// largestWindow is what `zstd --long=31` needs, the most that the format's own tool writes.
+	// largestWindow is what `zstd --long=31` needs, the most that the format's own tool writes, and
+	// usualWindow what its tool reads without being told to.
 	largestWindow = 2 << 30
-	block         = 64 << 10 // unit of holes when unpacking
+	usualWindow   = 128 << 20
+	// largestRatio is how much one byte of zstd can unpack to: a block of 4 bytes repeats one byte up to
+	// 128 Ki times.
+	largestRatio = 32 << 10
+	block        = 64 << 10 // unit of holes when unpacking
 )
 
 var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd} // RFC 8878, section 3.1.1
@@ -36,10 +41,15 @@ func Sniff(head []byte) bool {
 	return ok && typ == elf.ET_CORE
 }
 
-// unpackHead allows the reader's usual window of 512 MiB only: what is merely looked at, and claims more,
-// shall not make us allocate that. Such a core is read when it is said to be one.
+// unpacker reads zstd. A window is memory that a few bytes ask for: one that is larger than all that the
+// packed bytes can unpack to is of no use, so it is not allowed.
+func unpacker(packed []byte, options ...zstd.DOption) (*zstd.Decoder, error) {
+	window := min(largestWindow, max(usualWindow, uint64(len(packed))*largestRatio))
+	return zstd.NewReader(bytes.NewReader(packed), append(options, zstd.WithDecoderMaxWindow(window))...)
+}
+
 func unpackHead(packed []byte) []byte {
-	z, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1))
+	z, err := unpacker(packed, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil
 	}
@@ -86,7 +96,7 @@ func unpack(name string, packed []byte) (*mapped.File, []cursor.Damage, error) {
 // copySparse unpacks into file, leaving holes where a block is all zero: cores are sparse, and a hole
 // reads as what was there.
 func copySparse(file *os.File, packed []byte) (size int64, readErr, writeErr error) {
-	z, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderMaxWindow(largestWindow))
+	z, err := unpacker(packed)
 	if err != nil {
 		return 0, err, nil
 	}

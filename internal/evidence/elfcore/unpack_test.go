@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,18 @@ func TestACorePackedWithALongWindowIsKnownAndRead(t *testing.T) {
 		if c := open(t, writeFile(t, data)); len(c.Threads) != 1 || len(c.Damage) > 0 {
 			t.Errorf("--long=%d: %d threads, damage %v", windowLog, len(c.Threads), c.Damage)
 		}
+	}
+}
+
+// A window is allocated before anything is unpacked.
+func TestAWindowThatNothingCanFillIsNotAllocated(t *testing.T) {
+	path := writeFile(t, packed([]byte("a few bytes that ask for two gigabytes"), 31))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := elfcore.Open(path)
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; err == nil || used > 16<<20 {
+		t.Errorf("%d bytes were allocated, %v", used, err)
 	}
 }
 
