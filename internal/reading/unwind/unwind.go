@@ -64,13 +64,19 @@ func (f Frame) Lookup() place.Address {
 	return f.PC - 1
 }
 
-// LiveRange is the stack memory from the innermost frame to the outermost one's CFA.
+// LiveRange is the stack memory from the innermost frame to the outermost one's CFA. Where a handler caught a
+// signal it begins at what the signal interrupted: the handler may run on a stack of its own
+// (sigaltstack(2)), and it holds nothing but its report.
+//
+// Seen in Debian's varnishd, whose workers catch their SIGSEGV on a stack for that.
 func (s Stack) LiveRange() (lo, hi place.Address) {
 	lo = s.Regs.SP()
 	hi = lo
-	for _, f := range s.Frames {
-		if f.Signal {
-			break // beyond lies another stack, if the handler ran on its own
+	for i, f := range s.Frames {
+		if f.Signal && i+1 < len(s.Frames) {
+			lo = s.Frames[i+1].SP
+			hi = lo
+			continue
 		}
 		hi = max(hi, f.SP, f.CFA)
 	}
