@@ -37,7 +37,7 @@ captures (pcap, pcapng, or a packet list pasted as text), logs with the death's 
 the programs and libraries of the dead process.
 
 Exit codes: 0 a death was found, whatever the verdict; 1 no death found; 2 wrong usage; 3 no evidence
-could be read.`,
+could be read, or what was found not be written.`,
 		Example: `  inquest analyze ./evidence
   inquest analyze --core core.31826 --pcap night.pcap --log audit.log --sysroot ./prod-root`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,6 +45,11 @@ could be read.`,
 			r := o.evidence
 			if len(r.Paths)+len(r.Cores)+len(r.Captures)+len(r.Logs)+len(r.Backtraces) == 0 {
 				return fmt.Errorf("nothing to analyse: name a folder or files, such as inquest analyze ./evidence")
+			}
+			if o.caseDir != "" { // before an hour of reading, not behind it
+				if err := casefile.Free(o.caseDir); err != nil {
+					return err
+				}
 			}
 			return runAnalyze(cmd.OutOrStdout(), o)
 		},

@@ -17,7 +17,7 @@ const (
 	exitDone       = 0 // also when the verdict is "none of these" or "cannot tell"
 	exitNoDeath    = 1
 	exitUsage      = 2
-	exitNoEvidence = 3
+	exitNoEvidence = 3 // also when the findings or the case could not be written
 )
 
 // errNoDeath means that the evidence could be read and shows no death.
@@ -37,9 +37,13 @@ func main() {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(analyzeCommand(), demoCommand())
-	if err := root.Execute(); err != nil {
+	if cmd, err := root.ExecuteC(); err != nil {
+		code := exitCode(err)
 		fmt.Fprintln(os.Stderr, "inquest:", err)
-		os.Exit(exitCode(err))
+		if code == exitUsage {
+			fmt.Fprintf(os.Stderr, "usage: %s --help\n", cmd.CommandPath())
+		}
+		os.Exit(code)
 	}
 }
 

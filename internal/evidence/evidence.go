@@ -85,7 +85,7 @@ func Open(req Request) (*Set, error) {
 		{casefile.Backtrace, req.Backtraces},
 	} {
 		for _, path := range given.paths {
-			note(s.add(given.kind, path))
+			note(s.addAs(given.kind, path))
 		}
 	}
 	for _, path := range req.Paths { // last: what a file was said to be counts
@@ -149,13 +149,27 @@ func (s *Set) addPath(path string) error {
 	if kind := recognise(head); kind != "" {
 		return s.add(kind, path)
 	}
-	found := "none of these; say what it is with --core, --pcap, --log or --backtrace"
-	if len(head) == 0 {
-		found = "an empty file"
-	} else if packed := packing(head); packed != "" {
-		found = packed
+	found := unreadable(head)
+	if found == "" {
+		found = "none of these; say what it is with --core, --pcap, --log or --backtrace"
 	}
 	return fmt.Errorf("%s: expected a core, a capture, a log, a backtrace or a program, found %s", path, found)
+}
+
+// addAs takes a file for what it was said to be, and if it can't be read as that, says what it seems to be.
+func (s *Set) addAs(kind casefile.Kind, path string) error {
+	head, err := headOf(path)
+	if err != nil {
+		return err
+	}
+	seems := recognise(head)
+	if found := unreadable(head); found != "" && seems == "" {
+		return fmt.Errorf("%s: expected a %s, found %s", path, kind, found)
+	}
+	if err = s.add(kind, path); err != nil && seems != "" && seems != kind {
+		return fmt.Errorf("%w; by its content it is a %s", err, seems)
+	}
+	return err
 }
 
 func (s *Set) addCase(dir string) error {
@@ -196,8 +210,8 @@ func (s *Set) addFolder(dir string) error {
 		if kind := recognise(head); kind != "" {
 			known++
 			err = s.add(kind, path)
-		} else if packed := packing(head); packed != "" {
-			err = fmt.Errorf("%s: passed over: %s", path, packed)
+		} else if found := unreadable(head); found != "" && len(head) > 0 {
+			err = fmt.Errorf("%s: passed over: %s", path, found)
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -248,22 +262,27 @@ func recognise(head []byte) casefile.Kind {
 	return ""
 }
 
-// packings are the ways to pack a file that evidence comes in, by their first bytes, with the tool that
-// unpacks them. Of zstd only cores are read.
-var packings = []struct{ magic, name, tool string }{
-	{"\x1f\x8b", "gzip", "gunzip"},
-	{"\xfd7zXZ\x00", "xz", "unxz"},
-	{"BZh", "bzip2", "bunzip2"},
-	{"\x04\x22\x4d\x18", "lz4", "unlz4"},
-	{"\x28\xb5\x2f\xfd", "zstd, in which no core shows", "unzstd"},
-	{"PK\x03\x04", "zip", "unzip"},
+// unread are the forms that evidence comes in and that are not read, by their first bytes, with what makes
+// something readable of them. Of zstd only cores are read.
+var unread = []struct{ magic, what string }{
+	{"\x1f\x8b", "a file packed by gzip; unpack it first with gunzip"},
+	{"\xfd7zXZ\x00", "a file packed by xz; unpack it first with unxz"},
+	{"BZh", "a file packed by bzip2; unpack it first with bunzip2"},
+	{"\x04\x22\x4d\x18", "a file packed by lz4; unpack it first with unlz4"},
+	{"\x28\xb5\x2f\xfd", "a file packed by zstd in which no core shows; unpack it first with unzstd"},
+	{"PK\x03\x04", "a zip archive; unpack it first with unzip"},
+	{"LPKSHHRH", "a journal as systemd keeps it; print it first with journalctl -o export --file"},
 }
 
-// packing says how a file is packed and what to do; empty if it isn't.
-func packing(head []byte) string {
-	for _, p := range packings {
-		if bytes.HasPrefix(head, []byte(p.magic)) {
-			return fmt.Sprintf("a file packed by %s; unpack it first with %s", p.name, p.tool)
+// unreadable says what a file is that holds nothing which can be read as it is, and what to do; else it is
+// empty.
+func unreadable(head []byte) string {
+	if len(head) == 0 {
+		return "an empty file"
+	}
+	for _, form := range unread {
+		if bytes.HasPrefix(head, []byte(form.magic)) {
+			return form.what
 		}
 	}
 	return ""

@@ -169,24 +169,41 @@ func TestEachDefectIsAProblemOfItsOwn(t *testing.T) {
 
 // Nothing to read is an error that says of each path why, and what to do.
 func TestWhatIsNoEvidenceIsRefusedWithItsReason(t *testing.T) {
-	dir := folder(t, map[string]string{"empty": "", "text": "hello", "x.gz": "\x1f\x8b\x08", "x.zst": pack([]byte("hello")), "lib.so": string(library), "sub/text": "hello"})
+	dir := folder(t, map[string]string{"empty": "", "text": "hello", "x.gz": "\x1f\x8b\x08", "x.zst": pack([]byte("hello")), "system.journal": "LPKSHHRH\x00", "lib.so": string(library), "sub/text": "hello"})
 	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, says := range map[string]string{
-		"empty":   "found an empty file",
-		"text":    "say what it is with --core, --pcap, --log or --backtrace",
-		"x.gz":    "packed by gzip; unpack it first with gunzip",
-		"x.zst":   "unpack it first with unzstd",
-		"lib.so":  "tells of a death only beside a core",
-		"sub":     "found none of them among 1 file(s)",
-		"fifo":    "expected a regular file, found a pipe",
-		"nowhere": "no such file",
+		"empty":          "found an empty file",
+		"text":           "say what it is with --core, --pcap, --log or --backtrace",
+		"x.gz":           "packed by gzip; unpack it first with gunzip",
+		"x.zst":          "unpack it first with unzstd",
+		"system.journal": "journalctl -o export --file",
+		"lib.so":         "tells of a death only beside a core",
+		"sub":            "found none of them among 1 file(s)",
+		"fifo":           "expected a regular file, found a pipe",
+		"nowhere":        "no such file",
 	} {
 		path := filepath.Join(dir, name)
 		_, err := evidence.Open(evidence.Request{Paths: []string{path}})
 		if !errors.Is(err, evidence.ErrNothing) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: expected %q, found %v", name, says, err)
+		}
+	}
+}
+
+func TestAWrongFlagIsAnsweredWithWhatTheFileIs(t *testing.T) {
+	dir := folder(t, map[string]string{"audit.log": log, "night.pcap": pcap, "audit.log.gz": "\x1f\x8b\x08"})
+	for _, c := range []struct {
+		req  evidence.Request
+		says string
+	}{
+		{evidence.Request{Cores: []string{dir + "/audit.log"}}, "audit.log: ELF header: offset 0x0: expected the bytes 7f 45 4c 46, found 74 79 70 65; by its content it is a log"},
+		{evidence.Request{Backtraces: []string{dir + "/night.pcap"}}, "by its content it is a capture"},
+		{evidence.Request{Logs: []string{dir + "/audit.log.gz"}}, "audit.log.gz: expected a log, found a file packed by gzip"},
+	} {
+		if _, err := evidence.Open(c.req); !errors.Is(err, evidence.ErrNothing) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("expected %q, found %v", c.says, err)
 		}
 	}
 }

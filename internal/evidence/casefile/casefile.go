@@ -73,20 +73,31 @@ type Writer struct {
 	taken    map[string]bool
 }
 
-// Create makes the folder of a new case; it must not exist, or be empty: evidence is never overwritten.
+// Free says, with an error, why a new case can't go into a folder: it must not exist, or be empty. Evidence
+// is never overwritten.
+func Free(dir string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("creating the case %s: %w", dir, err)
+	case len(entries) > 0:
+		return fmt.Errorf("creating the case %s: the folder is not empty; a case is never overwritten, so name a new one", dir)
+	}
+	return nil
+}
+
+// Create makes the folder of a new case, which must be free.
 func Create(dir string) (*Writer, error) {
+	if err := Free(dir); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating the case %s: %w", dir, err)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("closing the case %s to others: %w", dir, err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("creating the case %s: %w", dir, err)
-	}
-	if len(entries) > 0 {
-		return nil, fmt.Errorf("creating the case %s: the folder is not empty; a case is never overwritten, so name a new one", dir)
 	}
 	return &Writer{dir: dir, manifest: Manifest{Format: format, Version: version}, taken: map[string]bool{}}, nil
 }
