@@ -97,6 +97,9 @@ func (h *Header) extend(name string, data []byte, programs *uint64) []cursor.Dam
 		return nil
 	}
 	r := cursor.New(name+": section header 0", 0, data, binary.LittleEndian)
+	if h.SectionOffset == 0 { // or the file's own header would be read for one
+		r.Fail("expected it to hold what the ELF header can't, found no section headers")
+	}
 	r.Seek(h.SectionOffset)
 	r.Skip(32) // sh_name to sh_offset
 	size, link, info := r.Uint64(), r.Uint32(), r.Uint32()
