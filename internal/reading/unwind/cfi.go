@@ -227,7 +227,7 @@ func (w *walker) apply(r *row, here step, regs registers) (next registers, cfa p
 		return next, 0, endsf("the stack does not grow: the frame at %v would end at %v", here.sp, cfa)
 	}
 	if r.regs[r.column].kind == undefined {
-		return next, cfa, endsf("the outermost frame: the unwind tables say that nothing called it")
+		return next, cfa, &ending{why: "the outermost frame: the unwind tables say that nothing called it", outermost: true}
 	}
 	e.frame = v
 	next.set(regSP, v)
@@ -241,7 +241,7 @@ func (w *walker) apply(r *row, here step, regs registers) (next registers, cfa p
 		return next, cfa, endsf("the stack at %v, where the return address stood, is not in the core", cfa-8)
 	}
 	if pc == 0 {
-		return next, cfa, endsf("the outermost frame: its return address is 0")
+		return next, cfa, &ending{why: "the outermost frame: its return address is 0", outermost: true}
 	}
 	next.set(regPC, pc)
 	return next, cfa, nil

@@ -22,13 +22,14 @@ import (
 
 // Stack is one thread's calls.
 type Stack struct {
-	TID      int
-	Regs     elfcore.Registers
-	Frames   []Frame // innermost first; recursion is folded
-	Total    int     // frames walked, before folding
-	End      string  // why there are no more, in words
-	Smashed  bool    // it ends at a return address that is no code
-	Overflow bool    // the stack pointer lies outside all writable memory
+	TID       int
+	Regs      elfcore.Registers
+	Frames    []Frame // innermost first; recursion is folded
+	Total     int     // frames walked, before folding
+	End       string  // why there are no more, in words
+	Outermost bool    // it ends where the process says that nothing called; else there were more frames
+	Smashed   bool    // it ends at a return address that is no code
+	Overflow  bool    // the stack pointer lies outside all writable memory
 }
 
 // Frame is one call.
@@ -138,7 +139,7 @@ func (s step) lookup() place.Address { return Frame{PC: s.pc, exact: s.exact}.Lo
 
 func (w *walker) thread(t elfcore.Thread) Stack {
 	steps, kept, end := w.walk(fromCore(t.Regs))
-	s := Stack{TID: t.TID, Regs: t.Regs, Total: len(steps), End: end.why, Smashed: end.smashed}
+	s := Stack{TID: t.TID, Regs: t.Regs, Total: len(steps), End: end.why, Outermost: end.outermost, Smashed: end.smashed}
 	s.Overflow = !w.writable(t.Regs.SP())
 	for _, k := range fold(steps, w.functionStart) {
 		f := w.frame(steps[k.index])
@@ -153,8 +154,9 @@ func (w *walker) thread(t elfcore.Thread) Stack {
 
 // ending is why a stack has no more frames.
 type ending struct {
-	why     string
-	smashed bool
+	why       string
+	outermost bool
+	smashed   bool
 }
 
 func endsf(format string, args ...any) *ending { return &ending{why: fmt.Sprintf(format, args...)} }

@@ -67,7 +67,8 @@ func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped [
 		}
 		return i, rule, skipped
 	}
-	if s.first < len(frames) && frames[s.first].Module != nil {
+	// Where the stack was lost, somebody whom we don't see had called: the runtime does as it is asked.
+	if s.stack.Outermost && s.first < len(frames) && frames[s.first].Module != nil {
 		return s.first, ruleOnlyRuntime, nil
 	}
 	return -1, "", nil
