@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -24,6 +25,7 @@ type analyzeOptions struct {
 	caseDir  string
 	json     bool
 	verbose  bool
+	width    int // of the text; 0 where the terminal shall tell
 }
 
 func analyzeCommand() *cobra.Command {
@@ -97,12 +99,12 @@ func tell(out io.Writer, f *finding.Findings, o analyzeOptions) error {
 	if o.json {
 		return telling.JSON(out, f)
 	}
-	return telling.Text(out, f, styleOf(out, o.verbose))
+	return telling.Text(out, f, styleOf(out, o))
 }
 
 // styleOf asks the terminal; what is piped gets no colour and a width that fits a mail.
-func styleOf(out io.Writer, verbose bool) terminal.Style {
-	style := terminal.Style{Width: 100, Verbose: verbose}
+func styleOf(out io.Writer, o analyzeOptions) terminal.Style {
+	style := terminal.Style{Width: cmp.Or(o.width, 100), Verbose: o.verbose}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		style.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
