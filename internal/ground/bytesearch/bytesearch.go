@@ -131,13 +131,14 @@ func hash(word uint64) uint64 { return word * 0x9e3779b97f4a7c15 }
 
 func isUniform(word uint64) bool { return word == (word&0xff)*0x0101010101010101 }
 
-// Search yields the hits in memory as it meets them: every maximal stretch, but for those that another of
-// the same needle covers (bytes that are equal among themselves, as zeros before it, don't count). Of these
-// some come, too, and a stretch may come more than once; All reduces them.
+// Search yields the hits in memory as it meets them: every maximal stretch, but for those whose words all
+// lie in others of the same needle (words of equal bytes, as zeros around it, don't count). Of these some
+// come, too, and a stretch may come more than once; All reduces them.
 func (ix *Index) Search(memory []byte) iter.Seq[Hit] {
 	return func(yield func(Hit) bool) {
-		// How far each needle's hits reach. What reaches no further is not followed: a stretch of 4 KB is
-		// probed 512 times but extended once, and a needle that repeats itself costs little more.
+		// How far each needle's hits reach. Up to the last words of a hit nothing is followed: what goes on
+		// behind its end is met there. So a stretch of 4 KB is probed 512 times but extended twice, and a
+		// needle that repeats itself costs little more.
 		reached := make([]int, len(ix.needles))
 		for off := 0; off+gram <= len(memory); off += gram {
 			word := binary.LittleEndian.Uint64(memory[off:])
@@ -155,11 +156,12 @@ func (ix *Index) Search(memory []byte) iter.Seq[Hit] {
 				continue
 			}
 			slot := h >> ix.toSlot
+			hit := Hit{Needle: -1}
 			for _, p := range ix.table[ix.starts[slot]:ix.starts[slot+1]] {
-				if p.word != word || !ix.passes(memory, off, p, reached[p.needle]) {
+				if p.word != word || off+2*gram <= reached[p.needle] || ix.inside(memory, off, p, hit) {
 					continue
 				}
-				hit := ix.extend(memory, off, p)
+				hit = ix.extend(memory, off, p)
 				if hit.Length < MinRun {
 					continue
 				}
@@ -172,15 +174,18 @@ func (ix *Index) Search(memory []byte) iter.Seq[Hit] {
 	}
 }
 
-// passes says whether the stretch through a probe goes on behind what its needle's hits have reached: then
-// it has the first byte there, too.
-func (ix *Index) passes(memory []byte, off int, p posting, reached int) bool {
-	if reached <= off {
-		return true
+// inside says whether the stretch through a probe lies inside another through the same probe: it has neither
+// the byte before that one nor the byte behind.
+func (ix *Index) inside(memory []byte, off int, p posting, hit Hit) bool {
+	if hit.Needle != int(p.needle) {
+		return false
 	}
 	needle := ix.needles[p.needle]
-	at := int(p.offset) + reached - off
-	return reached < len(memory) && at < len(needle) && needle[at] == memory[reached]
+	has := func(at int) bool {
+		i := int(p.offset) + at - off
+		return at >= 0 && at < len(memory) && i >= 0 && i < len(needle) && needle[i] == memory[at]
+	}
+	return !has(hit.Memory-1) && !has(hit.Memory+hit.Length)
 }
 
 // All are the hits in memory, ordered by needle and place.
