@@ -1,14 +1,17 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/inquest-project/inquest/internal/evidence"
+	"github.com/inquest-project/inquest/internal/evidence/elftest"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 )
 
@@ -98,5 +101,39 @@ func TestACoreCutAnywhereTellsLessAndNothingElse(t *testing.T) {
 		if len(f.Problems) == 0 {
 			t.Errorf("%s: nothing is said of it", where)
 		}
+	}
+}
+
+// A process that reserves much and touches little leaves a core that is large by its size only.
+func TestACoreOfHolesIsSearchedWhereItWasWritten(t *testing.T) {
+	const size, at = 256 << 30, 0x100000000
+	_, _, pcap, log := remains()
+	core := elftest.Process{
+		Threads: []elftest.Thread{{TID: 4711, Signal: 6, PC: 0x400000, SP: at}},
+		Memory:  []elftest.Segment{{Flags: elftest.RX, Vaddr: 0x400000, Size: 4096}, {Flags: elftest.RW, Vaddr: at}},
+	}.Core()
+	header := core[64+2*56:] // the third program header: sizes in the file and in memory
+	binary.LittleEndian.PutUint64(header[32:], size)
+	binary.LittleEndian.PutUint64(header[40:], size)
+	req := writeRemains(t, core, nil, pcap, log)
+	f, err := os.OpenFile(filepath.Join(req.Paths[0], "core"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const request = "GET /cgi-bin/status?verbose=yes HTTP/1.1\r\nHost: example.net\r\n\r\n"
+	if _, err := f.WriteAt([]byte(request), int64(len(core))+size/2); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(int64(len(core)) + size); err != nil {
+		t.Skip("this file system has no room for a file of 256 GiB:", err)
+	}
+	begin := time.Now()
+	found := analyzeJSON(t, req)
+	if len(found.Suspects) != 1 || found.Suspects[0].Address == nil || *found.Suspects[0].Address != at+size/2 {
+		t.Errorf("suspects %+v", found.Suspects)
+	}
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("took %v", took)
 	}
 }

@@ -29,6 +29,7 @@ func remains() (core, library, pcap, log []byte) {
 			elftest.Segment{Flags: elftest.RW, Vaddr: stack, Data: elftest.Words(0, at+elftest.Text+10, 1, at+elftest.Text+15, 0, 0)}),
 	}.Core()
 	pcap = []byte("\xd4\xc3\xb2\xa1\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00\x65\x00\x00\x00") // raw IP
+	microseconds := byte(0)
 	frame := func(fromClient bool, seq, ack uint32, flags byte, payload string) {
 		ip := []byte{0x45, 0, 0, byte(40 + len(payload)), 0, 0, 0, 0, 64, 6, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0x9c, 0x40, 0, 80}
 		if !fromClient {
@@ -39,7 +40,8 @@ func remains() (core, library, pcap, log []byte) {
 		}
 		ip = append(append(ip, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0), payload...)
 		n := byte(len(ip))
-		pcap = append(append(pcap, 0xf4, 0x79, 0xe9, 0x52, n, 0, 0, 0, n, 0, 0, 0, n, 0, 0, 0), ip...)
+		microseconds++
+		pcap = append(append(pcap, 0xf4, 0x79, 0xe9, 0x52, microseconds, 0, 0, 0, n, 0, 0, 0, n, 0, 0, 0), ip...)
 	}
 	frame(true, 0, 0, 2, "")
 	frame(false, 0, 1, 18, "")
@@ -53,7 +55,7 @@ func remains() (core, library, pcap, log []byte) {
 func TestTheMadeRemainsAreEnoughForAVerdict(t *testing.T) {
 	core, library, pcap, log := remains()
 	f := analyzeJSON(t, writeRemains(t, core, library, pcap, log))
-	if f.Culprit == nil || f.Culprit.Module != "library.so" || len(f.Suspects) != 1 || f.Suspects[0].Protocol != "HTTP" {
+	if f.Culprit == nil || f.Culprit.Module != "library.so" || len(f.Suspects) != 1 || f.Suspects[0].Protocol != "HTTP" || f.Suspects[0].Source != finding.FromWire {
 		t.Errorf("culprit %+v, suspects %+v", f.Culprit, f.Suspects)
 	}
 }

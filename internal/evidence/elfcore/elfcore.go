@@ -20,6 +20,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/evidence/elffile"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
+	"github.com/inquest-project/inquest/internal/ground/mapped"
 	"github.com/inquest-project/inquest/internal/ground/place"
 )
 
@@ -38,6 +39,7 @@ type Core struct {
 	Damage   []cursor.Damage
 
 	memory io.Closer
+	holes  []mapped.Hole
 }
 
 // Mapping is a part of a file in the address space, from the NT_FILE note.
@@ -53,6 +55,36 @@ type Segment struct {
 	Flags      elf.ProgFlag
 	Data       []byte // what the file holds of it, from Start on: all, less, or nothing
 	Dumped     bool   // whether the kernel meant to write any of it; file-backed code is left out by default
+
+	offset uint64 // of Data in the file
+}
+
+// Stretch is a part of a segment's memory.
+type Stretch struct {
+	Start place.Address
+	Data  []byte
+}
+
+// Written is what the file holds of a segment, less the file's long holes: zeros that the process never
+// touched, in which nothing has to be looked for.
+func (c *Core) Written(s Segment) []Stretch {
+	var all []Stretch
+	add := func(from, to uint64) { // offsets in the file
+		if from < to {
+			all = append(all, Stretch{s.Start + place.Address(from-s.offset), s.Data[from-s.offset : to-s.offset]})
+		}
+	}
+	at, end := s.offset, s.offset+uint64(len(s.Data))
+	first, _ := slices.BinarySearchFunc(c.holes, at, func(h mapped.Hole, at uint64) int { return cmp.Compare(h.End, at) })
+	for _, hole := range c.holes[first:] {
+		if hole.Start >= end {
+			break
+		}
+		add(at, hole.Start)
+		at = max(at, min(hole.End, end))
+	}
+	add(at, end)
+	return all
 }
 
 // Process is who died, from the NT_PRPSINFO note. Known is false if the core holds none.
@@ -76,7 +108,7 @@ func Open(path string) (*Core, error) {
 		file.Close()
 		return nil, err
 	}
-	c.memory = file
+	c.memory, c.holes = file, file.Holes
 	c.Damage = append(damage, c.Damage...)
 	return c, nil
 }
@@ -130,6 +162,7 @@ func (c *Core) readSegments(programs []elf.ProgHeader, data []byte) {
 			Flags:  p.Flags,
 			Data:   elffile.Slice(data, p.Off, min(p.Filesz, p.Memsz)),
 			Dumped: p.Filesz > 0,
+			offset: p.Off,
 		})
 	}
 	slices.SortStableFunc(c.Segments, func(a, b Segment) int { return cmp.Compare(a.Start, b.Start) })

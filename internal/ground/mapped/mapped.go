@@ -4,9 +4,11 @@
 package mapped
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +16,14 @@ import (
 // File is a file in memory, shared with the page cache: a core of gigabytes costs only the pages that
 // are looked at. It must not be shortened while it is mapped: the kernel would answer the next look
 // with SIGBUS.
-type File struct{ Data []byte }
+type File struct {
+	Data  []byte
+	Holes []Hole // in order
+}
+
+// Hole is a long stretch that was never written: it takes no room on the disk and reads as zeros. Reading
+// it costs as much as anything else, and a core may have terabytes of it.
+type Hole struct{ Start, End uint64 } // offsets in the file
 
 // Open maps a regular file for reading.
 func Open(path string) (*File, error) {
@@ -43,7 +52,42 @@ func From(f *os.File) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mapping the %d bytes of %s: %w", size, f.Name(), err)
 	}
-	return &File{Data: data}, nil
+	return &File{Data: data, Holes: holes(f, info)}, nil
+}
+
+const (
+	// margin is how much at each end of a hole is left out of it: zeros may be the end of something that
+	// was written before them.
+	margin = 64 << 10
+	// leastHole is the shortest that is worth to be known, and mostHoles bounds how many are asked for.
+	leastHole = 1 << 20
+	mostHoles = 1 << 16
+)
+
+// holes asks the file system; where it doesn't tell, there are none.
+func holes(f *os.File, info fs.FileInfo) (all []Hole) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	size := info.Size()
+	if !ok || stat.Blocks*512 > size-leastHole {
+		return nil // as nearly every file: all of it is on the disk
+	}
+	for at := int64(0); at < size && len(all) < mostHoles; {
+		start, err := unix.Seek(int(f.Fd()), at, unix.SEEK_HOLE)
+		if err != nil || start >= size {
+			break
+		}
+		at, err = unix.Seek(int(f.Fd()), start, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) { // no data behind it
+			at, err = size, nil
+		}
+		if err != nil {
+			break
+		}
+		if at-start >= leastHole {
+			all = append(all, Hole{uint64(start) + margin, uint64(at) - margin})
+		}
+	}
+	return all
 }
 
 // Close unmaps the file; nothing that was read from it without copying may be used afterwards.

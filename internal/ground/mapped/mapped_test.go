@@ -60,3 +60,42 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 		}
 	}
 }
+
+func TestLongHolesAreToldLessAMarginAtTheirEnds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sparse")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const MiB = 1 << 20
+	for _, at := range []int64{0, 40 * MiB, 40*MiB + MiB/2} { // between the last two lies a short hole
+		if _, err := f.WriteAt([]byte("data"), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Truncate(100 * MiB); err != nil {
+		t.Fatal(err)
+	}
+	m, err := From(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if len(m.Holes) != 2 {
+		t.Fatalf("expected two holes, found %v", m.Holes)
+	}
+	for i, want := range []Hole{{0, 40 * MiB}, {40*MiB + MiB/2, 100 * MiB}} {
+		got := m.Holes[i]
+		// The file system's blocks may be of 4 to 64 KiB.
+		if got.Start < want.Start+margin || got.Start > want.Start+margin+64<<10 || got.End > want.End-margin || got.End < want.End-margin-64<<10 {
+			t.Errorf("hole %d: expected %v less %d, found %v", i, want, margin, got)
+		}
+	}
+	if err := os.WriteFile(path, make([]byte, 3*MiB), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := Open(path); err != nil || len(m.Holes) != 0 {
+		t.Errorf("zeros that were written are no hole: %v, %v", m.Holes, err)
+	}
+}

@@ -250,7 +250,7 @@ func (im *Image) Function(a place.Address) (mod *Module, fn objfile.Function, ok
 	return mod, fn, ok
 }
 
-// Region is writable memory that the core holds.
+// Region is writable memory that the core holds. Where much of it was never touched, a segment makes several.
 type Region struct {
 	Start place.Address
 	Data  []byte
@@ -261,8 +261,11 @@ type Region struct {
 func (im *Image) Writable() []Region {
 	var regions []Region
 	for _, s := range im.Core.Segments {
-		if s.Flags&elf.PF_W != 0 && len(s.Data) > 0 {
-			regions = append(regions, Region{Start: s.Start, Data: s.Data, Stack: im.isStack(s)})
+		if s.Flags&elf.PF_W == 0 {
+			continue
+		}
+		for _, written := range im.Core.Written(s) {
+			regions = append(regions, Region{Start: written.Start, Data: written.Data, Stack: im.isStack(s)})
 		}
 	}
 	return regions
