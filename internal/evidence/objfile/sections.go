@@ -66,14 +66,19 @@ func (f *File) linked(s *section) *section {
 	return &f.sections[s.Link]
 }
 
+// longestName is where a name is cut. Templates make names of some kilobytes; in a hostile file each of a
+// million symbols could be named by all of the string table.
+const longestName = 4096
+
 // stringAt is the NUL-terminated string at an offset of a string table; empty where there is none.
 func stringAt(table []byte, offset uint64) string {
 	if offset >= uint64(len(table)) {
 		return ""
 	}
-	s, _, ok := bytes.Cut(table[offset:], []byte{0})
-	if !ok {
-		return ""
+	rest := table[offset:]
+	s, _, ok := bytes.Cut(rest[:min(longestName, len(rest))], []byte{0})
+	if !ok && len(rest) < longestName {
+		return "" // the table ends within it
 	}
 	return string(s)
 }

@@ -166,11 +166,13 @@ func (f *File) eachSymbol(table string, each func(elf.Symbol)) {
 		names = strings.data
 	}
 	r := cursor.New(f.name+": "+table, int64(s.Offset), s.data, binary.LittleEndian)
-	for r.Len() >= symbolSize {
+	// Names may share their ends, but all of them are hardly longer than the table that holds them.
+	for left := 8 * len(names); r.Len() >= symbolSize && left >= 0; {
 		name := r.Uint32()
 		sym := elf.Symbol{Info: r.Uint8(), Other: r.Uint8(), Section: elf.SectionIndex(r.Uint16())}
 		sym.Value, sym.Size = r.Uint64(), r.Uint64()
 		sym.Name = stringAt(names, uint64(name))
+		left -= len(sym.Name)
 		each(sym)
 	}
 }
