@@ -13,6 +13,7 @@
 package casefile
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -150,12 +151,28 @@ func (w *Writer) write(kind Kind, name string, content io.Reader) error {
 	}
 	defer out.Close()
 	hash := sha256.New()
-	size, err := io.Copy(io.MultiWriter(out, hash), content)
-	if err := errors.Join(err, out.Close()); err != nil {
+	sparse := &sparseWriter{file: out}
+	size, err := io.Copy(io.MultiWriter(sparse, hash), content)
+	if err := errors.Join(err, out.Truncate(size), out.Close()); err != nil {
 		return fmt.Errorf("adding %s to the case: %w", name, err)
 	}
 	w.manifest.Files = append(w.manifest.Files, Entry{name, kind, size, hex.EncodeToString(hash.Sum(nil))})
 	return nil
+}
+
+// sparseWriter leaves a hole where zeros are to be written: a core may be a hundred times larger than the
+// room that it takes on the disk. Its file must be truncated to its size in the end.
+type sparseWriter struct {
+	file *os.File
+	at   int64
+}
+
+func (w *sparseWriter) Write(p []byte) (int, error) {
+	w.at += int64(len(p))
+	if len(bytes.Trim(p, "\x00")) == 0 {
+		return len(p), nil
+	}
+	return w.file.WriteAt(p, w.at-int64(len(p)))
 }
 
 // Seal writes the findings and, last, the manifest: a folder without one is no case.

@@ -1,9 +1,11 @@
 package casefile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -49,6 +51,40 @@ func TestCaseIsPrivateAndReadsBack(t *testing.T) {
 	want := "evidence/night.pcap evidence/2-night.pcap binaries/ab12/night.pcap findings.json"
 	if got := strings.Join(names, " "); got != want {
 		t.Fatalf("got %s, want %s", got, want)
+	}
+}
+
+func TestASparseCoreStaysSparse(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "core")
+	for _, c := range []struct{ begin, end string }{{"begin", "end"}, {"begin", ""}, {"", "end"}, {"", ""}} {
+		const size = 64 << 20
+		f, err := os.Create(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err1 := f.WriteAt([]byte(c.begin), 0)
+		_, err2 := f.WriteAt([]byte(c.end), size-int64(len(c.end)))
+		if err := errors.Join(err1, err2, f.Truncate(size), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		dir := filepath.Join(t.TempDir(), "case")
+		w, err := Create(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(w.AddEvidence(Core, source), w.Seal(strings.NewReader("{}"))); err != nil {
+			t.Fatal(err)
+		}
+		if opened, err := Open(dir); err != nil || len(opened.Problems) > 0 || opened.Files[0].Size != size {
+			t.Errorf("%q %q: %v, %+v", c.begin, c.end, err, opened)
+		}
+		info, err := os.Stat(filepath.Join(dir, "evidence/core"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if room := info.Sys().(*syscall.Stat_t).Blocks * 512; info.Size() != size || room > size/2 {
+			t.Errorf("%q %q: %d bytes take %d on the disk", c.begin, c.end, info.Size(), room)
+		}
 	}
 }
 
