@@ -195,12 +195,13 @@ func (s *Set) addCase(dir string) error {
 func (s *Set) addFolder(dir string) error {
 	var errs []error
 	files, known := 0, 0
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	root := dir + "/." // the folder that was named may be a link itself
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			errs = append(errs, err)
 			return nil
-		case d.IsDir() && path != dir && casefile.IsCase(path):
+		case d.IsDir() && path != root && casefile.IsCase(path):
 			return fs.SkipDir // another death's
 		case !d.Type().IsRegular():
 			return nil

@@ -92,6 +92,18 @@ func TestAFolderIsKnownByContentAndNotByName(t *testing.T) {
 	}
 }
 
+func TestTheFolderMayBeALinkButNothingInItIsFollowed(t *testing.T) {
+	dir, outside := folder(t, map[string]string{"c": log}), folder(t, map[string]string{"d": abrt})
+	link := filepath.Join(t.TempDir(), "evidence")
+	if err := errors.Join(os.Symlink(dir, link), os.Symlink(outside, filepath.Join(dir, "more")), os.Symlink(filepath.Join(outside, "d"), filepath.Join(dir, "d"))); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, evidence.Request{Paths: []string{link}})
+	if kinds(s) != "c=log" || s.Files[0].Path != filepath.Join(link, "c") {
+		t.Errorf("found %v", s.Files)
+	}
+}
+
 func TestLooseFilesAreKnownAsInAFolder(t *testing.T) {
 	dir := folder(t, every)
 	var req evidence.Request

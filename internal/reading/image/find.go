@@ -154,14 +154,14 @@ func withoutFirst(path string) string {
 }
 
 // underRoots is every object under the roots by build ID. The walk follows no symbolic links: what they
-// lead to inside the root is met anyway, and nothing outside is evidence.
+// lead to inside the root is met anyway, and nothing outside is evidence. The root itself may be one.
 func (s *search) underRoots() map[place.BuildID]string {
 	if s.roots != nil {
 		return s.roots
 	}
 	s.roots = map[place.BuildID]string{}
 	for _, root := range s.Roots {
-		filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		filepath.WalkDir(root+"/.", func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.Type().IsRegular() {
 				indexObject(path, s.roots)
 			}

@@ -92,6 +92,13 @@ func TestWhatTheCoreLeavesOutIsReadFromTheBuildThatRan(t *testing.T) {
 			write(t, root, "old/y.so.1", ran, text)
 			return image.Finder{Roots: []string{root}}
 		},
+		"under a root that is a link": func(root string) image.Finder {
+			write(t, root, "real/y.so.1", ran, text)
+			if err := os.Symlink("real", filepath.Join(root, "link")); err != nil {
+				t.Fatal(err)
+			}
+			return image.Finder{Roots: []string{filepath.Join(root, "link")}}
+		},
 		"loose, by any name": func(root string) image.Finder { return image.Finder{Loose: []string{write(t, root, "y", ran, text)}} },
 		"behind one of another build": func(root string) image.Finder {
 			write(t, root, "a/lib/x.so", other, text)
