@@ -1,130 +1,289 @@
 package main
 
 import (
+	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/optimize"
 
 	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
 
-// penalty holds each weight near zero, as a Gaussian prior does: a level seen in few runs earns little.
-// In squared nats; chosen so that a level which one run alone shows is worth about a bit.
-const penalty = 0.15
+// These three were chosen together, as those under which the killers of programs left out were likeliest.
+const (
+	// The runs of one program are much alike: together they teach as much as so many independent deaths.
+	worth = 3.0
 
-// feature is one level of one kind.
-type feature struct{ kind, level string }
+	// penalty holds the step from each level to the next near zero, as a Gaussian prior does, so that what
+	// one program alone shows earns little. In squared nats.
+	penalty = 0.2
+
+	// Each run is learnt from a second time, for so much of its worth, with the wire kinds withheld. Where
+	// they tell nothing, as of a late death, the others must be able to single out the killer alone.
+	withheld = 0.3
+)
 
 // fit finds the weights under which the killers of the runs are likeliest: a conditional logit over each
-// run's candidates and the stated prior of none of them, penalised. Weights are in bits.
-func fit(runs []*observed) weigh.Table { return fitKinds(runs, nil) }
-
-// fitKinds fits one kind alone if it is named.
-func fitKinds(runs []*observed, only map[string]bool) weigh.Table {
-	columns := map[feature]int{}
-	var features []feature
-	var problems []choice
-	for _, run := range runs {
-		killer := run.killer()
-		if killer < 0 {
-			continue // not among the candidates, so it teaches nothing about their order
-		}
-		p := choice{killer: killer}
-		for _, c := range run.candidates {
-			var row []int
-			for kind, level := range c.levels {
-				if only != nil && !only[kind] {
-					continue
-				}
-				f := feature{kind, level}
-				if _, ok := columns[f]; !ok {
-					columns[f] = len(features)
-					features = append(features, f)
-				}
-				row = append(row, columns[f])
-			}
-			p.rows = append(p.rows, row)
-		}
-		problems = append(problems, p)
-	}
-	w := maximise(problems, len(features))
+// run's candidates and the stated prior of none of them, penalised, in which a stronger level of a kind never
+// weighs less than a weaker one. Weights are in bits, and so placed that over the innocents of the runs a
+// kind's mean likelihood ratio is one.
+func fit(runs []*observed, kinds ...weigh.Kind) weigh.Table {
+	m := newModel(runs, kinds)
+	u := m.climb()
+	weights, _ := m.weights(u)
 	table := weigh.Table{}
-	for i, f := range features {
-		if table[f.kind] == nil {
-			table[f.kind] = map[string]float64{}
+	for k, kind := range kinds {
+		table[kind.Name] = map[string]float64{}
+		for l, level := range kind.Levels {
+			table[kind.Name][level] = math.Round(weights[m.first[k]+l]/math.Ln2*100) / 100
 		}
-		table[f.kind][f.level] = math.Round(w[i]/math.Ln2*100) / 100
 	}
 	return table
 }
 
-// choice is one run: which columns each candidate has, and which candidate killed.
-type choice struct {
-	rows   [][]int
-	killer int
+// model is the runs as numbers. The weights of all levels stand in one list, kind by kind; first is where
+// each kind's begin.
+type model struct {
+	kinds   []weigh.Kind
+	first   []int
+	levels  int
+	share   []float64 // of the innocents that a kind speaks of, the share that has the level
+	choices []choice
 }
 
-// maximise climbs the penalised log-likelihood, which is concave, so that it ends at its one top.
-func maximise(problems []choice, n int) []float64 {
-	if n == 0 {
-		return nil
+// choice is one run: its candidates by the levels they have, and which of them killed.
+type choice struct {
+	worth    float64
+	lateness float64
+	rows     []row
+	killer   int // index in rows
+	size     int // candidates
+}
+
+// row is all candidates of a run that have the same levels.
+type row struct {
+	wire, other []int // indices of levels
+	count       float64
+}
+
+func newModel(runs []*observed, kinds []weigh.Kind) *model {
+	m := &model{kinds: kinds}
+	index := map[string]map[string]int{}
+	for _, kind := range kinds {
+		index[kind.Name] = map[string]int{}
+		m.first = append(m.first, m.levels)
+		for _, level := range kind.Levels {
+			index[kind.Name][level] = m.levels
+			m.levels++
+		}
 	}
-	loss := func(w []float64) float64 {
-		total := 0.0
-		for _, x := range w {
-			total += penalty / 2 * x * x
-		}
-		for _, p := range problems {
-			scores, top := p.scores(w)
-			total -= scores[p.killer] - p.logTotal(scores, top)
-		}
-		return total
+	perProgram := map[string]float64{}
+	for _, run := range runs {
+		perProgram[run.truth.Case]++
 	}
-	gradient := func(g, w []float64) {
-		for i, x := range w {
-			g[i] = penalty * x
+	m.share = make([]float64, m.levels)
+	for _, run := range runs {
+		if run.killer() < 0 {
+			continue // not among the candidates, so it teaches nothing about their order
 		}
-		for _, p := range problems {
-			scores, top := p.scores(w)
-			log := p.logTotal(scores, top)
-			for i, row := range p.rows {
-				share := math.Exp(scores[i] - log)
-				for _, f := range row {
-					g[f] += share
+		c := m.choice(run, index)
+		c.worth = worth / perProgram[run.truth.Case]
+		m.choices = append(m.choices, c)
+		m.countShares(c)
+	}
+	m.normaliseShares()
+	return m
+}
+
+// choice gathers equal candidates.
+func (m *model) choice(run *observed, index map[string]map[string]int) choice {
+	c := choice{lateness: run.lateness(), size: len(run.candidates)}
+	rows := map[string]int{}
+	killer := run.killer()
+	for i, candidate := range run.candidates {
+		r := row{count: 1}
+		var key strings.Builder
+		for _, kind := range m.kinds {
+			for _, o := range candidate.observed {
+				level, known := index[o.Kind][o.Level]
+				if o.Kind != kind.Name {
+					continue
+				}
+				if !known {
+					panic(fmt.Sprintf("the kind %s has no level %q", o.Kind, o.Level))
+				}
+				fmt.Fprint(&key, level, " ")
+				if kind.Wire {
+					r.wire = append(r.wire, level)
+				} else {
+					r.other = append(r.other, level)
 				}
 			}
-			for _, f := range p.rows[p.killer] {
-				g[f]--
+		}
+		at, known := rows[key.String()]
+		if !known {
+			at = len(c.rows)
+			rows[key.String()] = at
+			r.count = 0
+			c.rows = append(c.rows, r)
+		}
+		c.rows[at].count++
+		if i == killer {
+			c.killer = at
+		}
+	}
+	return c
+}
+
+// countShares adds a run's innocents, each run with the same weight.
+func (m *model) countShares(c choice) {
+	for i, r := range c.rows {
+		innocents := r.count
+		if i == c.killer {
+			innocents--
+		}
+		for _, levels := range [][]int{r.wire, r.other} {
+			for _, level := range levels {
+				m.share[level] += c.worth * innocents / float64(c.size)
 			}
 		}
 	}
-	result, err := optimize.Minimize(optimize.Problem{Func: loss, Grad: gradient}, make([]float64, n), nil, &optimize.LBFGS{})
+}
+
+func (m *model) normaliseShares() {
+	for k, kind := range m.kinds {
+		all := m.share[m.first[k]:][:len(kind.Levels)]
+		total := 0.0
+		for _, s := range all {
+			total += s
+		}
+		for i := range all {
+			if total > 0 {
+				all[i] /= total
+			}
+		}
+	}
+}
+
+// climb finds the steps. A step is the square of a free number, so that it is never negative.
+func (m *model) climb() []float64 {
+	u := make([]float64, m.levels)
+	for i := range u {
+		u[i] = 0.7
+	}
+	var at, gradient []float64 // gonum asks for loss and gradient one after the other
+	var loss float64
+	evaluate := func(u []float64) {
+		if !slices.Equal(at, u) {
+			at = append(at[:0], u...)
+			loss, gradient = m.loss(u)
+		}
+	}
+	problem := optimize.Problem{
+		Func: func(u []float64) float64 { evaluate(u); return loss },
+		Grad: func(grad, u []float64) { evaluate(u); copy(grad, gradient) },
+	}
+	settings := &optimize.Settings{Converger: &optimize.FunctionConverge{Absolute: 1e-5, Iterations: 5}}
+	result, err := optimize.Minimize(problem, u, settings, &optimize.LBFGS{})
 	if result == nil {
-		panic(err) // the problem is smooth and concave: it can't fail on finite numbers
+		panic(err) // the loss is smooth and finite everywhere
 	}
 	return result.X
 }
 
-func (p choice) scores(w []float64) (scores []float64, top float64) {
-	scores = make([]float64, len(p.rows))
-	top = math.Inf(-1)
-	each, none := weigh.Prior(len(p.rows))
-	prior := math.Log(each)
-	for i, row := range p.rows {
-		scores[i] = prior
-		for _, f := range row {
-			scores[i] += w[f]
+// weights are each level's, in nats, and its part in its kind's mean ratio, which the gradient needs.
+func (m *model) weights(u []float64) (weights, part []float64) {
+	weights, part = make([]float64, m.levels), make([]float64, m.levels)
+	for k, kind := range m.kinds {
+		first, sum, mean := m.first[k], 0.0, 0.0
+		for l := range kind.Levels {
+			if l > 0 {
+				sum += u[first+l] * u[first+l]
+			}
+			weights[first+l] = sum
+			part[first+l] = m.share[first+l] * math.Exp(sum)
+			mean += part[first+l]
 		}
-		top = math.Max(top, scores[i])
+		if mean == 0 {
+			continue // nobody has been seen with it
+		}
+		for l := range kind.Levels {
+			weights[first+l] -= math.Log(mean)
+			part[first+l] /= mean
+		}
 	}
-	return scores, math.Max(top, math.Log(none))
+	return weights, part
 }
 
-func (p choice) logTotal(scores []float64, top float64) float64 {
-	_, none := weigh.Prior(len(p.rows))
-	total := math.Exp(math.Log(none) - top)
-	for _, s := range scores {
-		total += math.Exp(s - top)
+// loss is the penalised negative log-likelihood and its gradient.
+func (m *model) loss(u []float64) (loss float64, gradient []float64) {
+	weights, part := m.weights(u)
+	byWeight := make([]float64, m.levels)
+	for _, c := range m.choices {
+		loss += c.loss(weights, byWeight)
+		loss += c.withoutWire().loss(weights, byWeight)
 	}
-	return top + math.Log(total)
+	gradient = make([]float64, m.levels)
+	for k, kind := range m.kinds {
+		first, all := m.first[k], 0.0
+		for l := range kind.Levels {
+			all += byWeight[first+l]
+		}
+		above := 0.0 // a step moves every level from its own on
+		for l := len(kind.Levels) - 1; l > 0; l-- {
+			i := first + l
+			above += byWeight[i] - part[i]*all
+			step := u[i] * u[i]
+			loss += penalty / 2 * step * step
+			gradient[i] = 2 * u[i] * (above + penalty*step)
+		}
+	}
+	return loss, gradient
+}
+
+// withoutWire is the run as it is learnt from the second time.
+func (c choice) withoutWire() choice {
+	c.worth *= withheld
+	c.rows = slices.Clone(c.rows)
+	for i := range c.rows {
+		c.rows[i].wire = nil
+	}
+	return c
+}
+
+// loss is one run's, and adds its derivatives by the weights.
+func (c choice) loss(weights, byWeight []float64) float64 {
+	each, none := weigh.Prior(c.size)
+	scores, onWire := make([]float64, len(c.rows)), make([]float64, len(c.rows))
+	total := none
+	for i, r := range c.rows {
+		wire := 0.0
+		for _, level := range r.wire {
+			wire += weights[level]
+		}
+		for _, level := range r.other {
+			scores[i] += weights[level]
+		}
+		if len(r.wire) > 0 {
+			soon := (1 - c.lateness) * math.Exp(wire)
+			scores[i] += math.Log(soon + c.lateness)
+			onWire[i] = soon / (soon + c.lateness)
+		}
+		total += r.count * each * math.Exp(scores[i])
+	}
+	for i, r := range c.rows {
+		pull := r.count * each * math.Exp(scores[i]) / total
+		if i == c.killer {
+			pull--
+		}
+		for _, level := range r.wire {
+			byWeight[level] += c.worth * pull * onWire[i]
+		}
+		for _, level := range r.other {
+			byWeight[level] += c.worth * pull
+		}
+	}
+	return -c.worth * (math.Log(each) + scores[c.killer] - math.Log(total))
 }

@@ -40,17 +40,17 @@ func judge(runs []*observed) string {
 
 func judgeProgram(runs, others []*observed) *tally {
 	t := &tally{alone: map[string]int{}}
-	weights := fit(others)
+	weights := fit(others, weigh.Kinds...)
 	for _, r := range runs {
 		t.runs++
 		t.verdict(r)
 		t.suspects(r, weights)
 	}
-	for _, kind := range weigh.Kinds() {
-		weights := fitKinds(others, map[string]bool{kind: true})
+	for _, kind := range weigh.Kinds {
+		weights := fit(others, kind)
 		for _, r := range runs {
 			if best, tied := first(r, weights); best == r.killer() && !tied {
-				t.alone[kind]++
+				t.alone[kind.Name]++
 			}
 		}
 	}
@@ -122,9 +122,7 @@ func rank(r *observed, weights weigh.Table) (order []int, probability []float64)
 	bits := make([]float64, len(r.candidates))
 	for i, c := range r.candidates {
 		order = append(order, i)
-		for kind, level := range c.levels {
-			bits[i] += weights[kind][level]
-		}
+		_, bits[i] = weights.Weigh(slices.Clone(c.observed), r.lateness())
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		switch {
@@ -168,10 +166,10 @@ func aloneTable(programs []string, tallies map[string]*tally) string {
 	var b strings.Builder
 	b.WriteString("| alone | " + strings.Join(programs, " | ") + " |\n")
 	b.WriteString("| --- |" + strings.Repeat(" --- |", len(programs)) + "\n")
-	for _, kind := range weigh.Kinds() {
-		b.WriteString("| " + kind)
+	for _, kind := range weigh.Kinds {
+		b.WriteString("| " + kind.Name)
 		for _, p := range programs {
-			fmt.Fprintf(&b, " | %d of %d", tallies[p].alone[kind], tallies[p].runs)
+			fmt.Fprintf(&b, " | %d of %d", tallies[p].alone[kind.Name], tallies[p].runs)
 		}
 		b.WriteString(" |\n")
 	}

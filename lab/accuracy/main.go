@@ -12,6 +12,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
@@ -33,7 +36,7 @@ func run() error {
 		return err
 	}
 	if *weights != "" {
-		if err := writeJSON(*weights, fit(runs)); err != nil {
+		if err := writeJSON(*weights, fit(runs, weigh.Kinds...)); err != nil {
 			return err
 		}
 	}
@@ -53,15 +56,19 @@ func observeAll(dir string) ([]*observed, error) {
 	if len(truths) == 0 {
 		return nil, errors.New("no recorded runs in " + dir + ": record some with go run ./lab/run")
 	}
-	var runs []*observed
-	for _, t := range truths {
-		o, err := observe(filepath.Dir(t))
-		if err != nil {
-			return nil, fmt.Errorf("observing %s: %w", filepath.Dir(t), err)
-		}
-		runs = append(runs, o)
+	runs := make([]*observed, len(truths))
+	var all errgroup.Group
+	all.SetLimit(runtime.NumCPU())
+	for i, t := range truths {
+		all.Go(func() (err error) {
+			runs[i], err = observe(filepath.Dir(t))
+			if err != nil {
+				return fmt.Errorf("observing %s: %w", filepath.Dir(t), err)
+			}
+			return nil
+		})
 	}
-	return runs, nil
+	return runs, all.Wait()
 }
 
 func writeJSON(path string, t weigh.Table) error {

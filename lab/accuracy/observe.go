@@ -24,7 +24,7 @@ type observed struct {
 
 // candidate is a message and its observations.
 type candidate struct {
-	levels     map[string]string // kind to level
+	observed   []finding.Observation
 	client     string
 	frames     []int
 	accomplice bool // named as an earlier member of the killer's set
@@ -63,12 +63,11 @@ func observe(dir string) (*observed, error) {
 			continue
 		}
 		seen := candidate{
-			levels: map[string]string{},
 			client: m.Message.Conversation.Names[m.Own.Side.Other()],
 			frames: m.Message.Frames(),
 		}
 		for _, ob := range m.Observations {
-			seen.levels[ob.Kind] = ob.Level
+			seen.observed = append(seen.observed, finding.Observation{Kind: ob.Kind, Level: ob.Level})
 		}
 		o.candidates = append(o.candidates, seen)
 	}
@@ -86,6 +85,9 @@ func observe(dir string) (*observed, error) {
 func (o *observed) is(c candidate, d lab.Deed) bool {
 	return c.client == d.Client && slices.ContainsFunc(c.frames, func(f int) bool { return slices.Contains(d.Frames, f) })
 }
+
+// lateness is how likely inquest takes this death for a late one.
+func (o *observed) lateness() float64 { return weigh.Lateness(o.mechanism, o.culprit.Role) }
 
 func (o *observed) killer() int {
 	return slices.IndexFunc(o.candidates, func(c candidate) bool { return o.is(c, o.truth.Killer) })

@@ -72,6 +72,18 @@ func (r Registers) Named() map[string]uint64 {
 	return named
 }
 
+// DWARFNames are the names of the registers that call frame information numbers, by number.
+func (r Registers) DWARFNames() []string {
+	if r.layout == nil {
+		return nil
+	}
+	names := make([]string, len(r.layout.dwarf))
+	for n, i := range r.layout.dwarf {
+		names[n] = r.layout.names[i]
+	}
+	return names
+}
+
 // readThread decodes struct elf_prstatus. The first thread's signal is the process's, until
 // NT_SIGINFO says more.
 func (c *Core) readThread(r *cursor.Reader) {

@@ -155,6 +155,31 @@ func Library(buildID string, text, cfi []byte) []byte {
 	)
 }
 
+// Symbol is a function in a symbol table, by its name's offset in the string table.
+func Symbol(name uint32, start, size uint64) []byte {
+	return append(append(le.AppendUint32(nil, name), 0x12, 0, 1, 0), Words(start, size)...)
+}
+
+// WithSymbols adds section headers, a symbol table and its strings to a file that has none.
+func WithSymbols(file, symbols, names []byte) []byte {
+	const sections = "\x00.symtab\x00.strtab\x00"
+	file = pad(slices.Clone(file))
+	at := []uint64{uint64(len(file)), uint64(len(file) + len(symbols)), uint64(len(file) + len(symbols) + len(names))}
+	file = slices.Concat(file, symbols, names, []byte(sections))
+	le.PutUint64(file[40:], uint64(len(file)))
+	le.PutUint16(file[60:], 4) // headers, of which the last names all
+	le.PutUint16(file[62:], 3)
+	header := func(name, typ uint32, offset, size uint64, link uint32) {
+		file = append(le.AppendUint32(le.AppendUint32(file, name), typ), Words(0, 0, offset, size)...)
+		file = append(le.AppendUint32(le.AppendUint32(file, link), 0), Words(0, 0)...)
+	}
+	header(0, 0, 0, 0, 0)
+	header(1, 2, at[0], uint64(len(symbols)), 2)
+	header(9, 3, at[1], uint64(len(names)), 0)
+	header(9, 3, at[2], uint64(len(sections)), 0)
+	return file
+}
+
 // Mappings are those of a Library at an address.
 func Mappings(path string, at uint64) []Mapping {
 	var all []Mapping

@@ -3,7 +3,6 @@ package objfile_test
 import (
 	"bytes"
 	"debug/elf"
-	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -148,29 +147,12 @@ func TestImportsAreNamedByTheirSlots(t *testing.T) {
 
 // A name costs its symbol 24 bytes, and may be as long as the string table.
 func TestSymbolsThatShareALongNameCostBoundedTimeAndMemory(t *testing.T) {
-	le := binary.LittleEndian
-	const count = 50_000
-	names := append(bytes.Repeat([]byte("x"), 2<<20), 0)
 	var symbols []byte
-	for i := range uint64(count) {
-		symbols = le.AppendUint32(symbols, uint32(i)) // each name is the one before, less a byte
-		symbols = append(append(symbols, 0x12, 0, 1, 0), elftest.Words(0x1000+i, 1)...)
+	for i := range uint32(50_000) { // each name is the one before, less a byte
+		symbols = append(symbols, elftest.Symbol(i, 0x1000+uint64(i), 1)...)
 	}
-	section := func(name, typ uint32, offset, size uint64, link uint32) []byte {
-		b := append(le.AppendUint32(le.AppendUint32(nil, name), typ), elftest.Words(0, 0, offset, size)...)
-		return append(le.AppendUint32(le.AppendUint32(b, link), 0), elftest.Words(0, 0)...)
-	}
-	const text = "\x00.symtab\x00.strtab\x00"
 	file := elftest.File(elftest.Dyn, elftest.Segment{Type: elftest.Load, Flags: elftest.RX, Data: make([]byte, 4096), Size: 1 << 20})
-	at := uint64(len(file))
-	file = append(append(append(file, symbols...), names...), text...)
-	le.PutUint64(file[40:], uint64(len(file)))
-	le.PutUint16(file[60:], 4)
-	le.PutUint16(file[62:], 3)
-	file = append(file, make([]byte, 64)...)
-	file = append(file, section(1, 2, at, uint64(len(symbols)), 2)...)
-	file = append(file, section(9, 3, at+uint64(len(symbols)), uint64(len(names)), 0)...)
-	file = append(file, section(9, 3, at+uint64(len(symbols)+len(names)), uint64(len(text)), 0)...)
+	file = elftest.WithSymbols(file, symbols, append(bytes.Repeat([]byte("x"), 2<<20), 0))
 	f, err := objfile.Parse("x.so", file)
 	if err != nil {
 		t.Fatal(err)

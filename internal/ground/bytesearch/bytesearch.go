@@ -24,7 +24,13 @@ import (
 // MinRun is the shortest stretch that is surely found, in bytes.
 const MinRun = 16
 
-const gram = 8
+const (
+	gram = 8
+
+	// triesMost is how many of a needle's equal grams are followed from one place in memory. Only a needle that
+	// repeats itself has so many; the earliest ones lead furthest on.
+	triesMost = 64
+)
 
 // Hit is a maximal stretch of a needle's bytes in memory.
 type Hit struct {
@@ -156,9 +162,14 @@ func (ix *Index) Search(memory []byte) iter.Seq[Hit] {
 				continue
 			}
 			slot := h >> ix.toSlot
-			hit := Hit{Needle: -1}
+			hit, tried := Hit{Needle: -1}, 0
 			for _, p := range ix.table[ix.starts[slot]:ix.starts[slot+1]] {
 				if p.word != word || off+2*gram <= reached[p.needle] || ix.inside(memory, off, p, hit) {
+					continue
+				}
+				if tried++; hit.Needle != int(p.needle) {
+					tried = 0
+				} else if tried >= triesMost {
 					continue
 				}
 				hit = ix.extend(memory, off, p)

@@ -237,6 +237,19 @@ func inTime(t *testing.T, do func()) {
 	}
 }
 
+func TestNothingIsReadOfANegativeSize(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, "lib/x.so", ran, text)
+	im := open(t, process("/lib/x.so").Core(), image.Finder{Roots: []string{root}})
+	for _, a := range []place.Address{at + elftest.Text, stack} {
+		for _, n := range []int{0, -1, -1 << 63} {
+			if b := im.Bytes(a, n); len(b) > 0 {
+				t.Errorf("%d bytes at %v for %d", len(b), a, n)
+			}
+		}
+	}
+}
+
 func TestDataFilesAreNoModules(t *testing.T) {
 	p := process("/lib/x.so")
 	p.Mappings = append(p.Mappings, elftest.Mapping{Start: 0x10000, End: 0x20000, Path: "/usr/lib/locale/locale-archive"})

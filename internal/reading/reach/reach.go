@@ -97,7 +97,7 @@ func From(im *image.Image, stack unwind.Stack) *Held {
 }
 
 func (h *Held) addRegisters(stack unwind.Stack) {
-	registers := stack.Regs.Named()
+	registers := stack.Running()
 	for _, name := range slices.Sorted(maps.Keys(registers)) {
 		h.Words = append(h.Words, Word{registers[name], name})
 	}
@@ -124,7 +124,7 @@ func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack) {
 // target is the writable memory from an address on; nil for the live stack itself, whose words are
 // held already.
 func (h *Held) target(writable []image.Region, a place.Address) []byte {
-	if h.onStack(a) {
+	if h.OnStack(a) {
 		return nil
 	}
 	r := image.RegionAt(writable, a)
@@ -134,7 +134,8 @@ func (h *Held) target(writable []image.Region, a place.Address) []byte {
 	return r.Data[a-r.Start:]
 }
 
-func (h *Held) onStack(a place.Address) bool { return a >= h.StackLow && a < h.StackEnd }
+// OnStack says whether an address lies on the live stack.
+func (h *Held) OnStack(a place.Address) bool { return a >= h.StackLow && a < h.StackEnd }
 
 // Into returns the pointer of fewest hops into memory from lo up to, but without, hi.
 func (h *Held) Into(lo, hi place.Address) (Pointer, bool) {

@@ -65,23 +65,48 @@ func (f Frame) Lookup() place.Address {
 	return f.PC - 1
 }
 
-// LiveRange is the stack memory from the innermost frame to the outermost one's CFA. Where a handler caught a
-// signal it begins at what the signal interrupted: the handler may run on a stack of its own
-// (sigaltstack(2)), and it holds nothing but its report.
+// Interrupted is the index of the frame that was running when a handler caught the last signal but the one
+// that killed; 0 if no handler is on the stack. What the handler holds is its report and nothing of the input.
 //
-// Seen in Debian's varnishd, whose workers catch their SIGSEGV on a stack for that.
+// Seen in Debian's varnishd, whose workers catch their SIGSEGV on a stack of its own (sigaltstack(2)).
+func (s Stack) Interrupted() int {
+	for i := len(s.Frames) - 2; i >= 0; i-- {
+		if s.Frames[i].Signal {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// LiveRange is the stack memory from the frame that was running to the outermost one's CFA.
 func (s Stack) LiveRange() (lo, hi place.Address) {
 	lo = s.Regs.SP()
+	if len(s.Frames) == 0 {
+		return lo, lo
+	}
+	running := s.Frames[s.Interrupted():]
+	lo = running[0].SP
 	hi = lo
-	for i, f := range s.Frames {
-		if f.Signal && i+1 < len(s.Frames) {
-			lo = s.Frames[i+1].SP
-			hi = lo
-			continue
-		}
+	for _, f := range running {
 		hi = max(hi, f.SP, f.CFA)
 	}
 	return lo, hi
+}
+
+// Running is the registers of the frame that was running, by name: of one that a signal interrupted, as the
+// kernel saved them.
+func (s Stack) Running() map[string]uint64 {
+	at := s.Interrupted()
+	if at == 0 {
+		return s.Regs.Named()
+	}
+	named := map[string]uint64{}
+	for n, name := range s.Regs.DWARFNames() {
+		if v, ok := s.Frames[at].Reg(n); ok {
+			named[name] = v
+		}
+	}
+	return named
 }
 
 // Threads unwinds all threads, in the core's order.

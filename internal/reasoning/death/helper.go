@@ -46,6 +46,13 @@ const (
 	jumpDepth   = 1
 )
 
+// What is followed is bounded, in bytes: in a hostile library each of a million functions may go on to the
+// end of the text, and call all the others.
+const (
+	longestFunction = 1 << 20
+	mostFollowed    = 16 << 20
+)
+
 // fate follows the code from an entry. Its paths end at calls of the deadly, at calls whose return address
 // is in ends, and at calls of functions that never return themselves. It is false where the code is not
 // known.
@@ -55,9 +62,12 @@ func (s *scene) fate(entry place.Address, ends map[place.Address]bool, depth int
 		return disasm.Fate{}, false
 	}
 	start := place.Address(fn.Start) + module.Bias
-	size := int(fn.End - fn.Start)
-	code := s.im.Bytes(start, size)
-	if len(code) < size {
+	size := fn.End - fn.Start
+	if s.followed += size; size > longestFunction || s.followed > mostFollowed {
+		return disasm.Fate{}, false
+	}
+	code := s.im.Bytes(start, int(size))
+	if uint64(len(code)) < size {
 		return disasm.Fate{}, false
 	}
 	return disasm.Function(code, uint64(start)).Fate(uint64(entry), func(c disasm.Call) bool {

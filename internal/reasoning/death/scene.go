@@ -19,6 +19,8 @@ type scene struct {
 	signal elfcore.Signal // what came at that moment
 	first  int            // the frame that was running then
 	never  map[place.Address]bool
+
+	followed uint64 // bytes of code, in search of helpers
 }
 
 // newScene finds the outermost signal handler on the stack: a daemon that catches its own SIGSEGV, prints a

@@ -39,6 +39,7 @@ type Process struct {
 // Moment is when, and whose conversations.
 type Moment struct {
 	Earliest, Latest time.Time // zero if unknown; by the capture's clock where there is a capture
+	LastWords        time.Time // the last that the dead process sent; zero if the capture doesn't tell
 	Clock            string    // "capture", "audit", "kernel"
 	RestsOn          []string
 	Offset           *time.Duration // host's clock minus capture's, where both tell and differ
@@ -99,6 +100,7 @@ func (m *Moment) fromBurst(b *burst) {
 	if b == nil {
 		return
 	}
+	m.LastWords = b.lastWords
 	earliest, latest := b.lastWords, b.start
 	if latest.IsZero() {
 		latest = m.Latest // datagrams only, and no port was reported closed

@@ -17,7 +17,8 @@ type service struct {
 	name     string
 	dialogs  []*dialog // ordered by start
 	udp      bool
-	lastSent time.Time // by the service, over all dialogs
+	lastSent time.Time   // by the service, over all dialogs
+	words    []time.Time // of all that it sent, in order
 	refused  []time.Time
 	closed   time.Time // UDP: the first port-unreachable that the service's host sent
 }
@@ -66,6 +67,16 @@ func (d *dialog) spokeJustBefore() bool {
 	return !d.lastSent.IsZero() && d.closing.Time.Sub(d.lastSent) < courtesy && !d.abrupt()
 }
 
+// asked says whether a side closed at once on a message, as daemons do that are told goodbye. A kernel
+// takes longer, because it first writes the core.
+func (d *dialog) asked() bool {
+	const atOnce = 3 * time.Millisecond
+	if d.closing.RST || len(d.received) == 0 {
+		return false
+	}
+	return d.closing.Time.Sub(d.received[len(d.received)-1].End) < atOnce
+}
+
 // findServices groups the conversations by the end that was called. Where a capture began in the
 // middle of a conversation, the end that more conversations share is the one that was called.
 func findServices(traffic *conversation.Traffic) []*service {
@@ -90,6 +101,7 @@ func findServices(traffic *conversation.Traffic) []*service {
 	}
 	services := make([]*service, 0, len(byName))
 	for _, s := range byName {
+		slices.SortFunc(s.words, time.Time.Compare)
 		services = append(services, s)
 	}
 	slices.SortFunc(services, func(a, b *service) int {
@@ -106,9 +118,25 @@ func (s *service) add(c *conversation.Conversation, side conversation.Side) {
 	d := view(c, side)
 	s.dialogs = append(s.dialogs, d)
 	s.lastSent = maxTime(s.lastSent, d.lastSent)
+	for _, sent := range c.Messages(side.Other()) {
+		for _, segment := range sent.Segments {
+			s.words = append(s.words, segment.Time)
+		}
+	}
 	if c.Unreachable != nil && c.Unreachable.Side == side && (s.closed.IsZero() || c.Unreachable.Time.Before(s.closed)) {
 		s.closed = c.Unreachable.Time
 	}
+}
+
+// spokeBetween says whether the service sent anything after one instant and before another.
+func (s *service) spokeBetween(from, to time.Time) bool {
+	i, _ := slices.BinarySearchFunc(s.words, from, func(a, t time.Time) int {
+		if a.After(t) {
+			return 1
+		}
+		return -1
+	})
+	return i < len(s.words) && s.words[i].Before(to)
 }
 
 // unheard counts the messages that came after an instant and that nobody answered.

@@ -11,6 +11,8 @@ import (
 	"github.com/inquest-project/inquest/internal/reading/dissect"
 )
 
+var fitLevels = []string{"past it", "names another", "half named", "named"}
+
 // observeFit compares what a message carries with what the dying thread was doing, by the words in the
 // names of its functions: a stack in parse_question was not reading an answer. Words that most messages
 // share tell nothing apart and weigh nothing.

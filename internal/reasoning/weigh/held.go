@@ -93,6 +93,8 @@ func nearestPeer(windows []reach.Window) netip.AddrPort {
 	return nearest
 }
 
+var formLevels = []string{"text", "long text", "a protocol's"}
+
 // observeForm tells how much a stretch of memory looks like a message. It speaks only where there is no
 // capture: what came over the wire needs no look.
 func observeForm(c *Case) []finding.Observation {

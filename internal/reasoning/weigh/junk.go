@@ -4,91 +4,163 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
 )
 
-// observeJunk looks for machine words that have no business in registers or on top of a stack: six or
-// more bytes that are no address and no number. If they are bytes of a message, then that message
-// overwrote what should have been there, now or long ago.
+var junkLevels = []string{"none of it", "bytes of many", "some of its bytes", "most of its bytes"}
+
+const (
+	// junkTop is how many words are looked at: the registers and the innermost part of the stack, where the
+	// dying functions have left what they worked on.
+	junkTop = 512
+
+	// junkLeast is the shortest piece that counts, in bytes: of a word that must not be zero, and of what it
+	// has in common with a message. A daemon may have doubled, dropped or changed a byte in between.
+	junkLeast = 6
+
+	// junkShared is how many messages may hold a piece for it still to single one out.
+	junkShared = 3
+)
+
+// observeJunk looks for machine words that have no business where they are: six or more bytes that are no
+// address and no number, in registers, on top of the stack, or in the header of a heap block that the dying
+// thread held. If they are bytes of a message, then that message overwrote what should have been there, now
+// or long ago.
 func observeJunk(c *Case) []finding.Observation {
-	words := junkWords(c)
-	if len(words) == 0 {
+	pieces := junkPieces(c)
+	if len(pieces) == 0 {
 		return nil
 	}
-	type match struct {
-		word  junk
-		found bool
-	}
-	matches := make([]match, len(c.Candidates))
-	holders := map[string]map[string]bool{} // word -> the distinct messages that hold it
+	held := make([]map[uint64]bool, len(c.Candidates)) // by candidate: the pieces it holds
+	holders := map[uint64]int{}                        // by piece: how many distinct messages hold it
+	seen := map[string]bool{}
 	for i, candidate := range c.Candidates {
 		data := candidate.Data[:min(searchedMost, len(candidate.Data))]
-		for _, w := range words {
-			if bytes.Contains(data, w.bytes) {
-				if !matches[i].found {
-					matches[i] = match{w, true}
-				}
-				if holders[string(w.bytes)] == nil {
-					holders[string(w.bytes)] = map[string]bool{}
-				}
-				holders[string(w.bytes)][string(data)] = true
+		held[i] = piecesIn(data, pieces)
+		if !seen[string(data)] {
+			seen[string(data)] = true
+			for piece := range held[i] {
+				holders[piece]++
 			}
 		}
 	}
 	if len(holders) == 0 {
 		return nil
 	}
-	observations := make([]finding.Observation, len(c.Candidates))
-	for i, m := range matches {
-		level := "none of it"
-		if m.found {
-			level = "its bytes"
-			if n := len(holders[string(m.word.bytes)]); n > 3 {
-				level = "bytes of many"
+	own := make([]int, len(c.Candidates)) // pieces that hardly any other message holds
+	for i := range held {
+		for piece := range held[i] {
+			if holders[piece] <= junkShared {
+				own[i]++
 			}
-			observations[i].RestsOn = []string{m.word.place}
-			observations[i].Facts = map[string]string{"place": m.word.place, "word": fmt.Sprintf("%q", m.word.bytes)}
 		}
-		observations[i].Level = level
+	}
+	most := slices.Max(own)
+	observations := make([]finding.Observation, len(c.Candidates))
+	for i := range observations {
+		level := "none of it"
+		switch {
+		case own[i] > 0 && own[i] == most:
+			level = "most of its bytes"
+		case own[i] > 0:
+			level = "some of its bytes"
+		case len(held[i]) > 0:
+			level = "bytes of many"
+		}
+		observations[i] = citeJunk(level, held[i], holders, pieces)
 	}
 	return observations
 }
 
-type junk struct {
-	bytes []byte
-	place string // the register, or the address of the stack word
+// citeJunk cites the piece that the fewest messages hold.
+func citeJunk(level string, held map[uint64]bool, holders map[uint64]int, pieces map[uint64]string) finding.Observation {
+	o := finding.Observation{Level: level}
+	if len(held) == 0 {
+		return o
+	}
+	rarest := slices.MinFunc(slices.Sorted(maps.Keys(held)), func(a, b uint64) int { return holders[a] - holders[b] })
+	text := binary.LittleEndian.AppendUint64(nil, rarest)[:junkLeast]
+	o.RestsOn = []string{pieces[rarest]}
+	o.Facts = map[string]string{"place": pieces[rarest], "word": fmt.Sprintf("%q", text)}
+	return o
 }
 
-const (
-	junkTop   = 96 // words looked at: registers and the top of the stack
-	junkLeast = 6  // bytes of a word that must not be zero
-)
-
-func junkWords(c *Case) []junk {
+// junkPieces are all stretches of junkLeast bytes of the junk words, each as a number, with the register or
+// the address where it stands.
+func junkPieces(c *Case) map[uint64]string {
 	if c.Image == nil || c.Held == nil {
 		return nil
 	}
-	var words []junk
-	for _, w := range c.Held.Words[:min(junkTop, len(c.Held.Words))] {
-		if b, ok := junkBytes(w.Value); ok && !c.Image.Mapped(place.Address(w.Value)) {
-			words = append(words, junk{b, w.Place})
+	pieces := map[uint64]string{}
+	add := func(b []byte, place string) {
+		for at := 0; at+junkLeast <= len(b); at++ {
+			if piece := pieceAt(b[at:]); bytes.IndexByte(b[at:at+junkLeast], 0) < 0 && pieces[piece] == "" {
+				pieces[piece] = place
+			}
 		}
 	}
-	return words
+	for _, w := range c.Held.Words[:min(junkTop, len(c.Held.Words))] {
+		if c.Image.Mapped(place.Address(w.Value)) {
+			if header := brokenHeader(c, place.Address(w.Value)); header != nil {
+				add(header, "the header of the block at "+place.Address(w.Value).String())
+			}
+			continue
+		}
+		if b, ok := junkBytes(w.Value); ok {
+			add(b, w.Place)
+		}
+	}
+	return pieces
+}
+
+// brokenHeader is what stands in and before the header of the heap block at an address, if the block's size
+// is none. Allocators that keep it keep it in the word before the block (glibc, malloc/malloc.c).
+func brokenHeader(c *Case, block place.Address) []byte {
+	const alignment, before, size = 16, 32, 8
+	if block%alignment != 0 || c.Held.OnStack(block) {
+		return nil
+	}
+	around := c.Image.Bytes(block-before, before)
+	if len(around) < before {
+		return nil
+	}
+	if _, ok := junkBytes(binary.LittleEndian.Uint64(around[before-size:])); !ok {
+		return nil
+	}
+	return around
+}
+
+// pieceAt is the first junkLeast bytes of b as a number.
+func pieceAt(b []byte) uint64 {
+	return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint16(b[4:]))<<32
+}
+
+func piecesIn(data []byte, pieces map[uint64]string) map[uint64]bool {
+	var found map[uint64]bool
+	for at := 0; at+junkLeast <= len(data); at++ {
+		piece := pieceAt(data[at:])
+		if pieces[piece] == "" {
+			continue
+		}
+		if found == nil {
+			found = map[uint64]bool{}
+		}
+		found[piece] = true
+	}
+	return found
 }
 
 // junkBytes are a word's bytes without zeros at its end, if at least six are left, none of them zero,
-// and they aren't all alike: -1 and small negative numbers are numbers.
+// and they aren't mostly alike: -1 and small negative numbers are numbers.
 func junkBytes(value uint64) ([]byte, bool) {
 	b := binary.LittleEndian.AppendUint64(nil, value)
 	b = bytes.TrimRight(b, "\x00")
-	if len(b) < junkLeast || bytes.IndexByte(b, 0) >= 0 {
+	if len(b) < junkLeast || bytes.IndexByte(b, 0) >= 0 || bytes.Count(b, b[:1]) > len(b)/2 {
 		return nil, false
 	}
-	if bytes.Count(b, []byte{0xff}) >= 4 {
-		return nil, false
-	}
-	return b, true
+	return b, bytes.Count(b, []byte{0xff}) < 4
 }

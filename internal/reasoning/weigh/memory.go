@@ -3,17 +3,25 @@ package weigh
 import (
 	"bytes"
 	"fmt"
+	"iter"
 
 	"github.com/inquest-project/inquest/internal/ground/bytesearch"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
-	"github.com/inquest-project/inquest/internal/reading/dissect"
 	"github.com/inquest-project/inquest/internal/reading/reach"
+)
+
+var (
+	memoryLevels = []string{
+		"absent", "a run, common", "a run", "half, common", "a part, common", "whole, common", "half", "a part", "whole",
+	}
+	reachableLevels = []string{"out of reach", "two hops, common", "one hop, common", "two hops", "one hop"}
 )
 
 // Found is where a message's bytes stand in the dead process.
 type Found struct {
 	Extent  extent
+	Exact   bool          // byte for byte; else but for case and separators
 	Address place.Address // of the best stretch
 	Offset  int           // in the message, of the stretch
 	Length  int           // of the stretch, in bytes
@@ -38,65 +46,133 @@ const (
 const searchedMost = 64 << 10
 
 // Locate looks for every candidate's bytes in writable memory, and for the way by which the dying thread
-// could come to them. Of several places the most complete counts, and among those the nearest.
+// could come to them. Of several places the most complete counts, and among those the nearest. Case and
+// separators are not compared: daemons fold the one and put zeros in place of the other as they parse.
 func Locate(c *Case) {
 	if c.Image == nil {
 		return
 	}
-	distinct, owners := distinctData(c.Candidates)
-	index := bytesearch.New(distinct)
-	best := make([]*Found, len(distinct))
-	dissections := make([]dissect.Dissection, len(distinct))
-	for i, o := range owners {
-		dissections[i] = c.Candidates[o[0]].Dissection
+	sought := soughtOf(c.Candidates)
+	needles := make([][]byte, len(sought))
+	for i, s := range sought {
+		needles[i] = s.folded
 	}
+	index := bytesearch.New(needles)
 	for _, region := range c.Image.Writable() {
-		for hit := range index.Search(region.Data) {
-			found := judgeHit(hit, distinct[hit.Needle], dissections[hit.Needle])
+		for hit := range foldedHits(index, region.Data) {
+			s := sought[hit.Needle]
+			found := s.judge(hit, region.Data)
 			found.Address = region.Start + place.Address(hit.Memory)
-			improve(&best[hit.Needle], found, c.Held)
+			improve(&s.best, found, c.Held)
 		}
 	}
-	locateShort(c, distinct, best)
-	for i, found := range best {
-		for _, o := range owners[i] {
-			c.Candidates[o].Memory = found
+	locateShort(c, sought)
+	for _, s := range sought {
+		for _, candidate := range s.of {
+			candidate.Memory = s.best
 		}
 	}
 }
 
-// distinctData gathers equal messages, which can't be told apart in memory.
-func distinctData(candidates []*Candidate) (data [][]byte, owners [][]int) {
-	seen := map[string]int{}
-	for i, candidate := range candidates {
-		d := candidate.Data[:min(searchedMost, len(candidate.Data))]
-		if len(d) == 0 {
+// sought is what is looked for: the same for all candidates of equal bytes, which can't be told apart in
+// memory.
+type sought struct {
+	data   []byte
+	folded []byte
+	start  int // of what is not separators, in data
+	end    int
+	of     []*Candidate
+	best   *Found
+}
+
+func soughtOf(candidates []*Candidate) []*sought {
+	var all []*sought
+	known := map[string]*sought{}
+	for _, candidate := range candidates {
+		data := candidate.Data[:min(searchedMost, len(candidate.Data))]
+		if len(data) == 0 {
 			continue
 		}
-		at, ok := seen[string(d)]
-		if !ok {
-			at = len(data)
-			seen[string(d)] = at
-			data = append(data, d)
-			owners = append(owners, nil)
+		s := known[string(data)]
+		if s == nil {
+			s = &sought{data: data, folded: folded(data)}
+			s.start, s.end = span(s.folded)
+			known[string(data)] = s
+			all = append(all, s)
 		}
-		owners[at] = append(owners[at], i)
+		s.of = append(s.of, candidate)
 	}
-	return data, owners
+	return all
 }
 
-func judgeHit(hit bytesearch.Hit, data []byte, d dissect.Dissection) Found {
-	f := Found{Extent: aRun, Offset: hit.Offset, Length: hit.Length}
-	if hit.Length*2 >= len(data) {
+// span is the folded bytes without the separators at both ends.
+func span(folded []byte) (start, end int) {
+	start = len(folded) - len(bytes.TrimLeft(folded, "\x00"))
+	return start, max(start, len(bytes.TrimRight(folded, "\x00")))
+}
+
+// folding maps letters to lower case, and to zero all that parsers overwrite with it.
+var folding = func() (table [256]byte) {
+	for b := range table {
+		table[b] = byte(b)
+		if 'A' <= b && b <= 'Z' {
+			table[b] = byte(b) + 'a' - 'A'
+		}
+	}
+	for _, separator := range []byte(" \t\r\n,;:=&?/\"'") {
+		table[separator] = 0
+	}
+	return table
+}()
+
+func fold(to, from []byte) {
+	for i, b := range from {
+		to[i] = folding[b]
+	}
+}
+
+// folded is a copy of some bytes, folded.
+func folded(data []byte) []byte {
+	copied := make([]byte, len(data))
+	fold(copied, data)
+	return copied
+}
+
+// foldedHits searches memory piece by piece, so that the folded copy stays small. Pieces overlap by as much
+// as the longest needle.
+func foldedHits(index *bytesearch.Index, memory []byte) iter.Seq[bytesearch.Hit] {
+	const piece = 4 << 20
+	return func(yield func(bytesearch.Hit) bool) {
+		buf := make([]byte, min(len(memory), piece+searchedMost))
+		for at := 0; at < len(memory); at += piece {
+			part := buf[:min(len(buf), len(memory)-at)]
+			fold(part, memory[at:at+len(part)])
+			for hit := range index.Search(part) {
+				hit.Memory += at
+				if !yield(hit) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// judge tells how much of the message a hit is.
+func (s *sought) judge(hit bytesearch.Hit, memory []byte) Found {
+	f := Found{
+		Extent: aRun, Offset: hit.Offset, Length: hit.Length,
+		Exact: bytes.Equal(memory[hit.Memory:hit.Memory+hit.Length], s.data[hit.Offset:hit.Offset+hit.Length]),
+	}
+	covers := func(start, end int) bool { return hit.Offset <= start && end <= hit.Offset+hit.Length }
+	if hit.Length*2 >= len(s.data) {
 		f.Extent = half
 	}
-	for _, part := range d.Parts {
-		covers := hit.Offset <= part.Offset && part.Offset+part.Length <= hit.Offset+hit.Length
-		if covers && part.Length >= bytesearch.MinRun && part.Length*4 >= len(data) {
+	for _, part := range s.of[0].Dissection.Parts {
+		if covers(part.Offset, part.Offset+part.Length) && part.Length >= bytesearch.MinRun && part.Length*4 >= len(s.data) {
 			f.Extent, f.Part = aPart, part.Name
 		}
 	}
-	if hit.Length == len(data) {
+	if covers(s.start, s.end) {
 		f.Extent, f.Part = whole, ""
 	}
 	return f
@@ -131,24 +207,41 @@ func better(a, b Found) bool {
 const shortest = 6
 
 // locateShort looks for whole messages too short for the index, within reach of the dying thread only.
-func locateShort(c *Case, distinct [][]byte, best []*Found) {
+func locateShort(c *Case, all []*sought) {
 	if c.Held == nil {
 		return
 	}
-	windows := c.Held.Windows(c.Image)
-	for i, data := range distinct {
-		if len(data) < shortest || len(data) >= bytesearch.MinRun {
-			continue
+	byStart := map[uint64][]*sought{}
+	for _, s := range all {
+		if n := s.end - s.start; n >= shortest && n < bytesearch.MinRun {
+			key := pieceAt(s.folded[s.start:])
+			byStart[key] = append(byStart[key], s)
 		}
-		for _, w := range windows {
-			if at := bytes.Index(w.Data, data); at >= 0 {
-				improve(&best[i], Found{Extent: whole, Address: w.To + place.Address(at), Length: len(data)}, c.Held)
-				if best[i].Pointer == nil {
-					best[i].Pointer, best[i].Path = &w.Pointer, c.Held.Path(w.Pointer)
+	}
+	if len(byStart) == 0 {
+		return
+	}
+	for _, w := range c.Held.Windows(c.Image) {
+		window := folded(w.Data)
+		for at := 0; at+shortest <= len(window); at++ {
+			for _, s := range byStart[pieceAt(window[at:])] {
+				if bytes.HasPrefix(window[at:], s.folded[s.start:s.end]) {
+					s.foundShort(w, at, c.Held)
 				}
-				break
 			}
 		}
+	}
+}
+
+// foundShort takes a place in a window: its pointer leads there, if none is nearer.
+func (s *sought) foundShort(w reach.Window, at int, held *reach.Held) {
+	n := s.end - s.start
+	improve(&s.best, Found{
+		Extent: whole, Address: w.To + place.Address(at), Offset: s.start, Length: n,
+		Exact: bytes.Equal(w.Data[at:at+n], s.data[s.start:s.end]),
+	}, held)
+	if s.best.Pointer == nil {
+		s.best.Pointer, s.best.Path = &w.Pointer, held.Path(w.Pointer)
 	}
 }
 
@@ -184,6 +277,14 @@ func observeReachable(c *Case) []finding.Observation {
 	})
 }
 
+// butFor says what was not compared.
+func butFor(f *Found) string {
+	if f.Exact {
+		return ""
+	}
+	return ", but for case and separators"
+}
+
 // commonShare is the share of candidates from which on a level is common in this process.
 const commonShare = 0.2
 
@@ -212,7 +313,7 @@ func observeFound(c *Case, grade func(*Found) (int, string)) []finding.Observati
 			o.Facts = map[string]string{
 				"length": fmt.Sprint(f.Length), "of": fmt.Sprint(len(candidate.Data)),
 				"offset": fmt.Sprint(f.Offset), "part": f.Part, "path": f.Path,
-				"shared": fmt.Sprint(reaching[strength]),
+				"shared": fmt.Sprint(reaching[strength]), "but": butFor(f),
 			}
 		}
 		observations[i] = o

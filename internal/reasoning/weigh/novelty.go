@@ -3,31 +3,35 @@ package weigh
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"math/bits"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 )
 
-// observeNovelty tells how unusual a message is among all that this daemon received, field by field:
-// the surprise of its three rarest traits, in bits. There is no list of known attacks; most odd
-// messages are innocent, so only the rank among all odd ones is kept.
+var noveltyLevels = []string{"ordinary", "in the odd quarter", "among the 20 oddest", "among the 5 oddest", "the oddest"}
+
+// observeNovelty tells how unusual a message is among all that this daemon received, trait by trait: the
+// mean of its three greatest surprises, in bits. There is no list of known attacks; most odd messages are
+// innocent, so only the rank among all odd ones is kept.
+//
+// A trait's surprise is how few messages have a value of it as rare as this one. So values that are new in
+// every message (names, times, random numbers) surprise nobody, and a rare value does where the usual
+// ones are few.
 func observeNovelty(c *Case) []finding.Observation {
-	traits := make([][]string, len(c.Candidates))
-	count := map[string]int{}
+	traits := make([]map[string]string, len(c.Candidates))
 	for i, candidate := range c.Candidates {
 		traits[i] = traitsOf(candidate)
-		for _, t := range traits[i] {
-			count[t]++
-		}
 	}
+	rarity := rarities(traits)
 	surprises := make([]float64, len(c.Candidates))
-	rarest := make([]string, len(c.Candidates))
+	oddest := make([]string, len(c.Candidates))
 	for i := range traits {
-		surprises[i], rarest[i] = surprise(traits[i], count, len(c.Candidates))
+		surprises[i], oddest[i] = rarity.surprise(traits[i])
 	}
 	ranks := ranksOf(surprises)
 	observations := make([]finding.Observation, len(c.Candidates))
@@ -38,9 +42,9 @@ func observeNovelty(c *Case) []finding.Observation {
 		observations[i] = finding.Observation{
 			Level: noveltyLevel(ranks[i], len(ranks)),
 			Facts: map[string]string{
-				"rank":  fmt.Sprint(ranks[i] + 1),
-				"of":    fmt.Sprint(len(ranks)),
-				"trait": rarest[i],
+				"rank":  strconv.Itoa(ranks[i] + 1),
+				"of":    strconv.Itoa(len(ranks)),
+				"trait": oddest[i],
 				"bits":  fmt.Sprintf("%.1f", surprises[i]),
 			},
 			RestsOn: frameRefs(c.Candidates[i].Message),
@@ -63,44 +67,91 @@ func noveltyLevel(rank, of int) string {
 	return "ordinary"
 }
 
-var listIndex = regexp.MustCompile(`\[\d+\]`)
-
-// traitsOf are the ways in which a message can be unusual: each field's value and size, how many times
-// a field comes, the message's own size, and which fields follow which.
-func traitsOf(c *Candidate) []string {
-	set := map[string]bool{}
-	add := func(format string, args ...any) { set[fmt.Sprintf(format, args...)] = true }
-	add("%s, %s bytes", messageKind(c), magnitude(len(c.Data)))
+// traitsOf are the ways in which a message can be unusual, by name: each field's value and size, how often
+// it comes, what it follows; the message's own size; which punctuation it has, how much of it, and how far
+// it goes without. Of a field that comes several times the values are taken together.
+func traitsOf(c *Candidate) map[string]string {
+	traits := map[string]string{}
+	kind := messageKind(c)
+	traits[kind+" size"] = magnitude(len(c.Data))
 	times := map[string]int{}
-	previous := "start"
+	var order strings.Builder
 	for _, f := range c.Dissection.Fields {
-		name := listIndex.ReplaceAllString(f.Name, "")
+		name := withoutIndices(f.Name)
 		times[name]++
-		add("%s is %s", name, shortened(f.Value))
-		add("%s of %s bytes", name, magnitude(f.Length))
-		add("%s after %s", name, previous)
-		previous = name
+		switch times[name] {
+		case 1:
+			traits[name] = shortened(f.Value)
+			traits[name+" size"] = magnitude(f.Length)
+			order.WriteString(name + " ")
+		case 2:
+			delete(traits, name) // a list's members are told by their number and order
+		}
 	}
+	traits[kind+" fields"] = order.String()
 	for name, n := range times {
-		add("%s, %s times", name, magnitude(n))
+		traits[name+" times"] = magnitude(n)
 	}
-	traits := make([]string, 0, len(set))
-	for t := range set {
-		traits = append(traits, t)
-	}
-	slices.Sort(traits)
+	spell(traits, kind, c.Data[:min(searchedMost, len(c.Data))])
 	return traits
+}
+
+// spell adds what can be seen of bytes without knowing their protocol.
+func spell(traits map[string]string, kind string, data []byte) {
+	var count [256]int
+	longest, run := 0, 0
+	for _, b := range data {
+		count[b]++
+		run++
+		if b <= ' ' {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	control, high := 0, 0
+	for b, n := range count {
+		switch {
+		case b < ' ' && b != '\t' && b != '\n' && b != '\r':
+			control += n
+		case b > '~':
+			high += n
+		case b > ' ' && !isAlphanumeric(byte(b)):
+			traits[kind+" "+string(rune(b))] = magnitude(n)
+		}
+	}
+	traits[kind+" control bytes"] = magnitude(control)
+	traits[kind+" high bytes"] = magnitude(high)
+	traits[kind+" longest word"] = magnitude(longest)
+}
+
+func isAlphanumeric(b byte) bool {
+	return '0' <= b && b <= '9' || 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z'
+}
+
+// withoutIndices makes "suites[3].id" and "suites[17].id" one name.
+func withoutIndices(name string) string {
+	for {
+		open := strings.IndexByte(name, '[')
+		if open < 0 {
+			return name
+		}
+		end := strings.IndexByte(name[open:], ']')
+		if end < 0 {
+			return name
+		}
+		name = name[:open] + name[open+end+1:]
+	}
 }
 
 // magnitude is a size on a scale that doubles twice a step of two: 37 and 38 bytes are alike, 37 and 370
 // aren't.
 func magnitude(n int) string {
 	if n < 8 {
-		return fmt.Sprint(n)
+		return strconv.Itoa(n)
 	}
 	exponent := bits.Len(uint(n)) - 2
 	low := n >> exponent << exponent
-	return fmt.Sprintf("%d to %d", low, low+1<<exponent-1)
+	return strconv.Itoa(low) + " to " + strconv.Itoa(low+1<<exponent-1)
 }
 
 // shortened keeps a value comparable without keeping all of a long one.
@@ -112,21 +163,80 @@ func shortened(value string) string {
 	return strings.ToValidUTF8(value[:most], "") + "…"
 }
 
-// surprise is the mean of the three rarest traits' bits. A trait that only this message has is no
-// rarer than one in as many messages as there are: values that are new each time (names, numbers) are
-// so in every message, and then their surprise is the same for all.
-func surprise(traits []string, count map[string]int, messages int) (mean float64, rarest string) {
+// rarity tells how often each trait's values came.
+type rarity struct {
+	traits map[string]*values
+	rarest []int // of each message: how many messages have its rarest trait at all; in order
+}
+
+// values are one trait's.
+type values struct {
+	count    map[string]int
+	messages int         // that have the trait
+	atMost   map[int]int // times a value came -> messages whose value came no oftener
+}
+
+func rarities(traits []map[string]string) rarity {
+	r := rarity{traits: map[string]*values{}}
+	for _, t := range traits {
+		for name, value := range t {
+			if r.traits[name] == nil {
+				r.traits[name] = &values{count: map[string]int{}, atMost: map[int]int{}}
+			}
+			r.traits[name].count[value]++
+			r.traits[name].messages++
+		}
+	}
+	for _, v := range r.traits {
+		for _, n := range v.count {
+			v.atMost[n] += n
+		}
+		total := 0
+		for _, n := range slices.Sorted(maps.Keys(v.atMost)) {
+			total += v.atMost[n]
+			v.atMost[n] = total
+		}
+	}
+	for _, t := range traits {
+		_, n := r.rarestOf(t)
+		r.rarest = append(r.rarest, n)
+	}
+	slices.Sort(r.rarest)
+	return r
+}
+
+// rarestOf is the trait that the fewest messages have at all.
+func (r rarity) rarestOf(traits map[string]string) (name string, messages int) {
+	messages = math.MaxInt
+	for t := range traits {
+		if n := r.traits[t].messages; n < messages || n == messages && t < name {
+			name, messages = t, n
+		}
+	}
+	return name, messages
+}
+
+// surprise is the mean of the three greatest surprises of a message's traits, in bits, and what is the
+// greatest.
+func (r rarity) surprise(traits map[string]string) (mean float64, oddest string) {
 	const counted = 3
-	byRarity := slices.Clone(traits)
-	slices.SortStableFunc(byRarity, func(a, b string) int { return cmp.Compare(count[a], count[b]) })
-	byRarity = byRarity[:min(counted, len(byRarity))]
-	for _, t := range byRarity {
-		mean += math.Log2(float64(messages) / float64(count[t]))
+	type surprise struct {
+		bits float64
+		what string
 	}
-	if len(byRarity) == 0 {
-		return 0, ""
+	all := make([]surprise, 0, len(traits)+1)
+	for name, value := range traits {
+		v := r.traits[name]
+		all = append(all, surprise{math.Log2(float64(v.messages) / float64(v.atMost[v.count[value]])), name + ": " + value})
 	}
-	return mean / float64(len(byRarity)), byRarity[0]
+	rarest, n := r.rarestOf(traits)
+	asRare, _ := slices.BinarySearch(r.rarest, n+1)
+	all = append(all, surprise{math.Log2(float64(len(r.rarest)) / float64(max(1, asRare))), "it has " + rarest})
+	slices.SortFunc(all, func(a, b surprise) int { return cmp.Or(cmp.Compare(b.bits, a.bits), cmp.Compare(a.what, b.what)) })
+	for _, s := range all[:min(counted, len(all))] {
+		mean += s.bits / counted
+	}
+	return mean, all[0].what
 }
 
 // ranksOf gives each value the number of values greater than it.

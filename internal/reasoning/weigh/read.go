@@ -5,6 +5,10 @@ import (
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
 
+var readLevels = []string{
+	"another process's", "unread", "reset by habit", "closed before", "read and gone on", "not seen", "perhaps half read", "read",
+}
+
 // observeRead tells what the kernel said of the dead process's reading: it closes a socket with FIN
 // when the process had read all its input and with RST when at least the last byte was unread (Linux,
 // tcp_close: "data was not read by the application"; RFC 2525, section 2.17). So RST acquits a message

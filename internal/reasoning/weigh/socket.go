@@ -11,6 +11,8 @@ import (
 	"github.com/inquest-project/inquest/internal/reading/reach"
 )
 
+var socketLevels = []string{"not held", "two hops", "one hop"}
+
 // observeSocket tells whether the address of a message's sender stands within reach of the dying
 // thread, as a socket address: many daemons keep the peer's beside the connection.
 func observeSocket(c *Case) []finding.Observation {
@@ -37,18 +39,14 @@ func observeSocket(c *Case) []finding.Observation {
 			}
 		}
 	}
-	if len(conversations) == 0 {
-		return nil // it keeps no addresses, or not there
-	}
-	if len(conversations) > 3 {
-		for i := range observations {
-			if observations[i].Level != "not held" {
-				observations[i].Level += ", common"
-			}
-		}
+	if n := len(conversations); n == 0 || n > socketsMost {
+		return nil // it keeps no addresses there, or a table of them
 	}
 	return observations
 }
+
+// socketsMost is how many conversations' addresses within reach still single one out.
+const socketsMost = 3
 
 // seen is a socket address in memory and the pointer by which it was come to.
 type seen struct {

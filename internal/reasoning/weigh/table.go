@@ -4,6 +4,9 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"math"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
 )
 
 // Table holds the bits of each level of each kind. A level that is not in the table weighs nothing.
@@ -30,4 +33,30 @@ func ParseTable(data []byte) (Table, error) {
 	return t, nil
 }
 
-func (t Table) bits(kind, level string) float64 { return t[kind][level] }
+// Weigh gives each observation of one message its bits, and their sum. Where the death is a late one, which
+// it is with the given probability, the wire tells nothing of its killer: so much of what the wire's kinds
+// weigh against the message is taken back, by an observation of its own.
+func (t Table) Weigh(observations []finding.Observation, lateness float64) ([]finding.Observation, float64) {
+	wire, sum, onWire := 0.0, 0.0, false
+	for i := range observations {
+		o := &observations[i]
+		o.Bits = t[o.Kind][o.Level]
+		sum += o.Bits
+		if isWire[o.Kind] {
+			wire, onWire = wire+o.Bits, true
+		}
+	}
+	if !onWire {
+		return observations, sum
+	}
+	late := math.Log2((1-lateness)*math.Exp2(wire)+lateness) - wire
+	return append(observations, finding.Observation{Kind: Late, Level: Late, Bits: late}), sum + late
+}
+
+var isWire = func() map[string]bool {
+	wire := map[string]bool{}
+	for _, k := range Kinds {
+		wire[k.Name] = k.Wire
+	}
+	return wire
+}()

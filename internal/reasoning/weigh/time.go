@@ -6,52 +6,102 @@ import (
 	"time"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
 
-// observeTime tells how long before the death a message was complete, by how many others came after
-// it: a busy daemon and an idle one then read alike. It is the weakest kind: everything that was in
-// flight came last too.
+// How late a message came, the weakest first. The order of arrival among what the process is known to have
+// read tells more than a clock: a process that reads one message after another dies of the last. It is
+// told in steps, because others may be read at the same time or not be known to have been read.
+const (
+	afterDeath = "after the death"
+	earlier    = "earlier"
+	lastFew    = "among the last 64"
+	last16     = "among the last 16"
+	last4      = "among the last 4"
+	lastRead   = "the last it read"
+	atDeath    = ", in the last moments"
+)
+
+var timeLevels = []string{
+	afterDeath, earlier, lastFew, last16, last4, lastRead,
+	earlier + atDeath, lastFew + atDeath, last16 + atDeath, last4 + atDeath, lastRead + atDeath,
+}
+
+// observeTime tells how late a message came: how many came after it that the process is known to have read,
+// and whether the death lies no longer behind it than the process usually takes to answer.
 func observeTime(c *Case) []finding.Observation {
 	if c.Moment.Latest.IsZero() {
 		return nil
 	}
-	ends := make([]time.Time, 0, len(c.Candidates))
+	var read []time.Time
 	for _, candidate := range c.Candidates {
 		if candidate.Message == nil {
 			return nil
 		}
-		if end := candidate.Message.End; !end.After(c.Moment.Latest) {
-			ends = append(ends, end)
+		if surelyRead(candidate) && !candidate.Message.End.After(c.Moment.Latest) {
+			read = append(read, candidate.Message.End)
 		}
 	}
-	slices.SortFunc(ends, time.Time.Compare)
+	slices.SortFunc(read, time.Time.Compare)
+	from := c.Moment.Earliest
+	if heard := c.Moment.LastWords; !heard.IsZero() && heard.Before(from) {
+		from = heard // a handler may have reported for long before it let the process die
+	}
+	from = from.Add(-usualAnswer(c).usual)
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
 		end := candidate.Message.End
-		at, _ := slices.BinarySearchFunc(ends, end, time.Time.Compare)
-		newer := len(ends) - at - 1
+		newer := len(read) - upTo(read, end)
 		observations[i] = finding.Observation{
-			Level:   timeLevel(end, c, newer),
+			Level:   timeLevel(end, from, c.Moment.Latest, newer),
 			RestsOn: frameRefs(candidate.Message),
 			Facts: map[string]string{
 				"before": c.Moment.Latest.Sub(end).String(),
-				"newer":  strconv.Itoa(max(0, newer)),
+				"newer":  strconv.Itoa(newer),
 			},
 		}
 	}
 	return observations
 }
 
-func timeLevel(end time.Time, c *Case, newer int) string {
+// upTo is how many of the times, in order, are not after t.
+func upTo(times []time.Time, t time.Time) int {
+	n, _ := slices.BinarySearchFunc(times, t, func(a, t time.Time) int {
+		if a.After(t) {
+			return 1
+		}
+		return -1
+	})
+	return n
+}
+
+// surelyRead says whether the process read a message: it answered it or a later one, or had read all of its
+// connection when it was closed, or the message stands whole in its memory.
+func surelyRead(c *Candidate) bool {
 	switch {
-	case end.After(c.Moment.Latest):
-		return "after the death"
-	case !end.Before(c.Moment.Earliest):
-		return "in the last moments"
-	case newer < 8:
-		return "among the last 8"
-	case newer < 64:
-		return "among the last 64"
+	case c.Message.Answered != nil, c.Own.State == moment.ClosedFIN, !c.Last():
+		return true
 	}
-	return "earlier"
+	return c.Memory != nil && c.Memory.Extent == whole
+}
+
+func timeLevel(end, from, latest time.Time, newer int) string {
+	if end.After(latest) {
+		return afterDeath
+	}
+	level := earlier
+	switch {
+	case newer == 0:
+		level = lastRead
+	case newer < 4:
+		level = last4
+	case newer < 16:
+		level = last16
+	case newer < 64:
+		level = lastFew
+	}
+	if !end.Before(from) {
+		level += atDeath
+	}
+	return level
 }

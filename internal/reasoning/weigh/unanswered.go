@@ -4,22 +4,33 @@ import (
 	"slices"
 	"time"
 
+	"github.com/inquest-project/inquest/internal/ground/bytesearch"
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
+
+var unansweredLevels = []string{
+	"not received", "answered", "passed on", "left before the death", "as most of its kind", "long waiting", "unanswered", "never a byte",
+}
 
 // observeUnanswered tells whether the process answered a message. Who is dead answers no more; but
 // who waits, for more input or for somebody else, doesn't answer either, and some messages never get
 // an answer.
 func observeUnanswered(c *Case) []finding.Observation {
 	usual := usualAnswer(c)
+	passed := passedOn(c)
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
 		if candidate.Message == nil {
 			return nil
 		}
-		level := usual.level(c, candidate)
-		o := finding.Observation{Level: level, RestsOn: frameRefs(candidate.Message)}
+		o := finding.Observation{Level: usual.level(c, candidate), RestsOn: frameRefs(candidate.Message)}
+		if on := passed[candidate]; on != nil && candidate.Message.Answered == nil {
+			o.Level = "passed on"
+			o.RestsOn = append(o.RestsOn, frameRefs(on)...)
+			o.Facts = map[string]string{"to": on.Conversation.Names[on.Receiver]}
+		}
 		if a := candidate.Message.Answered; a != nil {
 			o.RestsOn = append(o.RestsOn, frameRef(a.Frame))
 			o.Facts = map[string]string{"delay": a.Time.Sub(candidate.Message.End).String()}
@@ -31,7 +42,8 @@ func observeUnanswered(c *Case) []finding.Observation {
 
 // habit is how this daemon answers: how long it takes, and which kinds of message it seldom answers.
 type habit struct {
-	slow     time.Duration     // ninety-nine of a hundred answers came faster
+	usual    time.Duration     // nine of ten answers came faster
+	slow     time.Duration     // ninety-nine of a hundred did
 	answered map[string][2]int // by kind of message: how many of how many were answered
 }
 
@@ -52,7 +64,7 @@ func usualAnswer(c *Case) habit {
 	}
 	if len(delays) > 0 {
 		slices.Sort(delays)
-		h.slow = delays[len(delays)*99/100]
+		h.usual, h.slow = delays[len(delays)*9/10], delays[len(delays)*99/100]
 	}
 	return h
 }
@@ -84,4 +96,55 @@ func (h habit) level(c *Case, candidate *Candidate) string {
 		return "never a byte"
 	}
 	return "unanswered"
+}
+
+// passedOn gives for each message what the process made of it for somebody else, as proxies and forwarders
+// do: the message that it then sent on a conversation of its own and that has a stretch of it. What was
+// passed on has been read and understood; the process was no longer busy with it.
+func passedOn(c *Case) map[*Candidate]*conversation.Message {
+	sent := sentOn(c)
+	if len(sent) == 0 {
+		return nil
+	}
+	needles := make([][]byte, len(sent))
+	for i, m := range sent {
+		needles[i] = folded(m.Data)
+	}
+	index := bytesearch.New(needles)
+	type source struct {
+		candidate *Candidate
+		length    int
+	}
+	sources := make([]source, len(sent))
+	for _, candidate := range c.Candidates {
+		for hit := range index.Search(folded(candidate.Data)) {
+			best, on := &sources[hit.Needle], sent[hit.Needle]
+			if candidate.Message.End.After(on.Start) || candidate.Message.Conversation == on.Conversation {
+				continue
+			}
+			// Of several that say the same the latest was the occasion.
+			later := best.candidate == nil || candidate.Message.End.After(best.candidate.Message.End)
+			if hit.Length > best.length || hit.Length == best.length && later {
+				*best = source{candidate, hit.Length}
+			}
+		}
+	}
+	passed := map[*Candidate]*conversation.Message{}
+	for i, s := range sources {
+		if s.candidate != nil {
+			passed[s.candidate] = sent[i]
+		}
+	}
+	return passed
+}
+
+// sentOn is all that the process sent on conversations that it opened itself.
+func sentOn(c *Case) []*conversation.Message {
+	var sent []*conversation.Message
+	for _, own := range c.Moment.Own {
+		if own.Outbound {
+			sent = append(sent, own.Conversation.Messages(own.Side.Other())...)
+		}
+	}
+	return sent
 }
