@@ -82,6 +82,12 @@ func FuzzAnalyze(f *testing.F) {
 		f.Add(hostile, library, pcap, log)
 		f.Add(core, hostile, hostile, log)
 	}
+	// Functions of no sane size, by their symbols.
+	const text = elftest.Text
+	for _, size := range []uint64{0, 1, 1 << 62, 1<<63 - text, 1 << 63, 1<<64 - 1 - text} {
+		symbols := append(elftest.Symbol(0, text, size), elftest.Symbol(2, text+5, size)...)
+		f.Add(core, elftest.WithSymbols(library, symbols, []byte("f\x00abort\x00")), pcap, log)
+	}
 	for _, name := range []string{"audit.log", "core_backtrace", "gdb-where.txt", "packets.txt"} {
 		piece, err := os.ReadFile(filepath.Join("testdata/story", name))
 		if err != nil {
