@@ -20,9 +20,9 @@ const (
 	// counts against the disk, but a few kilobytes of zstd must not keep a machine busy for a day.
 	largestUnpacked = 256 << 30
 	// largestWindow is what `zstd --long=31` needs, the most that the format's own tool writes, and
-	// usualWindow what its tool reads without being told to.
+	// usualWindow what it writes without being told to.
 	largestWindow = 2 << 30
-	usualWindow   = 128 << 20
+	usualWindow   = 8 << 20
 	// largestRatio is how much one byte of zstd can unpack to: a block of 4 bytes repeats one byte up to
 	// 128 Ki times.
 	largestRatio = 32 << 10

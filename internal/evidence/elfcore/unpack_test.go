@@ -33,7 +33,7 @@ func writeFile(t testing.TB, data []byte) string {
 }
 
 func TestACorePackedWithALongWindowIsKnownAndRead(t *testing.T) {
-	core := elftest.Process{Threads: []elftest.Thread{{TID: 7, Signal: 11}}}.Core()
+	core := elftest.Process{Threads: []elftest.Thread{{TID: 7, Signal: 11}}, Memory: []elftest.Segment{{Flags: elftest.RW, Data: make([]byte, 8<<10)}}}.Core()
 	for _, windowLog := range []int{17, 27} {
 		data := packed(core, windowLog)
 		if !elfcore.Sniff(data) {
@@ -69,7 +69,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])
 	f.Add(append(bytes.Clone(whole), whole...))
-	f.Add(packed(core[:1000], 27))
+	f.Add(packed(core[:1000], 23))
 	for _, hostile := range elftest.Hostile() {
 		f.Add(z.EncodeAll(hostile, nil))
 	}
