@@ -171,7 +171,7 @@ func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking) {
 	f.None = &finding.None{Probability: ranking.None, Prior: prior}
 	for _, candidate := range weigh.Acquitted(ranking) {
 		f.Acquitted = append(f.Acquitted, finding.Acquitted{
-			Message: message(candidate), Probability: candidate.Probability, Evidence: candidate.Observations,
+			Message: message(candidate), Probability: candidate.Probability, Evidence: weigh.Reasons(candidate),
 		})
 	}
 }

@@ -8,11 +8,8 @@ import (
 )
 
 const (
-	// clear is the probability below which a message is acquitted, if something speaks against it.
-	clear = 0.02
-
-	// against is how many bits a single piece of evidence must weigh to count as a reason.
-	against = -0.5
+	// clear is the probability below which a message is acquitted, if something clears it.
+	clear = 0.05
 
 	acquittedMost = 20
 )
@@ -23,11 +20,11 @@ const (
 func Acquitted(r Ranking) []*Candidate {
 	var cleared []*Candidate
 	for _, c := range r.Candidates {
-		if c.Message != nil && c.Probability < clear && accusedByEye(c) && slices.ContainsFunc(c.Observations, clearing) {
+		if c.Message != nil && c.Probability < clear && accusedByEye(c) && len(Reasons(c)) > 0 {
 			cleared = append(cleared, c)
 		}
 	}
-	slices.SortFunc(cleared, func(a, b *Candidate) int { return b.Message.End.Compare(a.Message.End) })
+	slices.SortStableFunc(cleared, func(a, b *Candidate) int { return b.Message.End.Compare(a.Message.End) })
 	return cleared[:min(acquittedMost, len(cleared))]
 }
 
@@ -39,4 +36,23 @@ func accusedByEye(c *Candidate) bool {
 	return false
 }
 
-func clearing(o finding.Observation) bool { return o.Bits <= against }
+// Reasons are the observations that clear a message.
+func Reasons(c *Candidate) []finding.Observation {
+	var reasons []finding.Observation
+	for _, o := range c.Observations {
+		if clears[o.Kind+": "+o.Level] {
+			reasons = append(reasons, o)
+		}
+	}
+	return reasons
+}
+
+var clears = func() map[string]bool {
+	levels := map[string]bool{}
+	for _, k := range Kinds {
+		for _, l := range k.Clears {
+			levels[k.Name+": "+l] = true
+		}
+	}
+	return levels
+}()

@@ -11,7 +11,9 @@ import (
 	"github.com/inquest-project/inquest/internal/reading/dissect"
 )
 
-var fitLevels = []string{"past it", "names another", "half named", "named"}
+const pastIt = "past it"
+
+var fitLevels = []string{pastIt, "names another", "half named", "named"}
 
 // observeFit compares what a message carries with what the dying thread was doing, by the words in the
 // names of its functions: a stack in parse_question was not reading an answer. Words that most messages
@@ -32,7 +34,7 @@ func observeFit(c *Case) []finding.Observation {
 		level := "names another"
 		switch {
 		case !telling && answeredBefore(candidate, spoken):
-			level = "past it"
+			level = pastIt
 		case !telling:
 			continue
 		case scores[i] >= best*0.75:
@@ -40,7 +42,7 @@ func observeFit(c *Case) []finding.Observation {
 		case scores[i] >= best*0.25:
 			level = "half named"
 		case answeredBefore(candidate, spoken):
-			level = "past it"
+			level = pastIt
 		}
 		observations[i] = finding.Observation{
 			Level:   level,

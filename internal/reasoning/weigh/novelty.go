@@ -23,6 +23,9 @@ var noveltyLevels = []string{"ordinary", "in the odd quarter", "among the 20 odd
 // every message (names, times, random numbers) surprise nobody, and a rare value does where the usual
 // ones are few.
 func observeNovelty(c *Case) []finding.Observation {
+	if len(c.Candidates) < fewest {
+		return nil // too few to know what is usual
+	}
 	traits := make([]map[string]string, len(c.Candidates))
 	for i, candidate := range c.Candidates {
 		traits[i] = traitsOf(candidate)

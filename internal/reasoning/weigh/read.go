@@ -5,8 +5,13 @@ import (
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
 
+const (
+	anothers = "another process's"
+	unread   = "unread"
+)
+
 var readLevels = []string{
-	"another process's", "unread", "reset by habit", "closed before", "read and gone on", "not seen", "perhaps half read", "read",
+	anothers, unread, "reset by habit", "closed before", "read and gone on", "not seen", "perhaps half read", "read",
 }
 
 // observeRead tells what the kernel said of the dead process's reading: it closes a socket with FIN
@@ -33,7 +38,7 @@ func observeRead(c *Case) []finding.Observation {
 func readLevel(c *Candidate, lingers bool) string {
 	switch state := c.Own.State; {
 	case state == moment.Survived:
-		return "another process's"
+		return anothers
 	case state == moment.Datagrams:
 		return ""
 	case state == moment.Ended:
@@ -47,7 +52,7 @@ func readLevel(c *Candidate, lingers bool) string {
 	case state == moment.ClosedRST && len(c.Message.Segments) > 1:
 		return "perhaps half read"
 	case state == moment.ClosedRST:
-		return "unread"
+		return unread
 	}
 	return "not seen"
 }

@@ -50,6 +50,9 @@ func (t Table) Weigh(observations []finding.Observation, lateness float64) ([]fi
 		return observations, sum
 	}
 	late := math.Log2((1-lateness)*math.Exp2(wire)+lateness) - wire
+	if math.Abs(late) < 0.05 {
+		return observations, sum
+	}
 	return append(observations, finding.Observation{Kind: Late, Level: Late, Bits: late}), sum + late
 }
 

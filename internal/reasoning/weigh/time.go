@@ -28,7 +28,8 @@ var timeLevels = []string{
 }
 
 // observeTime tells how late a message came: how many came after it that the process is known to have read,
-// and whether the death lies no longer behind it than the process usually takes to answer.
+// and whether the death lies no longer behind it than the process usually takes to answer. Of a handful of
+// messages, as people paste the last ones, all came late: that singles out none.
 func observeTime(c *Case) []finding.Observation {
 	if c.Moment.Latest.IsZero() {
 		return nil
@@ -52,8 +53,12 @@ func observeTime(c *Case) []finding.Observation {
 	for i, candidate := range c.Candidates {
 		end := candidate.Message.End
 		newer := len(read) - upTo(read, end)
+		level := timeLevel(end, from, c.Moment.Latest, newer)
+		if level != afterDeath && len(c.Candidates) < fewest {
+			continue
+		}
 		observations[i] = finding.Observation{
-			Level:   timeLevel(end, from, c.Moment.Latest, newer),
+			Level:   level,
 			RestsOn: frameRefs(candidate.Message),
 			Facts: map[string]string{
 				"before": c.Moment.Latest.Sub(end).String(),

@@ -10,8 +10,14 @@ import (
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
 
+const (
+	notReceived  = "not received"
+	answered     = "answered"
+	passedOnward = "passed on"
+)
+
 var unansweredLevels = []string{
-	"not received", "answered", "passed on", "left before the death", "as most of its kind", "long waiting", "unanswered", "never a byte",
+	notReceived, answered, passedOnward, "left before the death", "as most of its kind", "long waiting", "unanswered", "never a byte",
 }
 
 // observeUnanswered tells whether the process answered a message. Who is dead answers no more; but
@@ -27,7 +33,7 @@ func observeUnanswered(c *Case) []finding.Observation {
 		}
 		o := finding.Observation{Level: usual.level(c, candidate), RestsOn: frameRefs(candidate.Message)}
 		if on := passed[candidate]; on != nil && candidate.Message.Answered == nil {
-			o.Level = "passed on"
+			o.Level = passedOnward
 			o.RestsOn = append(o.RestsOn, frameRefs(on)...)
 			o.Facts = map[string]string{"to": on.Conversation.Names[on.Receiver]}
 		}
@@ -44,11 +50,12 @@ func observeUnanswered(c *Case) []finding.Observation {
 type habit struct {
 	usual    time.Duration     // nine of ten answers came faster
 	slow     time.Duration     // ninety-nine of a hundred did
+	lingers  bool              // it closes with RST by habit
 	answered map[string][2]int // by kind of message: how many of how many were answered
 }
 
 func usualAnswer(c *Case) habit {
-	h := habit{answered: map[string][2]int{}}
+	h := habit{answered: map[string][2]int{}, lingers: lingersZero(c)}
 	var delays []time.Duration
 	for _, candidate := range c.Candidates {
 		if candidate.Message == nil {
@@ -82,12 +89,14 @@ func (h habit) level(c *Case, candidate *Candidate) string {
 	m := candidate.Message
 	count := h.answered[messageKind(candidate)]
 	switch {
+	case readLevel(candidate, h.lingers) == unread:
+		return "" // what was not read is not answered: that is no second fact
 	case m.Answered != nil:
-		return "answered"
+		return answered
 	case count[0]*2 < count[1]:
 		return "as most of its kind"
 	case m.Conversation.Transport == "tcp" && m.AckedAt == nil && m.Conversation.Streams[candidate.Own.Side].Sent > 0 && candidate.Own.State == moment.Ended:
-		return "not received"
+		return notReceived
 	case candidate.Own.State == moment.Ended:
 		return "left before the death"
 	case !c.Moment.Earliest.IsZero() && c.Moment.Earliest.Sub(m.End) > h.slow:

@@ -64,6 +64,8 @@ func (c *Candidate) Last() bool {
 type Kind struct {
 	Name   string
 	Levels []string
+	// Clears are the levels that clear a message of having killed at once, for a reason that can be told.
+	Clears []string
 	// Wire kinds tell when a message came and what became of its conversation. They say nothing where the
 	// damage was done long before the death.
 	Wire bool
@@ -75,16 +77,16 @@ type Kind struct {
 
 // Kinds are all kinds of evidence, the weakest first.
 var Kinds = []Kind{
-	{"time", timeLevels, true, observeTime},
-	{"unanswered", unansweredLevels, true, observeUnanswered},
-	{"read", readLevels, true, observeRead},
-	{"novelty", noveltyLevels, false, observeNovelty},
-	{"fit", fitLevels, false, observeFit},
-	{"memory", memoryLevels, false, observeMemory},
-	{"reachable", reachableLevels, false, observeReachable},
-	{"socket", socketLevels, false, observeSocket},
-	{"junk", junkLevels, false, observeJunk},
-	{"form", formLevels, false, observeForm},
+	{"time", timeLevels, []string{afterDeath}, true, observeTime},
+	{"unanswered", unansweredLevels, []string{notReceived, answered, passedOnward}, true, observeUnanswered},
+	{"read", readLevels, []string{anothers, unread}, true, observeRead},
+	{"novelty", noveltyLevels, nil, false, observeNovelty},
+	{"fit", fitLevels, []string{pastIt}, false, observeFit},
+	{"memory", memoryLevels, nil, false, observeMemory},
+	{"reachable", reachableLevels, nil, false, observeReachable},
+	{"socket", socketLevels, nil, false, observeSocket},
+	{"junk", junkLevels, nil, false, observeJunk},
+	{"form", formLevels, nil, false, observeForm},
 }
 
 // Late is the kind of the observation that takes back what wire kinds weigh against a message, as far as

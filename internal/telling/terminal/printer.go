@@ -83,9 +83,3 @@ func strongest(all []finding.Observation) []finding.Observation {
 	})
 	return sorted
 }
-
-// against are the two strongest reasons for an acquittal.
-func against(all []finding.Observation) []finding.Observation {
-	reasons := slices.DeleteFunc(strongest(all), func(o finding.Observation) bool { return o.Bits >= 0 })
-	return reasons[:min(2, len(reasons))]
-}

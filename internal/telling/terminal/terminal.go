@@ -224,7 +224,7 @@ func (p *printer) acquitted(all []finding.Acquitted) {
 	}
 	for _, a := range shown {
 		p.item(p.bold("acquitted") + "     " + Safe(a.Says))
-		for _, o := range against(a.Evidence) {
+		for _, o := range a.Evidence {
 			p.fold("              ", "                    ", fmt.Sprintf("%+5.1f %s", o.Bits, Safe(o.Says)))
 		}
 	}
