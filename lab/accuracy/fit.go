@@ -53,19 +53,18 @@ type model struct {
 	choices []choice
 }
 
-// choice is one run: its candidates by the levels they have, and which of them killed.
+// choice is one run: its candidates by the levels they have.
 type choice struct {
 	worth    float64
 	lateness float64
 	rows     []row
-	killer   int // index in rows
 	size     int // candidates
 }
 
 // row is all candidates of a run that have the same levels.
 type row struct {
-	wire, other []int // indices of levels
-	count       float64
+	wire, other    []int   // indices of levels
+	count, killers float64 // how many there are, and how many of them are the killer or, in memory, pieces of it
 }
 
 func newModel(runs []*observed, kinds []weigh.Kind) *model {
@@ -101,9 +100,8 @@ func newModel(runs []*observed, kinds []weigh.Kind) *model {
 func (m *model) choice(run *observed, index map[string]map[string]int) choice {
 	c := choice{lateness: run.lateness(), size: len(run.candidates)}
 	rows := map[string]int{}
-	killer := run.killer()
-	for i, candidate := range run.candidates {
-		r := row{count: 1}
+	for _, candidate := range run.candidates {
+		r := row{}
 		var key strings.Builder
 		for _, kind := range m.kinds {
 			for _, o := range candidate.observed {
@@ -126,12 +124,11 @@ func (m *model) choice(run *observed, index map[string]map[string]int) choice {
 		if !known {
 			at = len(c.rows)
 			rows[key.String()] = at
-			r.count = 0
 			c.rows = append(c.rows, r)
 		}
 		c.rows[at].count++
-		if i == killer {
-			c.killer = at
+		if candidate.kills {
+			c.rows[at].killers++
 		}
 	}
 	return c
@@ -139,11 +136,8 @@ func (m *model) choice(run *observed, index map[string]map[string]int) choice {
 
 // countShares adds a run's innocents, each run with the same weight.
 func (m *model) countShares(c choice) {
-	for i, r := range c.rows {
-		innocents := r.count
-		if i == c.killer {
-			innocents--
-		}
+	for _, r := range c.rows {
+		innocents := r.count - r.killers
 		for _, levels := range [][]int{r.wire, r.other} {
 			for _, level := range levels {
 				m.share[level] += c.worth * innocents / float64(c.size)
@@ -257,7 +251,7 @@ func (c choice) withoutWire() choice {
 func (c choice) loss(weights, byWeight []float64) float64 {
 	each, none := weigh.Prior(c.size)
 	scores, onWire := make([]float64, len(c.rows)), make([]float64, len(c.rows))
-	total := none
+	total, killers := none, 0.0
 	for i, r := range c.rows {
 		wire := 0.0
 		for _, level := range r.wire {
@@ -272,12 +266,10 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 			onWire[i] = soon / (soon + c.lateness)
 		}
 		total += r.count * each * math.Exp(scores[i])
+		killers += r.killers * each * math.Exp(scores[i])
 	}
 	for i, r := range c.rows {
-		pull := r.count * each * math.Exp(scores[i]) / total
-		if i == c.killer {
-			pull--
-		}
+		pull := each * math.Exp(scores[i]) * (r.count/total - r.killers/killers)
 		for _, level := range r.wire {
 			byWeight[level] += c.worth * pull * onWire[i]
 		}
@@ -285,5 +277,5 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 			byWeight[level] += c.worth * pull
 		}
 	}
-	return -c.worth * (math.Log(each) + scores[c.killer] - math.Log(total))
+	return -c.worth * math.Log(killers/total)
 }

@@ -15,38 +15,65 @@ type tally struct {
 	runs, culprit, role, mechanism        int
 	first, three, set, sure, wrongAndSure int
 	traps, trapCleared, twinFirst         int
+	heldFirst, heldThree, heldWrong       int            // with the core alone
 	alone                                 map[string]int // kind: runs in which it alone puts the killer first
 }
 
-// judge weighs each program's runs with weights fitted on the others, and writes the tables.
-func judge(runs []*observed) string {
-	byProgram := map[string][]*observed{}
-	for _, r := range runs {
-		byProgram[r.truth.Case] = append(byProgram[r.truth.Case], r)
-	}
-	programs := slices.Sorted(maps.Keys(byProgram))
+// judge weighs each program's runs with weights fitted on the others, with all evidence and with the core
+// alone, and writes the tables.
+func judge(runs, alone []*observed) string {
 	tallies := map[string]*tally{}
-	for _, program := range programs {
-		var others []*observed
-		for _, other := range programs {
-			if other != program {
-				others = append(others, byProgram[other]...)
-			}
-		}
-		tallies[program] = judgeProgram(byProgram[program], others)
+	for _, r := range runs {
+		tallies[r.truth.Case] = &tally{alone: map[string]int{}}
 	}
-	return accuracyTable(programs, tallies) + "\n" + aloneTable(programs, tallies)
+	programs := slices.Sorted(maps.Keys(tallies))
+	for program, t := range tallies {
+		its, others := apart(runs, program)
+		t.judge(its, others)
+		its, others = apart(alone, program)
+		t.judgeCores(its, others)
+	}
+	return accuracyTable(programs, tallies) + "\n" + coreTable(programs, tallies) + "\n" + aloneTable(programs, tallies)
 }
 
-func judgeProgram(runs, others []*observed) *tally {
-	t := &tally{alone: map[string]int{}}
-	weights := fit(others, weigh.Kinds...)
+// apart divides runs into a program's and all others'.
+func apart(runs []*observed, program string) (its, others []*observed) {
+	for _, r := range runs {
+		if r.truth.Case == program {
+			its = append(its, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	return its, others
+}
+
+// judgeCores judges what a core alone tells: whether what is shown as held is of the killer.
+func (t *tally) judgeCores(runs, others []*observed) {
+	weights := fit(others, held...)
+	for _, r := range runs {
+		order, probability := rank(r, weights)
+		at := slices.IndexFunc(order, func(i int) bool { return r.candidates[i].kills })
+		if at == 0 {
+			t.heldFirst++
+		}
+		if at >= 0 && at < 3 {
+			t.heldThree++
+		}
+		if len(order) > 0 && at != 0 && probability[order[0]] > 0.9 {
+			t.heldWrong++
+		}
+	}
+}
+
+func (t *tally) judge(runs, others []*observed) {
+	weights := fit(others, received...)
 	for _, r := range runs {
 		t.runs++
 		t.verdict(r)
 		t.suspects(r, weights)
 	}
-	for _, kind := range weigh.Kinds {
+	for _, kind := range received {
 		weights := fit(others, kind)
 		for _, r := range runs {
 			if best, tied := first(r, weights); best == r.killer() && !tied {
@@ -54,7 +81,6 @@ func judgeProgram(runs, others []*observed) *tally {
 			}
 		}
 	}
-	return t
 }
 
 func (t *tally) verdict(r *observed) {
@@ -162,11 +188,22 @@ func accuracyTable(programs []string, tallies map[string]*tally) string {
 	return b.String()
 }
 
+func coreTable(programs []string, tallies map[string]*tally) string {
+	var b strings.Builder
+	b.WriteString("| program, its core alone | runs | killer's bytes first | in the first three | others said above 90 % |\n")
+	b.WriteString("| --- | --- | --- | --- | --- |\n")
+	for _, p := range programs {
+		t := tallies[p]
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d |\n", p, t.runs, t.heldFirst, t.heldThree, t.heldWrong)
+	}
+	return b.String()
+}
+
 func aloneTable(programs []string, tallies map[string]*tally) string {
 	var b strings.Builder
 	b.WriteString("| alone | " + strings.Join(programs, " | ") + " |\n")
 	b.WriteString("| --- |" + strings.Repeat(" --- |", len(programs)) + "\n")
-	for _, kind := range weigh.Kinds {
+	for _, kind := range received {
 		b.WriteString("| " + kind.Name)
 		for _, p := range programs {
 			fmt.Fprintf(&b, " | %d of %d", tallies[p].alone[kind.Name], tallies[p].runs)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -29,26 +30,46 @@ func main() {
 func run() error {
 	dir := flag.String("runs", "lab/runs", "folder of recorded runs")
 	weights := flag.String("weights", "", "write the table fitted on all runs to this file")
-	table := flag.String("table", "", "write the tables, as Markdown, to this file")
+	tableFile := flag.String("table", "", "write the tables, as Markdown, to this file")
 	flag.Parse()
-	runs, err := observeAll(*dir)
+	runs, err := observeAll(*dir, observe)
+	if err != nil {
+		return err
+	}
+	alone, err := observeAll(*dir, observeAlone)
 	if err != nil {
 		return err
 	}
 	if *weights != "" {
-		if err := writeJSON(*weights, fit(runs, weigh.Kinds...)); err != nil {
+		table := fit(runs, received...)
+		maps.Copy(table, fit(alone, held...))
+		if err := writeJSON(*weights, table); err != nil {
 			return err
 		}
 	}
-	report := judge(runs)
+	report := judge(runs, alone)
 	fmt.Print(report)
-	if *table != "" {
-		return os.WriteFile(*table, []byte(report), 0o644)
+	if *tableFile != "" {
+		return os.WriteFile(*tableFile, []byte(report), 0o644)
 	}
 	return nil
 }
 
-func observeAll(dir string) ([]*observed, error) {
+// received are the kinds that speak of what a capture shows to have come, held those of what memory alone
+// shows.
+var received, held = func() (received, held []weigh.Kind) {
+	for _, k := range weigh.Kinds {
+		if k.Held {
+			held = append(held, k)
+		} else {
+			received = append(received, k)
+		}
+	}
+	return received, held
+}()
+
+// observeAll observes all runs in a folder, as many at a time as there are processors.
+func observeAll(dir string, observe func(dir string) (*observed, error)) ([]*observed, error) {
 	truths, err := filepath.Glob(filepath.Join(dir, "*", "truth.json"))
 	if err != nil {
 		return nil, err

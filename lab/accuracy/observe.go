@@ -25,12 +25,23 @@ type observed struct {
 // candidate is a message and its observations.
 type candidate struct {
 	observed   []finding.Observation
-	client     string
+	client     string // from a capture
 	frames     []int
+	kills      bool
 	accomplice bool // named as an earlier member of the killer's set
 }
 
+// observe looks at a run with all its evidence.
 func observe(dir string) (*observed, error) {
+	return observeWith(dir, evidence.Request{Paths: []string{filepath.Join(dir, "evidence")}})
+}
+
+// observeAlone looks at a run's core alone.
+func observeAlone(dir string) (*observed, error) {
+	return observeWith(dir, evidence.Request{Cores: []string{filepath.Join(dir, "evidence", "core")}})
+}
+
+func observeWith(dir string, req evidence.Request) (*observed, error) {
 	o := &observed{}
 	data, err := os.ReadFile(filepath.Join(dir, "truth.json"))
 	if err != nil {
@@ -39,10 +50,8 @@ func observe(dir string) (*observed, error) {
 	if err := json.Unmarshal(data, &o.truth); err != nil {
 		return nil, err
 	}
-	set, err := evidence.Open(evidence.Request{
-		Paths:    []string{filepath.Join(dir, "evidence")},
-		Sysroots: []string{filepath.Join(dir, "sysroot")},
-	})
+	req.Sysroots = []string{filepath.Join(dir, "sysroot")}
+	set, err := evidence.Open(req)
 	if err != nil {
 		return nil, err
 	}
@@ -57,28 +66,52 @@ func observe(dir string) (*observed, error) {
 		o.mechanism = d.Finding.Mechanism.Kind
 	}
 	c := weigh.NewCase(r.Image, r.Stacks, d, when)
+	if len(set.Captures) == 0 {
+		c.FromMemory()
+	}
 	weigh.Observe(c)
 	for _, m := range c.Candidates {
-		if m.Message == nil {
-			continue
-		}
-		seen := candidate{
-			client: m.Message.Conversation.Names[m.Own.Side.Other()],
-			frames: m.Message.Frames(),
-		}
-		for _, ob := range m.Observations {
-			seen.observed = append(seen.observed, finding.Observation{Kind: ob.Kind, Level: ob.Level})
-		}
-		o.candidates = append(o.candidates, seen)
+		o.candidates = append(o.candidates, o.candidateOf(m))
 	}
 	for i, m := range c.Candidates {
-		if o.is(o.candidates[i], o.truth.Killer) {
-			for _, a := range weigh.Accomplices(c, m) {
-				o.candidates[slices.Index(c.Candidates, a)].accomplice = true
-			}
+		if m.Message == nil || !o.candidates[i].kills {
+			continue
+		}
+		for _, a := range weigh.Accomplices(c, m) {
+			o.candidates[slices.Index(c.Candidates, a)].accomplice = true
 		}
 	}
 	return o, nil
+}
+
+func (o *observed) candidateOf(m *weigh.Candidate) candidate {
+	seen := candidate{}
+	for _, ob := range m.Observations {
+		seen.observed = append(seen.observed, finding.Observation{Kind: ob.Kind, Level: ob.Level})
+	}
+	if m.Message == nil {
+		seen.kills = shareBytes(m.Data, o.truth.Killer.Bytes)
+		return seen
+	}
+	seen.client = m.Message.Conversation.Names[m.Own.Side.Other()]
+	seen.frames = m.Message.Frames()
+	seen.kills = o.is(seen, o.truth.Killer)
+	return seen
+}
+
+// shareBytes says whether a piece of memory is of the killer: a dozen of its bytes in a row.
+func shareBytes(a, b []byte) bool {
+	const dozen = 12
+	pieces := map[string]bool{}
+	for i := 0; i+dozen <= len(a); i++ {
+		pieces[string(a[i:i+dozen])] = true
+	}
+	for i := 0; i+dozen <= len(b); i++ {
+		if pieces[string(b[i:i+dozen])] {
+			return true
+		}
+	}
+	return false
 }
 
 // is says whether a candidate is a deed of the truth: the same remote end, and a frame in common.
@@ -89,6 +122,7 @@ func (o *observed) is(c candidate, d lab.Deed) bool {
 // lateness is how likely inquest takes this death for a late one.
 func (o *observed) lateness() float64 { return weigh.Lateness(o.mechanism, o.culprit.Role) }
 
+// killer is the index of the message that killed; -1 if it is not among the candidates.
 func (o *observed) killer() int {
-	return slices.IndexFunc(o.candidates, func(c candidate) bool { return o.is(c, o.truth.Killer) })
+	return slices.IndexFunc(o.candidates, func(c candidate) bool { return c.kills })
 }

@@ -159,6 +159,18 @@ func (h *Held) Pointers() []Pointer {
 	return nearest
 }
 
+// IntoStack are the ways from registers and stack words to the live stack itself, where functions keep their
+// buffers; those of the innermost words first.
+func (h *Held) IntoStack() []Pointer {
+	var ways []Pointer
+	for i, w := range h.Words {
+		if h.OnStack(place.Address(w.Value)) {
+			ways = append(ways, Pointer{To: place.Address(w.Value), Hops: 1, word: i})
+		}
+	}
+	return ways
+}
+
 // Window is a stretch of memory that a pointer leads to.
 type Window struct {
 	Pointer

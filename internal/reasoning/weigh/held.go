@@ -1,7 +1,10 @@
 package weigh
 
 import (
+	"bytes"
 	"net/netip"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
@@ -17,7 +20,8 @@ const (
 )
 
 // FromMemory makes candidates of what the dying thread held, where no capture tells what it was sent:
-// stretches of text, and bytes that a dissector knows, within reach of its registers and stack.
+// stretches of text, and bytes that a dissector knows, within reach of its registers and stack. The nearest
+// come first.
 func (c *Case) FromMemory() {
 	if c.Held == nil {
 		return
@@ -25,42 +29,55 @@ func (c *Case) FromMemory() {
 	regions := c.Image.Writable()
 	taken := map[place.Address]bool{}
 	sender := nearestPeer(c.Held.Windows(c.Image))
-	for _, p := range c.Held.Pointers() {
+	for _, p := range slices.Concat(c.Held.IntoStack(), c.Held.Pointers()) {
 		if len(c.Candidates) >= heldLimit {
 			break
 		}
 		start, data := messageAround(regions, p.To)
-		if len(data) == 0 || taken[start] {
+		if len(data) == 0 || taken[start] || c.isSurroundings(start, data) {
 			continue
 		}
 		taken[start] = true
 		c.Candidates = append(c.Candidates, &Candidate{
 			Data:       data,
 			Dissection: dissect.Message(data, dissect.Hint{}),
-			Memory:     &Found{Extent: whole, Address: start, Length: len(data), Pointer: &p, Path: c.Held.Path(p)},
+			Memory:     &Found{Extent: whole, Exact: true, Address: start, Length: len(data), Pointer: &p, Path: c.Held.Path(p)},
 			Peer:       sender,
 		})
 	}
 }
 
-// messageAround is what looks like a message at an address: bytes of a protocol that begin there, or the
-// stretch of text in which it lies.
+// isSurroundings says whether text is what the process was started with, and nobody's input: arguments and
+// environment, which the kernel puts above the first frame of the stack together with the program's name
+// (AT_EXECFN, getauxval(3)), or the path of a file that it has mapped.
+func (c *Case) isSurroundings(at place.Address, data []byte) bool {
+	const atExecFn = 31
+	name := place.Address(c.Image.Core.Auxv[atExecFn])
+	regions := c.Image.Writable()
+	if started := image.RegionAt(regions, name); started != nil && started == image.RegionAt(regions, at) && at >= c.Held.StackEnd {
+		return at > name-heldMost
+	}
+	return slices.ContainsFunc(c.Image.Modules, func(m *image.Module) bool { return m.Path == string(data) })
+}
+
+// messageAround is what looks like a message at an address: bytes of a protocol that begin there or shortly
+// before, or the stretch of text in which it lies.
 func messageAround(regions []image.Region, a place.Address) (place.Address, []byte) {
+	const headerMost = 16 // what stands before the part that a parser has come to
 	region := image.RegionAt(regions, a)
 	if region == nil {
 		return 0, nil
 	}
 	at := int(a - region.Start)
-	ahead := region.Data[at:min(len(region.Data), at+heldMost)]
-	if n := dissect.Framed(ahead); n > 0 {
-		return a, ahead[:n]
+	for back := 0; back <= min(headerMost, at); back++ {
+		ahead := region.Data[at-back : min(len(region.Data), at+heldMost)]
+		if n := dissect.Framed(ahead); n > back {
+			return a - place.Address(back), ahead[:n]
+		}
 	}
-	first, last := at, at
-	for first > 0 && at-first < heldMost && isText(region.Data[first-1]) {
-		first--
-	}
-	for last < len(region.Data) && last-at < heldMost && isText(region.Data[last]) {
-		last++
+	first, last := stretch(region.Data, at, isText)
+	if !utf8.Valid(region.Data[first:last]) {
+		first, last = stretch(region.Data, at, isASCII)
 	}
 	if last-first < heldShortest {
 		return 0, nil
@@ -68,9 +85,21 @@ func messageAround(regions []image.Region, a place.Address) (place.Address, []by
 	return region.Start + place.Address(first), region.Data[first:last]
 }
 
-func isText(b byte) bool {
-	return b >= 0x20 && b != 0x7f || b == '\n' || b == '\r' || b == '\t'
+// stretch is the range around a position in which all bytes are of a kind.
+func stretch(data []byte, at int, kind func(byte) bool) (first, last int) {
+	first, last = at, at
+	for first > 0 && at-first < heldMost && kind(data[first-1]) {
+		first--
+	}
+	for last < len(data) && last-at < heldMost && kind(data[last]) {
+		last++
+	}
+	return first, last
 }
+
+func isASCII(b byte) bool { return b >= ' ' && b <= '~' || b == '\n' || b == '\r' || b == '\t' }
+
+func isText(b byte) bool { return isASCII(b) || b >= 0x80 }
 
 // nearestPeer is the one socket address of fewest hops, if there is only one at that distance that can
 // be a client's.
@@ -93,24 +122,56 @@ func nearestPeer(windows []reach.Window) netip.AddrPort {
 	return nearest
 }
 
-var formLevels = []string{"text", "long text", "a protocol's"}
+var formLevels = []string{"a word", "text", "lines", "a protocol's"}
 
 // observeForm tells how much a stretch of memory looks like a message. It speaks only where there is no
 // capture: what came over the wire needs no look.
 func observeForm(c *Case) []finding.Observation {
-	if len(c.Candidates) == 0 || c.Candidates[0].Message != nil {
-		return nil
-	}
-	observations := make([]finding.Observation, len(c.Candidates))
-	for i, candidate := range c.Candidates {
+	return observeHeld(c, func(_ int, candidate *Candidate) finding.Observation {
 		level := "text"
 		switch p := candidate.Dissection.Protocol; {
 		case p != "text" && p != "binary":
 			level = "a protocol's"
-		case len(candidate.Data) >= 64:
-			level = "long text"
+		case bytes.ContainsAny(candidate.Data, "\r\n"):
+			level = "lines"
+		case !bytes.ContainsAny(candidate.Data, " \t,;:=&?|"):
+			level = "a word"
 		}
-		observations[i] = finding.Observation{Level: level, Facts: map[string]string{"protocol": candidate.Dissection.Protocol}}
+		return finding.Observation{Level: level, Facts: map[string]string{"protocol": candidate.Dissection.Protocol}}
+	})
+}
+
+var nearLevels = []string{"further away", "among the 10 nearest", "among the 3 nearest", "the nearest"}
+
+// observeNear tells how near the dying thread had it, among all that it had: by what the innermost registers
+// and stack words lead to.
+func observeNear(c *Case) []finding.Observation {
+	return observeHeld(c, func(i int, candidate *Candidate) finding.Observation {
+		level := "further away"
+		switch {
+		case i == 0:
+			level = "the nearest"
+		case i < 3:
+			level = "among the 3 nearest"
+		case i < 10:
+			level = "among the 10 nearest"
+		}
+		return finding.Observation{
+			Level:   level,
+			RestsOn: []string{candidate.Memory.Address.String()},
+			Facts:   map[string]string{"path": candidate.Memory.Path},
+		}
+	})
+}
+
+// observeHeld observes what was found in memory alone; nothing where the candidates are a capture's.
+func observeHeld(c *Case, observe func(i int, candidate *Candidate) finding.Observation) []finding.Observation {
+	observations := make([]finding.Observation, len(c.Candidates))
+	for i, candidate := range c.Candidates {
+		if candidate.Message != nil {
+			return nil
+		}
+		observations[i] = observe(i, candidate)
 	}
 	return observations
 }

@@ -39,6 +39,9 @@ func observeJunk(c *Case) []finding.Observation {
 	holders := map[uint64]int{}                        // by piece: how many distinct messages hold it
 	seen := map[string]bool{}
 	for i, candidate := range c.Candidates {
+		if candidate.Message == nil {
+			return nil // what is on the stack is on the stack
+		}
 		data := candidate.Data[:min(searchedMost, len(candidate.Data))]
 		held[i] = piecesIn(data, pieces)
 		if !seen[string(data)] {

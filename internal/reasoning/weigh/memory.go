@@ -300,6 +300,9 @@ func observeFound(c *Case, grade func(*Found) (int, string)) []finding.Observati
 	}
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
+		if candidate.Message == nil {
+			return nil // it was taken from memory
+		}
 		if len(candidate.Data) < shortest {
 			continue
 		}

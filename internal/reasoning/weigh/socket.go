@@ -76,7 +76,8 @@ const (
 )
 
 // socketAddress reads a struct sockaddr_in or sockaddr_in6: family, port and address in network byte
-// order (Linux, include/uapi/linux/in.h and in6.h).
+// order (Linux, include/uapi/linux/in.h and in6.h). Text is read as an IPv6 one easily; so it must be an
+// address that somebody can have, with the flow information that nobody uses.
 func socketAddress(b []byte) (netip.AddrPort, bool) {
 	switch family := binary.LittleEndian.Uint16(b); {
 	case family == familyIPv4:
@@ -86,7 +87,8 @@ func socketAddress(b []byte) (netip.AddrPort, bool) {
 	case family == familyIPv6 && len(b) >= 24:
 		addr := netip.AddrFrom16([16]byte(b[8:24])).Unmap()
 		port := binary.BigEndian.Uint16(b[2:])
-		return netip.AddrPortFrom(addr, port), port != 0 && !addr.IsUnspecified()
+		known := addr.Is4() || addr.IsLoopback() || addr.IsPrivate() || addr.IsLinkLocalUnicast() || b[8]>>5 == 1
+		return netip.AddrPortFrom(addr, port), port != 0 && known && binary.LittleEndian.Uint32(b[4:]) == 0
 	}
 	return netip.AddrPort{}, false
 }

@@ -69,6 +69,8 @@ type Kind struct {
 	// Wire kinds tell when a message came and what became of its conversation. They say nothing where the
 	// damage was done long before the death.
 	Wire bool
+	// Held kinds speak of what was taken from memory, where there is no capture.
+	Held bool
 
 	// observe returns one observation a candidate, or nil where the evidence says nothing at all (no core, no
 	// names); a single candidate of which it says nothing gets an empty level.
@@ -77,16 +79,17 @@ type Kind struct {
 
 // Kinds are all kinds of evidence, the weakest first.
 var Kinds = []Kind{
-	{"time", timeLevels, []string{afterDeath}, true, observeTime},
-	{"unanswered", unansweredLevels, []string{notReceived, answered, passedOnward}, true, observeUnanswered},
-	{"read", readLevels, []string{anothers, unread}, true, observeRead},
-	{"novelty", noveltyLevels, nil, false, observeNovelty},
-	{"fit", fitLevels, []string{pastIt}, false, observeFit},
-	{"memory", memoryLevels, nil, false, observeMemory},
-	{"reachable", reachableLevels, nil, false, observeReachable},
-	{"socket", socketLevels, nil, false, observeSocket},
-	{"junk", junkLevels, nil, false, observeJunk},
-	{"form", formLevels, nil, false, observeForm},
+	{Name: "time", Levels: timeLevels, Clears: []string{afterDeath}, Wire: true, observe: observeTime},
+	{Name: "unanswered", Levels: unansweredLevels, Clears: []string{notReceived, answered, passedOnward}, Wire: true, observe: observeUnanswered},
+	{Name: "read", Levels: readLevels, Clears: []string{anothers, unread}, Wire: true, observe: observeRead},
+	{Name: "novelty", Levels: noveltyLevels, observe: observeNovelty},
+	{Name: "fit", Levels: fitLevels, Clears: []string{pastIt}, observe: observeFit},
+	{Name: "memory", Levels: memoryLevels, observe: observeMemory},
+	{Name: "reachable", Levels: reachableLevels, observe: observeReachable},
+	{Name: "socket", Levels: socketLevels, observe: observeSocket},
+	{Name: "junk", Levels: junkLevels, observe: observeJunk},
+	{Name: "form", Levels: formLevels, Held: true, observe: observeForm},
+	{Name: "near", Levels: nearLevels, Held: true, observe: observeNear},
 }
 
 // Late is the kind of the observation that takes back what wire kinds weigh against a message, as far as

@@ -88,8 +88,15 @@ var observations = map[string]map[string]string{
 	},
 	"form": {
 		"a protocol's": "it reads as {protocol}",
-		"long text":    "it is a long piece of text",
-		"text":         "it is a piece of text",
+		"lines":        "it is lines of text",
+		"text":         "it is text",
+		"a word":       "it is a single word",
+	},
+	"near": {
+		"the nearest":          "nothing lies nearer to what the dying thread was doing ({path})",
+		"among the 3 nearest":  "the dying thread was near to it ({path})",
+		"among the 10 nearest": "the dying thread could come to it ({path})",
+		"further away":         "the dying thread could come to it, and to much else first ({path})",
 	},
 }
 
