@@ -26,6 +26,7 @@ lint:
 
 lab:
 	$(MAKE) -C lab
+	$(MAKE) -C lab RENAME=1
 
 accuracy: setup lab
 	rm -rf $(RUNS)

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	libaudit "github.com/elastic/go-libaudit/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -105,16 +104,11 @@ func remember() error {
 		}
 		old.Sysctls[file] = strings.TrimSpace(string(value))
 	}
-	client, err := libaudit.NewAuditClient(nil)
+	enabled, err := auditEnabled()
 	if err != nil {
-		return fmt.Errorf("opening the audit socket: %w", err)
+		return err
 	}
-	defer client.Close()
-	status, err := client.GetStatus()
-	if err != nil {
-		return fmt.Errorf("asking the kernel for its audit status: %w", err)
-	}
-	old.Audit = status.Enabled
+	old.Audit = enabled
 	text, err := json.Marshal(old)
 	if err != nil {
 		return err
@@ -146,16 +140,4 @@ func putBack() error {
 		}
 	}
 	return os.Remove(stateFile)
-}
-
-func setAudit(enabled bool) error {
-	client, err := libaudit.NewAuditClient(nil)
-	if err != nil {
-		return fmt.Errorf("opening the audit socket: %w", err)
-	}
-	defer client.Close()
-	if err := client.SetEnabled(enabled, libaudit.WaitForReply); err != nil {
-		return fmt.Errorf("setting audit to %v: %w", enabled, err)
-	}
-	return nil
 }
