@@ -42,7 +42,6 @@ type Process struct {
 	UID        *int          `json:"uid,omitempty"`
 	BuildID    place.BuildID `json:"build_id,omitempty"`
 	Threads    int           `json:"threads,omitempty"`
-	Root       string        `json:"root,omitempty"` // "chroot", where the mapped paths tell
 	Machine    string        `json:"machine,omitempty"`
 }
 
@@ -113,7 +112,7 @@ const (
 	Victim  = "victim"  // it tripped over damage that was done earlier, by Origin
 )
 
-// Culprit is question 3: the module and function that decided to die.
+// Culprit is question 3: the module and function that decided to die, or tripped over older damage.
 type Culprit struct {
 	Module   string        `json:"module,omitempty"` // base name of the mapped file, or its build ID
 	BuildID  place.BuildID `json:"build_id,omitempty"`
@@ -194,10 +193,9 @@ type Observation struct {
 
 // None is the competing explanation: none of the captured messages killed, or no input at all did.
 type None struct {
-	Probability float64  `json:"probability"`
-	Prior       float64  `json:"prior"`
-	Reasons     []string `json:"reasons,omitempty"` // keys of telling/words
-	Says        string   `json:"says,omitempty"`
+	Probability float64 `json:"probability"`
+	Prior       float64 `json:"prior"`
+	Says        string  `json:"says,omitempty"`
 }
 
 // Acquitted is a message that the evidence clears.

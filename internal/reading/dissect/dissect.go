@@ -15,6 +15,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/cursor"
@@ -185,6 +186,6 @@ func printable(b []byte) string {
 	if len(b) > 200 {
 		b, cut = b[:200], "…"
 	}
-	q := fmt.Sprintf("%q", b)
-	return q[1:len(q)-1] + cut
+	q := strconv.Quote(string(b))
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`) + cut
 }

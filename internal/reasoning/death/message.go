@@ -129,6 +129,9 @@ func (s *scene) told(culprit unwind.Frame) (message string, names bool) {
 		}
 		const longest, largestLine = 400, 1 << 20
 		if text, ok := s.im.CString(place.Address(v), longest); ok && printable(text) && !s.writable(place.Address(v)) {
+			if strings.Contains(text, "%") {
+				continue // a format: what it says is in the other arguments
+			}
 			words = append(words, strings.TrimSpace(text))
 			names = names || sourceFile[path.Ext(text)]
 		} else if v > 0 && v < largestLine {

@@ -70,13 +70,17 @@ func noveltyLevel(rank, of int) string {
 	return "ordinary"
 }
 
+// A trait's name is the kind of message, so that kinds are not compared with each other, and what people call
+// it.
+const sep = "\x00"
+
 // traitsOf are the ways in which a message can be unusual, by name: each field's value and size, how often
 // it comes, what it follows; the message's own size; which punctuation it has, how much of it, and how far
 // it goes without. Of a field that comes several times the values are taken together.
 func traitsOf(c *Candidate) map[string]string {
 	traits := map[string]string{}
 	kind := messageKind(c)
-	traits[kind+" size"] = magnitude(len(c.Data))
+	traits[kind+sep+"its size"] = magnitude(len(c.Data))
 	times := map[string]int{}
 	var order strings.Builder
 	for _, f := range c.Dissection.Fields {
@@ -84,16 +88,16 @@ func traitsOf(c *Candidate) map[string]string {
 		times[name]++
 		switch times[name] {
 		case 1:
-			traits[name] = shortened(f.Value)
-			traits[name+" size"] = magnitude(f.Length)
+			traits[name+sep+name] = shortened(f.Value)
+			traits[name+sep+"size of "+name] = magnitude(f.Length)
 			order.WriteString(name + " ")
 		case 2:
-			delete(traits, name) // a list's members are told by their number and order
+			delete(traits, name+sep+name) // a list's members are told by their number and order
 		}
 	}
-	traits[kind+" fields"] = order.String()
+	traits[kind+sep+"its fields"] = order.String()
 	for name, n := range times {
-		traits[name+" times"] = magnitude(n)
+		traits[name+sep+"number of "+name] = magnitude(n)
 	}
 	spell(traits, kind, c.Data[:min(searchedMost, len(c.Data))])
 	return traits
@@ -119,16 +123,22 @@ func spell(traits map[string]string, kind string, data []byte) {
 		case b > '~':
 			high += n
 		case b > ' ' && !isAlphanumeric(byte(b)):
-			traits[kind+" "+string(rune(b))] = magnitude(n)
+			traits[kind+sep+"number of "+string(rune(b))] = magnitude(n)
 		}
 	}
-	traits[kind+" control bytes"] = magnitude(control)
-	traits[kind+" high bytes"] = magnitude(high)
-	traits[kind+" longest word"] = magnitude(longest)
+	traits[kind+sep+"control bytes"] = magnitude(control)
+	traits[kind+sep+"bytes above 126"] = magnitude(high)
+	traits[kind+sep+"longest word"] = magnitude(longest)
 }
 
 func isAlphanumeric(b byte) bool {
 	return '0' <= b && b <= '9' || 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z'
+}
+
+// told is a trait's name for people.
+func told(name string) string {
+	_, label, _ := strings.Cut(name, sep)
+	return label
 }
 
 // withoutIndices makes "suites[3].id" and "suites[17].id" one name.
@@ -230,11 +240,11 @@ func (r rarity) surprise(traits map[string]string) (mean float64, oddest string)
 	all := make([]surprise, 0, len(traits)+1)
 	for name, value := range traits {
 		v := r.traits[name]
-		all = append(all, surprise{math.Log2(float64(v.messages) / float64(v.atMost[v.count[value]])), name + ": " + value})
+		all = append(all, surprise{math.Log2(float64(v.messages) / float64(v.atMost[v.count[value]])), told(name) + ": " + value})
 	}
 	rarest, n := r.rarestOf(traits)
 	asRare, _ := slices.BinarySearch(r.rarest, n+1)
-	all = append(all, surprise{math.Log2(float64(len(r.rarest)) / float64(max(1, asRare))), "it has " + rarest})
+	all = append(all, surprise{math.Log2(float64(len(r.rarest)) / float64(max(1, asRare))), "it has a " + told(rarest)})
 	slices.SortFunc(all, func(a, b surprise) int { return cmp.Or(cmp.Compare(b.bits, a.bits), cmp.Compare(a.what, b.what)) })
 	for _, s := range all[:min(counted, len(all))] {
 		mean += s.bits / counted

@@ -83,7 +83,8 @@ func socketAddress(b []byte) (netip.AddrPort, bool) {
 	case family == familyIPv4:
 		addr := netip.AddrFrom4([4]byte(b[4:8]))
 		port := binary.BigEndian.Uint16(b[2:])
-		return netip.AddrPortFrom(addr, port), port != 0 && b[4] != 0
+		const multicast = 224 // and everything above is nobody's address
+		return netip.AddrPortFrom(addr, port), port != 0 && b[4] != 0 && b[4] < multicast
 	case family == familyIPv6 && len(b) >= 24:
 		addr := netip.AddrFrom16([16]byte(b[8:24])).Unmap()
 		port := binary.BigEndian.Uint16(b[2:])

@@ -225,7 +225,7 @@ func (p *printer) acquitted(all []finding.Acquitted) {
 	for _, a := range shown {
 		p.item(p.bold("acquitted") + "     " + Safe(a.Says))
 		for _, o := range a.Evidence {
-			p.fold("              ", "                    ", fmt.Sprintf("%+5.1f %s", o.Bits, Safe(o.Says)))
+			p.fold("              ", "                 ", "because "+Safe(o.Says))
 		}
 	}
 	if len(shown) < len(all) {
@@ -235,10 +235,6 @@ func (p *printer) acquitted(all []finding.Acquitted) {
 
 func (p *printer) where(f *finding.Findings) {
 	p.heading("5", "Why only there")
-	if f.Process != nil && f.Process.Root != "" {
-		p.item("it ran with another root directory than the host's: " + Safe(f.Process.Root))
-		return
-	}
 	p.item("not known: this evidence shows one environment; what differs elsewhere has to be compared by hand (libraries' build IDs above, root directory, resolver, IPv6)")
 }
 

@@ -76,7 +76,7 @@ func interval(t *finding.Interval) string {
 }
 
 // culprit says who decided, or who tripped.
-func culprit(c *finding.Culprit) string {
+func culprit(c *finding.Culprit, d *finding.Death) string {
 	who := c.Module
 	switch {
 	case c.Function != "":
@@ -84,14 +84,32 @@ func culprit(c *finding.Culprit) string {
 	case c.Nearest != "":
 		who += " (a function without a name; " + c.Nearest + ")"
 	}
-	if c.Role == finding.Victim {
-		says := who + " tripped over damage done earlier"
-		if c.Origin != "" {
-			says += " by " + c.Origin
-		}
-		return says
+	switch {
+	case c.Role == finding.Victim && c.Origin != "":
+		return who + " tripped over damage done earlier by " + c.Origin
+	case c.Role == finding.Victim:
+		return who + " tripped over damage done earlier"
+	case d != nil && d.Mechanism != nil && decisions[d.Mechanism.Kind] != "":
+		return who + " " + decisions[d.Mechanism.Kind]
+	case c.Role == finding.Decided:
+		return who + " decided to die"
 	}
-	return who + " decided to die"
+	return who + " was running"
+}
+
+// decisions are what a culprit did that brought its death about by anything else than a decision.
+var decisions = map[finding.MechanismKind]string{
+	finding.Fortify:        "overran a buffer",
+	finding.StackProtector: "had its stack overwritten",
+	finding.FaultRead:      "read where no memory is",
+	finding.FaultWrite:     "wrote where it may not",
+	finding.FaultExecute:   "returned to where no code is: its stack was overwritten",
+	finding.FaultNull:      "used a null pointer",
+	finding.Fault:          "touched memory that is not there",
+	finding.StackOverflow:  "called itself until its stack was full",
+	finding.Arithmetic:     "failed at arithmetic",
+	finding.IllegalCode:    "ran into an instruction that the processor refuses",
+	finding.BusError:       "used a mapping behind which the file was gone",
 }
 
 // Chain is the way by which control came to the culprit.

@@ -19,7 +19,7 @@ func Fill(f *finding.Findings) {
 		sayDeath(f.Death)
 	}
 	if f.Culprit != nil {
-		f.Culprit.Says = culprit(f.Culprit)
+		f.Culprit.Says = culprit(f.Culprit, f.Death)
 	}
 	for i := range f.Suspects {
 		s := &f.Suspects[i]
@@ -77,7 +77,7 @@ func killer(f *finding.Findings) string {
 	case f.None == nil:
 		return "What it had received is not known: the captures show no message to it."
 	case len(f.Suspects) == 0 || f.None.Probability > f.Suspects[0].Probability:
-		return fmt.Sprintf("Which input killed it, if any did, can't be told: %s.", f.None.Says)
+		return fmt.Sprintf("Which input killed it, if any did, can't be told: %s (%s).", f.None.Says, Percent(f.None.Probability))
 	}
 	first := f.Suspects[0]
 	set := ""
@@ -85,6 +85,8 @@ func killer(f *finding.Findings) string {
 		set = fmt.Sprintf(", perhaps only together with %s before it", counted(len(first.With), "message", "messages"))
 	}
 	switch {
+	case first.Source == finding.FromMemory:
+		return fmt.Sprintf("There is no capture; the input that the dying thread held is first of all %s (%s).", first.Says, Percent(first.Probability))
 	case first.Probability >= sure:
 		return fmt.Sprintf("The killer is very probably %s%s (%s).", first.Says, set, Percent(first.Probability))
 	case first.Probability >= likely:
@@ -111,8 +113,11 @@ func Program(p *finding.Process) string {
 // Message names a message: what it is, from whom, and where to find it.
 func Message(m finding.Message) string {
 	what := m.Summary
-	if what == "" {
+	switch {
+	case what == "":
 		what = counted(m.Length, "byte", "bytes")
+	case m.Protocol == "text":
+		what = "“" + what + "”"
 	}
 	var where []string
 	if m.Client != "" {
@@ -130,10 +135,13 @@ func Message(m finding.Message) string {
 }
 
 func none(f *finding.Findings) string {
-	if len(f.Suspects) == 0 || f.None.Probability > f.Suspects[0].Probability {
-		return fmt.Sprintf("no message stands out from the %d that were weighed, and with %s none of them killed, or no input at all", f.Candidates, Percent(f.None.Probability))
+	if len(f.Suspects) > 0 && f.Suspects[0].Source == finding.FromMemory {
+		return fmt.Sprintf("none of the %s found in its reach was what killed, or no input did", counted(f.Candidates, "piece of memory", "pieces of memory"))
 	}
-	return fmt.Sprintf("that none of the %d messages weighed killed, or no input at all: %s", f.Candidates, Percent(f.None.Probability))
+	if len(f.Suspects) == 0 || f.None.Probability > f.Suspects[0].Probability {
+		return fmt.Sprintf("no message stands out from the %d that were weighed; perhaps none of them killed, or no input at all did", f.Candidates)
+	}
+	return fmt.Sprintf("none of the %s weighed killed, or no input at all did", counted(f.Candidates, "message", "messages"))
 }
 
 // Percent prints a probability without pretending to know the last percent.
