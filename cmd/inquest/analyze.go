@@ -11,13 +11,10 @@ import (
 	"golang.org/x/term"
 
 	"github.com/inquest-project/inquest/internal/evidence"
-	"github.com/inquest-project/inquest/internal/evidence/casefile"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading"
 	"github.com/inquest-project/inquest/internal/reasoning"
-	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 	"github.com/inquest-project/inquest/internal/telling"
-	"github.com/inquest-project/inquest/internal/telling/terminal"
 )
 
 type analyzeOptions struct {
@@ -49,7 +46,7 @@ could be read, or what was found not be written.`,
 				return fmt.Errorf("nothing to analyse: name a folder or files, such as inquest analyze ./evidence")
 			}
 			if o.caseDir != "" { // before an hour of reading, not behind it
-				if err := casefile.Free(o.caseDir); err != nil {
+				if err := evidence.CanKeep(o.caseDir); err != nil {
 					return err
 				}
 			}
@@ -69,18 +66,21 @@ could be read, or what was found not be written.`,
 }
 
 func runAnalyze(out io.Writer, o analyzeOptions) error {
+	at := startProgress(os.Stderr)
+	defer at.end()
+	at.stage("opening the evidence")
 	set, err := evidence.Open(o.evidence)
 	if err != nil {
 		return failure{err}
 	}
 	defer set.Close()
+	at.stage("reading the core, its binaries and the captures")
 	read := reading.Read(set)
 	defer read.Close()
-	findings, died := reasoning.Analyze(read, weigh.Fitted())
-	for _, file := range set.Files {
-		findings.Evidence = append(findings.Evidence, finding.Evidence{Name: file.Path, Kind: string(file.Kind), Size: file.Size})
-	}
+	at.stage("weighing the messages")
+	findings, died := reasoning.Analyze(read)
 	telling.Complete(findings)
+	at.end()
 	if err := tell(out, findings, o); err != nil {
 		return failure{err}
 	}
@@ -103,8 +103,8 @@ func tell(out io.Writer, f *finding.Findings, o analyzeOptions) error {
 }
 
 // styleOf asks the terminal; what is piped gets no colour and a width that fits a mail.
-func styleOf(out io.Writer, o analyzeOptions) terminal.Style {
-	style := terminal.Style{Width: cmp.Or(o.width, 100), Verbose: o.verbose}
+func styleOf(out io.Writer, o analyzeOptions) telling.Style {
+	style := telling.Style{Width: cmp.Or(o.width, 100), Verbose: o.verbose}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		style.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
@@ -115,23 +115,9 @@ func styleOf(out io.Writer, o analyzeOptions) terminal.Style {
 }
 
 func writeCase(dir string, set *evidence.Set, read *reading.Reading, f *finding.Findings) error {
-	w, err := casefile.Create(dir)
-	if err != nil {
-		return err
-	}
-	for _, file := range set.Files {
-		if err := w.AddEvidence(file.Kind, file.Path); err != nil {
-			return err
-		}
-	}
-	for id, path := range read.Binaries() {
-		if err := w.AddBinary(id, path); err != nil {
-			return err
-		}
-	}
 	var findings bytes.Buffer
 	if err := telling.JSON(&findings, f); err != nil {
 		return err
 	}
-	return w.Seal(&findings)
+	return set.Keep(dir, read.Binaries(), &findings)
 }

@@ -22,12 +22,13 @@ type Reading struct {
 	Traffic  *conversation.Traffic
 	Logs     []logs.Record
 	Traces   []backtrace.Trace
+	Files    []evidence.File // what was read
 	Problems []cursor.Damage
 }
 
 // Read reads a set of evidence.
 func Read(set *evidence.Set) *Reading {
-	r := &Reading{Logs: set.Logs, Traces: set.Traces, Problems: set.Problems}
+	r := &Reading{Logs: set.Logs, Traces: set.Traces, Files: set.Files, Problems: set.Problems}
 	if set.Core != nil {
 		r.Image = image.Open(set.Core, image.Finder{
 			Roots: set.Sysroots,

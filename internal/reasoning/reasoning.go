@@ -15,7 +15,7 @@ import (
 )
 
 // Analyze concludes what can be concluded. The second result is false if nothing shows a death.
-func Analyze(r *reading.Reading, weights weigh.Table) (*finding.Findings, bool) {
+func Analyze(r *reading.Reading) (*finding.Findings, bool) {
 	f := &finding.Findings{Version: 1}
 	d, when := Death(r)
 	c := weigh.NewCase(r.Image, r.Stacks, d, when)
@@ -28,10 +28,11 @@ func Analyze(r *reading.Reading, weights weigh.Table) (*finding.Findings, bool) 
 	if len(c.Candidates) == 0 && r.Image != nil {
 		c.FromMemory()
 	}
-	ranking := weigh.Rank(c, weights)
+	ranking := weigh.Rank(c, weigh.Fitted())
 	tellSuspects(f, c, ranking)
 	tellMissing(f, r, d, when)
 	tellProblems(f, r)
+	tellEvidence(f, r)
 	return f, f.Death != nil
 }
 
@@ -216,5 +217,11 @@ func tellProblems(f *finding.Findings, r *reading.Reading) {
 			p.Offset = &d.Offset
 		}
 		f.Problems = append(f.Problems, p)
+	}
+}
+
+func tellEvidence(f *finding.Findings, r *reading.Reading) {
+	for _, file := range r.Files {
+		f.Evidence = append(f.Evidence, finding.Evidence{Name: file.Path, Kind: string(file.Kind), Size: file.Size})
 	}
 }

@@ -26,7 +26,10 @@ func JSON(w io.Writer, f *finding.Findings) error {
 	return nil
 }
 
+// Style is how Text prints.
+type Style = terminal.Style
+
 // Text writes completed findings for a terminal.
-func Text(w io.Writer, f *finding.Findings, style terminal.Style) error {
+func Text(w io.Writer, f *finding.Findings, style Style) error {
 	return terminal.Write(w, f, style)
 }

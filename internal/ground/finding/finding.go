@@ -288,8 +288,7 @@ type Problem struct {
 
 // Evidence is one file that was read.
 type Evidence struct {
-	Name   string `json:"name"`
-	Kind   string `json:"kind"`
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256,omitempty"`
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	Size int64  `json:"size"`
 }

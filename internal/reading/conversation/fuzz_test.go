@@ -15,11 +15,11 @@ func FuzzAssemble(f *testing.F) {
 	s.tcp(Opener, "PA", 2, 0, "cdef")
 	s.tcp(Responder, "PFA", 0, 8, "x")
 	s.tcp(Opener, "RA", 8, 2, "")
-	f.Add(s.file.Bytes())
+	f.Add(s.Bytes())
 	s = newScript(f)
 	s.udp(Opener, "q")
 	s.unreachable(Responder)
-	f.Add(s.file.Bytes())
+	f.Add(s.Bytes())
 	f.Add([]byte("1 0.1 a b TLSv1 254 Client Hello\n2 0.2 b a TCP 54 443 > 100 [RST, ACK] Seq=1 Ack=201 Len=0\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := capture.Parse("fuzz", data)
@@ -73,7 +73,7 @@ func BenchmarkAssemble(b *testing.B) {
 		s.tcp(Responder, "PA", 0, 18, "HTTP/1.1 200 OK\r\n\r\n")
 		s.tcp(Responder, "FA", 19, 18, "")
 	}
-	b.SetBytes(int64(s.file.Len()))
+	b.SetBytes(int64(len(s.Bytes())))
 	for b.Loop() {
 		s.assemble()
 	}

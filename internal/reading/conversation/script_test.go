@@ -1,10 +1,8 @@
 package conversation
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,120 +10,46 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
-
 	"github.com/inquest-project/inquest/internal/evidence/capture"
+	"github.com/inquest-project/inquest/internal/evidence/wiretest"
 )
 
-// script writes a capture packet by packet; each takes a millisecond. Client is 192.0.2.1:40000 and server
-// 192.0.2.2:80 unless ports are changed.
+// script is a capture between one client and one server: 192.0.2.1:40000 and 192.0.2.2:80 unless ports are
+// changed.
 type script struct {
+	*wiretest.Script
 	t            testing.TB
-	file         bytes.Buffer
-	writer       *pcapgo.Writer
-	frame        int
 	client, port uint16
 	base         [2]uint32 // sequence number of byte 0, by side
 }
 
-var start = time.Date(2014, 1, 29, 22, 1, 24, 0, time.UTC)
-
 func newScript(t testing.TB) *script {
-	s := &script{t: t, client: 40000, port: 80, base: [2]uint32{1001, 5001}}
-	s.writer = pcapgo.NewWriterNanos(&s.file)
-	if err := s.writer.WriteFileHeader(1<<18, layers.LinkTypeRaw); err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return &script{Script: wiretest.New(), t: t, client: 40000, port: 80, base: [2]uint32{1001, 5001}}
 }
 
-func at(frame int) time.Time { return start.Add(time.Duration(frame) * time.Millisecond) }
+// at is when a frame came.
+func at(frame int) time.Time { return wiretest.Start.Add(time.Duration(frame) * wiretest.Step) }
 
-var hosts = [2]net.IP{{192, 0, 2, 1}, {192, 0, 2, 2}}
-
-// write adds a packet and returns its frame number.
-func (s *script) write(stack ...gopacket.SerializableLayer) int {
-	b := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, stack...); err != nil {
-		s.t.Fatal(err)
-	}
-	s.frame++
-	data := b.Bytes()
-	info := gopacket.CaptureInfo{Timestamp: at(s.frame), CaptureLength: len(data), Length: len(data)}
-	if err := s.writer.WritePacket(info, data); err != nil {
-		s.t.Fatal(err)
-	}
-	return s.frame
+func (s *script) line() *wiretest.Line {
+	l := s.Line(fmt.Sprintf("192.0.2.1:%d", s.client), fmt.Sprintf("192.0.2.2:%d", s.port))
+	l.Base = s.base
+	return l
 }
 
-// ip is the network layer of a packet from a side.
-func ip(from Side, protocol layers.IPProtocol) *layers.IPv4 {
-	return &layers.IPv4{Version: 4, TTL: 64, Protocol: protocol, SrcIP: hosts[from], DstIP: hosts[from.Other()]}
-}
-
-// tcp sends a segment: flags as letters of "SAFRP", stream offsets of its first byte and of what it acknowledges.
 func (s *script) tcp(from Side, flags string, seq, ack int, payload string) int {
-	n := ip(from, layers.IPProtocolTCP)
-	ports := [2]uint16{s.client, s.port}
-	l := &layers.TCP{SrcPort: layers.TCPPort(ports[from]), DstPort: layers.TCPPort(ports[from.Other()]), Window: 65535,
-		Seq: s.base[from] + uint32(seq), Ack: s.base[from.Other()] + uint32(ack)}
-	for _, f := range flags {
-		switch f {
-		case 'S':
-			l.SYN = true
-			l.Seq--
-		case 'A':
-			l.ACK = true
-		case 'F':
-			l.FIN = true
-		case 'R':
-			l.RST = true
-		case 'P':
-			l.PSH = true
-		}
-	}
-	if !l.ACK {
-		l.Ack = 0
-	}
-	l.SetNetworkLayerForChecksum(n)
-	return s.write(n, l, gopacket.Payload(payload))
+	return s.line().TCP(wiretest.Side(from), flags, seq, ack, payload)
 }
 
-// shake opens the connection.
-func (s *script) shake() {
-	s.tcp(Opener, "S", 0, 0, "")
-	s.tcp(Responder, "SA", 0, 0, "")
-	s.tcp(Opener, "A", 0, 0, "")
-}
+func (s *script) shake() { s.line().Shake() }
 
-func (s *script) udp(from Side, payload string) int {
-	n := ip(from, layers.IPProtocolUDP)
-	ports := [2]uint16{s.client, s.port}
-	l := &layers.UDP{SrcPort: layers.UDPPort(ports[from]), DstPort: layers.UDPPort(ports[from.Other()])}
-	l.SetNetworkLayerForChecksum(n)
-	return s.write(n, l, gopacket.Payload(payload))
-}
+func (s *script) udp(from Side, payload string) int { return s.line().UDP(wiretest.Side(from), payload) }
 
-// unreachable has a side's host answer a datagram to that side by "port unreachable".
-func (s *script) unreachable(side Side) int {
-	inner := ip(side.Other(), layers.IPProtocolUDP)
-	ports := [2]uint16{s.client, s.port}
-	l := &layers.UDP{SrcPort: layers.UDPPort(ports[side.Other()]), DstPort: layers.UDPPort(ports[side])}
-	l.SetNetworkLayerForChecksum(inner)
-	b := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true}, inner, l); err != nil {
-		s.t.Fatal(err)
-	}
-	quoted := bytes.Clone(b.Bytes())
-	return s.write(ip(side, layers.IPProtocolICMPv4), &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(3, 3)}, gopacket.Payload(quoted))
-}
+func (s *script) unreachable(side Side) int { return s.line().Unreachable(wiretest.Side(side)) }
 
 // assemble reads what was written.
 func (s *script) assemble() *Traffic {
 	s.t.Helper()
-	f, err := capture.Parse("script.pcap", s.file.Bytes())
+	f, err := capture.Parse("script.pcap", s.Bytes())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -155,7 +79,7 @@ func texts(c *Conversation, receiver Side) []string {
 func (s *script) follow(n int) []string {
 	s.t.Helper()
 	path := filepath.Join(s.t.TempDir(), "follow.pcap")
-	if err := os.WriteFile(path, s.file.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(path, s.Bytes(), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 	args := []string{"-r", path, "-q"}
