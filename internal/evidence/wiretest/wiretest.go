@@ -45,7 +45,7 @@ func must(err error) {
 }
 
 // Bytes is the capture as a pcap file.
-func (s *Script) Bytes() []byte { return bytes.Clone(s.file.Bytes()) }
+func (s *Script) Bytes() []byte { return s.file.Bytes() }
 
 // Wait lets time pass before the next packet.
 func (s *Script) Wait(d time.Duration) { s.Next = s.Next.Add(d) }

@@ -42,7 +42,9 @@ func (s *script) tcp(from Side, flags string, seq, ack int, payload string) int 
 
 func (s *script) shake() { s.line().Shake() }
 
-func (s *script) udp(from Side, payload string) int { return s.line().UDP(wiretest.Side(from), payload) }
+func (s *script) udp(from Side, payload string) int {
+	return s.line().UDP(wiretest.Side(from), payload)
+}
 
 func (s *script) unreachable(side Side) int { return s.line().Unreachable(wiretest.Side(side)) }
 

@@ -1,6 +1,7 @@
 package dissect
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -33,6 +34,9 @@ const (
 // dns reads a DNS message (RFC 1035), with its two bytes of length over TCP. It is one if all that its
 // header claims can be read to the end; on port 53 what can't is still DNS, but malformed.
 func dns(data []byte, hint Hint) (Dissection, bool) {
+	if hint.Port != dnsPort && !likeDNS(data, hint) {
+		return Dissection{}, false
+	}
 	s := &sheet{}
 	whole := false
 	if hint.Transport == "tcp" {
@@ -44,6 +48,28 @@ func dns(data []byte, hint Hint) (Dissection, bool) {
 		return Dissection{}, false
 	}
 	return s.done("DNS"), len(s.Fields) > 0
+}
+
+// likeDNS looks at the first header only: nearly all messages that are no DNS end here.
+func likeDNS(data []byte, hint Hint) bool {
+	if hint.Transport == "tcp" {
+		if len(data) < 2 || int(binary.BigEndian.Uint16(data)) > len(data)-2 {
+			return false
+		}
+		data = data[2:]
+	}
+	if len(data) < dnsHeader {
+		return false
+	}
+	sections := 0
+	for count := data[4:dnsHeader]; len(count) > 0; count = count[2:] {
+		n := int(binary.BigEndian.Uint16(count))
+		if n > dnsMost {
+			return false
+		}
+		sections += n
+	}
+	return sections > 0
 }
 
 // dnsFrames reads messages that each follow their length in two bytes (RFC 1035, section 4.2.2), and says

@@ -26,6 +26,7 @@ func observeFit(c *Case) []finding.Observation {
 	if len(spoken) == 0 {
 		return nil
 	}
+	before := past{spoken, map[*conversation.Message]bool{}}
 	scores, shared := fitScores(c.Candidates, spoken)
 	best := slices.Max(append(scores, 0))
 	telling := best >= 1 // else the names fit all messages alike, or none
@@ -33,7 +34,7 @@ func observeFit(c *Case) []finding.Observation {
 	for i, candidate := range c.Candidates {
 		level := "names another"
 		switch {
-		case !telling && answeredBefore(candidate, spoken):
+		case !telling && before.answeredBefore(candidate):
 			level = pastIt
 		case !telling:
 			continue
@@ -41,7 +42,7 @@ func observeFit(c *Case) []finding.Observation {
 			level = "named"
 		case scores[i] >= best*0.25:
 			level = "half named"
-		case answeredBefore(candidate, spoken):
+		case before.answeredBefore(candidate):
 			level = pastIt
 		}
 		observations[i] = finding.Observation{
@@ -76,30 +77,45 @@ func fitScores(candidates []*Candidate, spoken map[string]bool) (scores []float6
 	return scores, shared
 }
 
+// past says of which sent messages the dying functions' names speak as an answer; each is read once.
+type past struct {
+	spoken  map[string]bool
+	answers map[*conversation.Message]bool
+}
+
 // answeredBefore says whether the process had, before this message came, answered in the same conversation
 // what the stack names: what it sent shows what it had answered, and that holds where the capture began
 // too late for the answered message itself.
-func answeredBefore(c *Candidate, spoken map[string]bool) bool {
+func (p past) answeredBefore(c *Candidate) bool {
 	if c.Message == nil {
 		return false
 	}
-	conv := c.Message.Conversation
-	for _, sent := range conv.Messages(c.Own.Side.Other()) {
+	for _, sent := range c.Message.Conversation.Messages(c.Own.Side.Other()) {
 		if sent.Start.After(c.Message.Start) {
 			return false
 		}
-		d := dissect.Message(sent.Data, dissect.Hint{
-			Transport: conv.Transport,
-			Port:      conv.Ends[conversation.Responder].Port(),
-			Listed:    sent.Listed,
-		})
-		for word := range joined(d.Answers) {
-			if spoken[word] {
-				return true
-			}
+		if p.isAnswer(sent) {
+			return true
 		}
 	}
 	return false
+}
+
+func (p past) isAnswer(sent *conversation.Message) bool {
+	known, ok := p.answers[sent]
+	if ok {
+		return known
+	}
+	d := dissect.Message(sent.Data, dissect.Hint{
+		Transport: sent.Conversation.Transport,
+		Port:      sent.Conversation.Ends[conversation.Responder].Port(),
+		Listed:    sent.Listed,
+	})
+	for word := range joined(d.Answers) {
+		known = known || p.spoken[word]
+	}
+	p.answers[sent] = known
+	return known
 }
 
 // joined are the words of each name as one: "client hello" is spoken of by get_client_hello, not by
