@@ -57,6 +57,14 @@ type posting struct {
 	needle, offset int32
 }
 
+// NewRare indexes the needles without what more than most of them share: a stretch that is made of that alone
+// is not found.
+func NewRare(needles [][]byte, most int) *Index {
+	ix := New(needles)
+	ix.dropShared(most)
+	return ix
+}
+
 // New indexes the needles; those shorter than MinRun are never found. The index takes some twenty bytes
 // for each of theirs.
 func New(needles [][]byte) *Index {
@@ -97,6 +105,38 @@ func (ix *Index) fill(grams int) {
 			next[slot]++
 		})
 	}
+}
+
+// dropShared takes the grams that more than most needles have out of the table.
+func (ix *Index) dropShared(most int) {
+	kept := int32(0)
+	for slot := range len(ix.starts) - 1 {
+		postings := ix.table[ix.starts[slot]:ix.starts[slot+1]]
+		ix.starts[slot] = kept
+		var sharers map[uint64]int
+		if len(postings) > most {
+			sharers = countSharers(postings)
+		}
+		for _, p := range postings {
+			if sharers[p.word] <= most {
+				ix.table[kept] = p
+				kept++
+			}
+		}
+	}
+	ix.starts[len(ix.starts)-1] = kept
+}
+
+// countSharers counts, by gram, the needles that have it. Of each needle the postings stand together.
+func countSharers(postings []posting) map[uint64]int {
+	sharers, last := map[uint64]int{}, map[uint64]int32{}
+	for _, p := range postings {
+		if n, met := last[p.word]; !met || n != p.needle {
+			sharers[p.word]++
+			last[p.word] = p.needle
+		}
+	}
+	return sharers
 }
 
 // eachGram gives every gram of a needle but the uniform ones, with its offset.

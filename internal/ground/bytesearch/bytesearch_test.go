@@ -2,6 +2,7 @@ package bytesearch
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -135,6 +136,22 @@ func TestRepetitionIsNotQuadratic(t *testing.T) {
 	}
 	if whole != 20 {
 		t.Errorf("expected the 20 stretches of the long needle, found %d", whole)
+	}
+}
+
+func TestWhatManyShareIsLeftOutAndWhatTellsThemApartIsNot(t *testing.T) {
+	const shared = "GET /status HTTP/1.1 Host: www.example.net "
+	var needles [][]byte
+	for i := range 20 {
+		needles = append(needles, fmt.Appendf(nil, "%s id=%08d more", shared, i*7919))
+	}
+	memory := append([]byte("....."+shared+"........"), needles[11]...)
+	hits := NewRare(needles, 5).All(memory)
+	if len(hits) != 1 || hits[0].Needle != 11 || hits[0].Length != len(needles[11]) {
+		t.Errorf("found %v", hits)
+	}
+	if all := New(needles).All(memory); len(all) < 40 {
+		t.Errorf("the whole index finds %d", len(all))
 	}
 }
 

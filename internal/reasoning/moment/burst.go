@@ -64,10 +64,12 @@ func heavier(b, than *burst) bool {
 }
 
 func isNear(b *burst, t time.Time) bool {
-	if b.start.IsZero() {
-		return b.lastWords.Before(t.Add(recordLate))
+	closesAfter := b.start.IsZero() || b.start.After(t.Add(-recordEarly))
+	if b.service.udp {
+		// That nobody has the port is reported when the next question comes, however long that takes.
+		return closesAfter && b.lastWords.Before(t.Add(recordLate))
 	}
-	return b.start.After(t.Add(-recordEarly)) && b.start.Before(t.Add(longestDump))
+	return closesAfter && b.start.Before(t.Add(longestDump))
 }
 
 // What speaks for a burst: each abrupt close, each other close, the service's silence afterwards.

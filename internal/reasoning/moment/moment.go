@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/inquest-project/inquest/internal/evidence/logs"
@@ -129,10 +130,11 @@ func matchingRecord(p Process, records []logs.Record) *logs.Record {
 	for i := range records {
 		r := &records[i]
 		score := 0
+		sameFile := p.Executable != "" && r.Executable != "" && program(r.Executable) == program(p.Executable)
 		if p.PID != 0 && (r.PID == p.PID || r.TID == p.PID) {
 			score += 4
 		}
-		if p.Executable != "" && r.Executable != "" && path.Base(r.Executable) == path.Base(p.Executable) {
+		if sameFile {
 			score += 3
 		}
 		if p.Command != "" && r.Command == p.Command {
@@ -140,6 +142,9 @@ func matchingRecord(p Process, records []logs.Record) *logs.Record {
 		}
 		if p.Signal != 0 && r.Signal == p.Signal {
 			score++
+		}
+		if p.Executable != "" && r.Executable != "" && !sameFile && r.Command != p.Command {
+			continue // another program's, by a pid that was used again
 		}
 		known := p.PID != 0 || p.Executable != "" || p.Command != ""
 		if known && score < 2 {
@@ -150,6 +155,11 @@ func matchingRecord(p Process, records []logs.Record) *logs.Record {
 		}
 	}
 	return best
+}
+
+// program is the base name of an executable, which may have been replaced while it ran.
+func program(executable string) string {
+	return path.Base(strings.TrimSuffix(executable, " (deleted)"))
 }
 
 func maxTime(a, b time.Time) time.Time {

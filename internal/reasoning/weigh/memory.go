@@ -41,6 +41,10 @@ const (
 	whole
 )
 
+// sharedMost is how many messages may have a piece in common for it to be looked for: where a stretch that
+// more of them share stands, tells nothing of any.
+const sharedMost = 64
+
 // searchedMost bounds how much of one message is looked for: the beginning of a long upload tells it
 // apart as well as all of it.
 const searchedMost = 64 << 10
@@ -57,13 +61,19 @@ func Locate(c *Case) {
 	for i, s := range sought {
 		needles[i] = s.folded
 	}
-	index := bytesearch.New(needles)
+	index := bytesearch.NewRare(needles, sharedMost)
 	for _, region := range c.Image.Writable() {
 		for hit := range foldedHits(index, region.Data) {
 			s := sought[hit.Needle]
-			found := s.judge(hit, region.Data)
-			found.Address = region.Start + place.Address(hit.Memory)
-			improve(&s.best, found, c.Held)
+			extent, part := s.judge(hit)
+			if s.best != nil && extent < s.best.Extent && s.best.Extent >= half {
+				continue // most hits end here
+			}
+			improve(&s.best, Found{
+				Extent: extent, Part: part, Offset: hit.Offset, Length: hit.Length,
+				Address: region.Start + place.Address(hit.Memory),
+				Exact:   bytes.Equal(region.Data[hit.Memory:hit.Memory+hit.Length], s.data[hit.Offset:hit.Offset+hit.Length]),
+			}, c.Held)
 		}
 	}
 	locateShort(c, sought)
@@ -158,24 +168,21 @@ func foldedHits(index *bytesearch.Index, memory []byte) iter.Seq[bytesearch.Hit]
 }
 
 // judge tells how much of the message a hit is.
-func (s *sought) judge(hit bytesearch.Hit, memory []byte) Found {
-	f := Found{
-		Extent: aRun, Offset: hit.Offset, Length: hit.Length,
-		Exact: bytes.Equal(memory[hit.Memory:hit.Memory+hit.Length], s.data[hit.Offset:hit.Offset+hit.Length]),
-	}
+func (s *sought) judge(hit bytesearch.Hit) (e extent, part string) {
 	covers := func(start, end int) bool { return hit.Offset <= start && end <= hit.Offset+hit.Length }
-	if hit.Length*2 >= len(s.data) {
-		f.Extent = half
+	if covers(s.start, s.end) {
+		return whole, ""
 	}
-	for _, part := range s.of[0].Dissection.Parts {
-		if covers(part.Offset, part.Offset+part.Length) && part.Length >= bytesearch.MinRun && part.Length*4 >= len(s.data) {
-			f.Extent, f.Part = aPart, part.Name
+	e = aRun
+	if hit.Length*2 >= len(s.data) {
+		e = half
+	}
+	for _, p := range s.of[0].Dissection.Parts {
+		if p.Length >= bytesearch.MinRun && p.Length*4 >= len(s.data) && covers(p.Offset, p.Offset+p.Length) {
+			e, part = aPart, p.Name
 		}
 	}
-	if covers(s.start, s.end) {
-		f.Extent, f.Part = whole, ""
-	}
-	return f
+	return e, part
 }
 
 // improve keeps the better of two places.
