@@ -47,6 +47,9 @@ type coreOrder struct {
 	Core  string // path
 }
 
+// partial ends the name of a core that is being written.
+const partial = ".part"
+
 // handleCore is the kernel's core_pattern helper: it writes the core on its standard input to the
 // file that was ordered. A process that isn't of this run gets no core: the lab borrowed its handler
 // for some seconds.
@@ -63,7 +66,7 @@ func handleCore(pid string) error {
 	if err != nil || netns != order.NetNS {
 		return err
 	}
-	part := order.Core + ".part"
+	part := order.Core + partial
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err // a second death of the same run: the first one is the case

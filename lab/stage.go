@@ -269,7 +269,10 @@ func (s *Stage) awaitCore(over <-chan struct{}) bool {
 		case <-over:
 			over, last = nil, time.After(time.Second)
 		case <-last:
-			return false
+			if _, err := os.Stat(s.evidence("core") + partial); err != nil {
+				return false
+			}
+			last = time.After(time.Second) // it is being written
 		case <-s.ctx.Done():
 			return false
 		}
