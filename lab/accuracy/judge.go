@@ -33,8 +33,28 @@ func judge(runs, alone []*observed) string {
 		its, others = apart(alone, program)
 		t.judgeCores(its, others)
 	}
-	return accuracyTable(programs, tallies) + "\n" + coreTable(programs, tallies) + "\n" + aloneTable(programs, tallies)
+	return strings.Join([]string{
+		about, accuracyTable(programs, tallies), aboutCores, coreTable(programs, tallies), aboutAlone, aloneTable(programs, tallies),
+	}, "\n")
 }
+
+// What the tables are, for who reads them.
+const (
+	about = `# Accuracy
+
+Written by ` + "`make accuracy`" + `: fresh runs of each lab case, with its traffic seeded anew. Each program is judged by
+weights that were fitted on the others' runs alone, as a daemon is judged that nobody has seen. Said above 90 % counts the
+runs in which some message was given more than that, of these wrong those in which it was another than the killer.
+Set named: where two messages kill together, the earlier one is named with the last or comes next. The trap is cleared
+when it is given less than 2 %.
+`
+	aboutCores = `With the core alone, no capture and no log: whether the pieces of memory that are shown first, as what the dying
+thread held, have a dozen bytes in a row of the killer's.
+`
+	aboutAlone = `What each kind of evidence would put first if it were the only one. A message that shares the first place is not
+first: that a kind can't tell it from others is what it says.
+`
+)
 
 // apart divides runs into a program's and all others'.
 func apart(runs []*observed, program string) (its, others []*observed) {

@@ -1,0 +1,239 @@
+package weigh
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/inquest-project/inquest/internal/evidence/capture"
+	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/evidence/elftest"
+	"github.com/inquest-project/inquest/internal/evidence/wiretest"
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
+	"github.com/inquest-project/inquest/internal/reasoning/death"
+	"github.com/inquest-project/inquest/internal/reasoning/moment"
+)
+
+const (
+	client, server = wiretest.Client, wiretest.Server
+	ms             = time.Millisecond
+
+	daemon, upstream = "192.0.2.2:80", "203.0.113.9:443"
+	ownEnd           = "192.0.2.2:50000" // of what the daemon opens itself
+)
+
+// wire is a capture of which the test says itself how each conversation stood at the death.
+type wire struct {
+	*wiretest.Script
+	t     testing.TB
+	owned []moment.Own // without the conversations, in the order of their first packets
+}
+
+func newWire(t testing.TB) *wire { return &wire{Script: wiretest.New(), t: t} }
+
+// dial opens a client's connection.
+func (w *wire) dial(state moment.State) *wiretest.Line {
+	l := w.Dial(w.caller(), daemon)
+	w.owned = append(w.owned, moment.Own{Side: conversation.Responder, State: state})
+	return l
+}
+
+// caller is an end that nobody has called from yet.
+func (w *wire) caller() string { return fmt.Sprintf("198.51.100.1:%d", 40000+len(w.owned)) }
+
+// datagrams are a client's over UDP.
+func (w *wire) datagrams() *wiretest.Line {
+	l := w.Line(w.caller(), daemon)
+	w.owned = append(w.owned, moment.Own{Side: conversation.Responder, State: moment.Datagrams})
+	return l
+}
+
+// call opens a connection of the daemon's.
+func (w *wire) call(state moment.State) *wiretest.Line {
+	l := w.Dial(ownEnd, upstream)
+	w.owned = append(w.owned, moment.Own{Side: conversation.Opener, State: state, Outbound: true})
+	return l
+}
+
+// asks sends a message on a connection of its own.
+func (w *wire) asks(state moment.State, message string) *wiretest.Line {
+	l := w.dial(state)
+	l.Say(client, message)
+	return l
+}
+
+// answered are n messages, "PREFIX 0" and so on, that are answered at once.
+func (w *wire) answered(n int, prefix string) {
+	for i := range n {
+		w.asks(moment.Open, fmt.Sprintf("%s %d", prefix, i)).Say(server, "done")
+	}
+}
+
+// case closes the capture; the process died between the last packet and a second later.
+func (w *wire) died() moment.Moment {
+	return moment.Moment{Earliest: w.Next, Latest: w.Next.Add(time.Second), Clock: "capture", Own: w.own()}
+}
+
+func (w *wire) own() []moment.Own {
+	w.t.Helper()
+	f, err := capture.Parse("wire.pcap", w.Bytes())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	traffic := conversation.Assemble(f)
+	if len(traffic.Conversations) != len(w.owned) {
+		w.t.Fatalf("%d conversations for %d lines", len(traffic.Conversations), len(w.owned))
+	}
+	owned := slices.Clone(w.owned)
+	for i, c := range traffic.Conversations {
+		owned[i].Conversation = c
+		if s := owned[i].State; s == moment.ClosedFIN || s == moment.ClosedRST {
+			owned[i].Close = c.Ending(owned[i].Side)
+		}
+	}
+	return owned
+}
+
+// alone is a case without a core.
+func (w *wire) alone() *Case { return NewCase(nil, nil, death.Death{Thread: -1}, w.died()) }
+
+const (
+	codes = 0x400000
+	heap  = 0x550000000000
+	stack = 0x7ffd00000000
+
+	live = 128 // bytes of live stack; all of them the red zone below the stack pointer
+)
+
+// core is what is in the dead process's memory: words on its live stack and in a register, and bytes by
+// their offset in the heap and in the stack.
+type core struct {
+	rdi            uint64
+	words          []uint64
+	onHeap         map[int]string
+	onStack        map[int]string
+	auxv           map[uint64]uint64
+	mappings       []elftest.Mapping
+	segments       []elftest.Segment
+	culprit        *finding.Culprit
+	withoutThreads bool
+}
+
+// words8 makes words of text.
+func word(text string) uint64 {
+	var w uint64
+	for i := min(len(text), 8) - 1; i >= 0; i-- {
+		w = w<<8 | uint64(text[i])
+	}
+	return w
+}
+
+// pointers are the eight bytes of an address, to be put into a heap.
+func pointer(a uint64) string { return string(elftest.Words(a)) }
+
+func (c core) open(t testing.TB) (*image.Image, []unwind.Stack) {
+	t.Helper()
+	onHeap, onStack := filled(64<<10, c.onHeap), filled(64<<10, c.onStack)
+	copy(onStack, elftest.Words(c.words...))
+	if len(c.words) > live/8 {
+		t.Fatal("more words than the live stack has")
+	}
+	p := elftest.Process{
+		Threads:  []elftest.Thread{{TID: 1, Signal: 11, PC: codes, SP: stack + live, Argument1: c.rdi}},
+		Mappings: c.mappings,
+		Memory: append([]elftest.Segment{{Flags: elftest.RX, Vaddr: codes, Size: 4096}}, append(c.segments,
+			elftest.Segment{Flags: elftest.RW, Vaddr: heap, Data: onHeap},
+			elftest.Segment{Flags: elftest.RW, Vaddr: stack, Data: onStack})...),
+	}
+	if c.withoutThreads {
+		p.Threads = nil
+	}
+	parsed, err := elfcore.Parse("core", p.Core())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.auxv != nil {
+		parsed.Auxv = c.auxv
+	}
+	im := image.Open(parsed, image.Finder{})
+	t.Cleanup(im.Close)
+	return im, unwind.Threads(im)
+}
+
+func filled(size int, at map[int]string) []byte {
+	b := make([]byte, size)
+	for off, text := range at {
+		copy(b[off:], text)
+	}
+	return b
+}
+
+// with joins a capture and a core to a case.
+func (c core) with(w *wire) *Case {
+	w.t.Helper()
+	im, stacks := c.open(w.t)
+	return NewCase(im, stacks, death.Death{Thread: min(0, len(stacks)-1), Culprit: c.culprit}, w.died())
+}
+
+// alone is a case without a capture.
+func (c core) alone(t testing.TB) *Case {
+	t.Helper()
+	im, stacks := c.open(t)
+	made := NewCase(im, stacks, death.Death{Thread: 0}, moment.Moment{})
+	made.FromMemory()
+	return made
+}
+
+// scenario is a small case and what one kind must say of its messages.
+type scenario struct {
+	name  string
+	build func(t testing.TB) *Case
+	want  map[string]string // level by message; those not named are not looked at. nil: the kind says nothing at all
+}
+
+// tables are the scenarios of each kind.
+var tables = map[string][]scenario{
+	"time": timeScenarios, "unanswered": unansweredScenarios, "read": readScenarios, "novelty": noveltyScenarios,
+	"fit": fitScenarios, "memory": memoryScenarios, "reachable": reachableScenarios, "socket": socketScenarios,
+	"junk": junkScenarios, "form": formScenarios, "near": nearScenarios,
+}
+
+func TestEachKindSaysOfAMessage(t *testing.T) {
+	for _, kind := range Kinds {
+		seen := map[string]bool{}
+		for _, s := range tables[kind.Name] {
+			t.Run(kind.Name+"/"+s.name, func(t *testing.T) {
+				c := s.build(t)
+				observations := kind.observe(c)
+				if (observations == nil) != (s.want == nil) {
+					t.Fatalf("expected %v, found %v", s.want, observations)
+				}
+				found := map[string]string{}
+				for i, o := range observations {
+					if o.Level != "" && !slices.Contains(kind.Levels, o.Level) {
+						t.Errorf("%q is no level of this kind", o.Level)
+					}
+					seen[o.Level] = true
+					message := string(c.Candidates[i].Data)
+					if _, asked := s.want[message]; asked {
+						found[message] = o.Level
+					}
+				}
+				if diff := cmp.Diff(s.want, found); s.want != nil && diff != "" {
+					t.Error(diff)
+				}
+			})
+		}
+		for _, level := range kind.Levels {
+			if !seen[level] && !t.Failed() {
+				t.Errorf("no scenario shows %s: %s", kind.Name, level)
+			}
+		}
+	}
+}
