@@ -1,0 +1,444 @@
+package weigh
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/inquest-project/inquest/internal/evidence/elftest"
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reasoning/moment"
+)
+
+// asked are messages, each on a connection of its own.
+func asked(t testing.TB, messages ...string) *wire {
+	w := newWire(t)
+	for _, m := range messages {
+		w.asks(moment.Open, m)
+	}
+	return w
+}
+
+const (
+	parted = "POST /a HTTP/1.1\r\nContent-Length: 24\r\n\r\nbody of the parted upload" // one byte more than it says
+	body   = "body of the parted uploa"
+	spaced = "\r\n SET Color, Deep Violet\r\n"
+)
+
+// many are messages of which all are like the first but for a number at the end.
+func many(n int, beginning string) (messages []string) {
+	for i := range n {
+		messages = append(messages, fmt.Sprintf("%s%04d", beginning, i*7919%10000))
+	}
+	return messages
+}
+
+var memoryScenarios = []scenario{
+	{"whole, at any alignment", func(t testing.TB) *Case {
+		return core{onHeap: map[int]string{0x101: "GET /found/in/memory"}}.with(asked(t, "GET /found/in/memory", "PUT /not/anywhere/there"))
+	}, map[string]string{"GET /found/in/memory": "whole", "PUT /not/anywhere/there": "absent"}},
+	{"case folded and separators overwritten", func(t testing.TB) *Case {
+		return core{onHeap: map[int]string{0x101: "get\x00\x00FOUND\x00in\x00Memory\x00a"}}.with(asked(t, "GET /Found/in/memory?a", "GET /Found+in+memory?b"))
+	}, map[string]string{"GET /Found/in/memory?a": "whole", "GET /Found+in+memory?b": "absent"}},
+	{"whole without the separators at its ends", func(t testing.TB) *Case {
+		return core{onHeap: map[int]string{0x101: "xSET Color, Deep Violetx"}}.with(asked(t, spaced))
+	}, map[string]string{spaced: "whole"}},
+	{"not whole without a letter at its end", func(t testing.TB) *Case {
+		return core{onHeap: map[int]string{0x101: "xSET Color, Deep Viole"}}.with(asked(t, spaced))
+	}, map[string]string{spaced: "half"}},
+	{"a part that the dissection names", func(t testing.TB) *Case {
+		return core{onHeap: map[int]string{0x101: body}}.with(asked(t, parted))
+	}, map[string]string{parted: "a part"}},
+	{"half, and a run", func(t testing.TB) *Case {
+		return core{onHeap: map[int]string{0x101: parted[:40], 0x301: "0123456789abcdef"}}.with(asked(t, parted, "?0123456789abcdefg"+strings.Repeat("z", 30)))
+	}, map[string]string{parted: "half", "?0123456789abcdefg" + strings.Repeat("z", 30): "a run"}},
+	{"in memory that can't have been written it doesn't count", func(t testing.TB) *Case {
+		return core{segments: []elftest.Segment{{Flags: elftest.R, Vaddr: codes + 0x10000, Data: []byte("GET /found/in/memory")}}}.with(asked(t, "GET /found/in/memory"))
+	}, map[string]string{"GET /found/in/memory": "absent"}},
+	{"common, where a daemon stores what it is sent", func(t testing.TB) *Case {
+		onHeap := map[int]string{}
+		messages := many(8, "store this value of ")
+		for i, m := range messages {
+			onHeap[0x100+i*64] = m
+		}
+		onHeap[0x1001] = "a message that nobody else sent"
+		return core{onHeap: onHeap}.with(asked(t, append(messages, many(4, "no trace of this: ")...)...))
+	}, map[string]string{"store this value of 0000": "whole, common", "no trace of this: 0000": "absent"}},
+	{"parts, halves and runs in common", func(t testing.TB) *Case {
+		var messages []string
+		for i := range 4 {
+			messages = append(messages, fmt.Sprintf("%d"+parted, i))
+		}
+		for i := range 4 {
+			messages = append(messages, fmt.Sprintf("half of this is common to some: %d%s", i, strings.Repeat("x", 10)))
+			messages = append(messages, fmt.Sprintf("a run of sixteen: %d%s", i, strings.Repeat(fmt.Sprint(i), 80)))
+		}
+		return core{onHeap: map[int]string{0x101: body, 0x201: "half of this is common to some: ", 0x301: "a run of sixteen: "}}.with(asked(t, messages...))
+	}, map[string]string{
+		"half of this is common to some: 0xxxxxxxxxx": "half, common", "a run of sixteen: 2" + strings.Repeat("2", 80): "a run, common",
+	}},
+	{"a part in common", func(t testing.TB) *Case {
+		var messages []string
+		for i := range 4 {
+			messages = append(messages, strings.Replace(parted, "/a", fmt.Sprintf("/%d", i), 1))
+		}
+		return core{onHeap: map[int]string{0x101: body}}.with(asked(t, messages...))
+	}, map[string]string{strings.Replace(parted, "/a", "/2", 1): "a part, common"}},
+	{"one of very many, by what tells it apart", func(t testing.TB) *Case {
+		messages := many(200, "GET /one/of/very/many?number=")
+		return core{onHeap: map[int]string{0x101: messages[77]}}.with(asked(t, messages...))
+	}, map[string]string{many(78, "GET /one/of/very/many?number=")[77]: "whole"}},
+	{"a short message within reach only", func(t testing.TB) *Case {
+		return core{
+			rdi:    heap + 0x1000,
+			words:  []uint64{0, word("on-stck"), 0},
+			onHeap: map[int]string{0x1010: "held me", 0x8000: "far off"},
+		}.with(asked(t, "HELD me\r\n", "far off\r\n", "on-stck\n", "tiny\n"))
+	}, map[string]string{"HELD me\r\n": "whole", "far off\r\n": "absent", "on-stck\n": "whole", "tiny\n": ""}},
+	{"nothing without a core", func(t testing.TB) *Case { return asked(t, "GET /found/in/memory").alone() }, nil},
+	{"nothing of what was taken from memory", fromMemory, nil},
+}
+
+// reaching has one message held by a register, one by what that points to, and one by nothing.
+func reaching(others ...string) core {
+	onHeap := map[int]string{
+		0x1000: "GET /held/by/register ", 0x2000: "GET /held/by/an/object ", 0x3000: "GET /held/by/nobody/at/all ",
+		0x1100: pointer(heap + 0x2000),
+	}
+	for i, m := range others {
+		onHeap[0x4000+i*64] = m
+	}
+	return core{rdi: heap + 0x1000, words: []uint64{heap + 0x1100}, onHeap: onHeap}
+}
+
+var reachableScenarios = []scenario{
+	{"by the fewest hops", func(t testing.TB) *Case {
+		return reaching().with(asked(t, "GET /held/by/register", "GET /held/by/an/object", "GET /held/by/nobody/at/all", "GET /not/in/memory/at/all"))
+	}, map[string]string{
+		"GET /held/by/register": "one hop", "GET /held/by/an/object": "two hops", "GET /held/by/nobody/at/all": "out of reach", "GET /not/in/memory/at/all": "out of reach",
+	}},
+	{"the nearest of two places", func(t testing.TB) *Case {
+		return reaching("GET /held/by/register").with(asked(t, "GET /held/by/register"))
+	}, map[string]string{"GET /held/by/register": "one hop"}},
+	{"the more complete of two places, though out of reach", func(t testing.TB) *Case {
+		return reaching("GET /held/by/register HTTP/1.1").with(asked(t, "GET /held/by/register HTTP/1.1"))
+	}, map[string]string{"GET /held/by/register HTTP/1.1": "out of reach"}},
+	{"a run is not it", func(t testing.TB) *Case {
+		long := "GET /held/by/register" + strings.Repeat("?", 60)
+		return reaching().with(asked(t, long))
+	}, map[string]string{"GET /held/by/register" + strings.Repeat("?", 60): "out of reach"}},
+	{"common one by one hop, the others by two", func(t testing.TB) *Case {
+		messages := many(10, "stored in a table for all: ")
+		c := core{rdi: heap + 0x1000, onHeap: map[int]string{}}
+		for i, m := range messages {
+			c.onHeap[0x2000+i*64] = m
+			if i < 5 {
+				c.words = append(c.words, heap+0x2000+uint64(i)*64)
+			} else {
+				c.onHeap[0x1000+i*8] = pointer(heap + 0x2000 + uint64(i)*64)
+			}
+		}
+		return c.with(asked(t, messages...))
+	}, map[string]string{many(10, "stored in a table for all: ")[1]: "one hop, common", many(10, "stored in a table for all: ")[7]: "two hops, common"}},
+	{"nothing without a thread", func(t testing.TB) *Case {
+		c := reaching()
+		c.withoutThreads = true
+		return c.with(asked(t, "GET /held/by/register"))
+	}, nil},
+}
+
+// sockaddr is a struct sockaddr_in as Linux has it, or a sockaddr_in6 of an IPv4 client where mapped.
+func sockaddr(family byte, port uint16, address string) string {
+	a := netip.MustParseAddr(address)
+	if family == 2 {
+		return string([]byte{2, 0, byte(port >> 8), byte(port)}) + string(a.AsSlice()) + strings.Repeat("\x00", 8)
+	}
+	wide := a.As16()
+	return string([]byte{10, 0, byte(port >> 8), byte(port), 0, 0, 0, 0}) + string(wide[:]) + "\x00\x00\x00\x00"
+}
+
+// senders are n clients, from port 40000 on.
+func senders(t testing.TB, n int) *wire {
+	w := newWire(t)
+	for i := range n {
+		w.asks(moment.Open, fmt.Sprintf("sender %d", i))
+	}
+	return w
+}
+
+var socketScenarios = []scenario{
+	{"by the fewest hops to the sender's address", func(t testing.TB) *Case {
+		return core{rdi: heap + 0x1000, onHeap: map[int]string{
+			0x1000: pointer(heap + 0x2000), 0x1010: sockaddr(2, 40001, "198.51.100.1"),
+			0x2040: sockaddr(10, 40002, "198.51.100.1"), 0x3000: sockaddr(2, 40003, "198.51.100.1"),
+		}}.with(senders(t, 5))
+	}, map[string]string{"sender 0": "not held", "sender 1": "one hop", "sender 2": "two hops", "sender 3": "not held"}},
+	{"nothing, where no client's is held", func(t testing.TB) *Case {
+		return core{rdi: heap + 0x1000, onHeap: map[int]string{0x1010: sockaddr(2, 4711, "198.51.100.1")}}.with(senders(t, 5))
+	}, nil},
+	{"nothing of a table of all clients", func(t testing.TB) *Case {
+		onHeap := map[int]string{}
+		for i := range 4 {
+			onHeap[0x1000+i*16] = sockaddr(2, uint16(40000+i), "198.51.100.1")
+		}
+		return core{rdi: heap + 0x1000, onHeap: onHeap}.with(senders(t, 5))
+	}, nil},
+	{"nothing without a core", func(t testing.TB) *Case { return senders(t, 5).alone() }, nil},
+}
+
+func TestTextAndNumbersAreNoSocketAddresses(t *testing.T) {
+	for _, c := range []struct{ name, bytes, want string }{
+		{"IPv4", sockaddr(2, 4711, "198.51.100.1"), "198.51.100.1:4711"},
+		{"IPv4 without a port", sockaddr(2, 0, "198.51.100.1"), ""},
+		{"IPv4's any address", sockaddr(2, 80, "0.0.0.0"), ""},
+		{"IPv6", sockaddr(10, 4711, "2001:db8::1"), "[2001:db8::1]:4711"},
+		{"IPv6 on the same link", sockaddr(10, 4711, "fe80::1"), "[fe80::1]:4711"},
+		{"IPv4 in IPv6", sockaddr(10, 4711, "::ffff:198.51.100.1"), "198.51.100.1:4711"},
+		{"IPv6's any address", sockaddr(10, 80, "::"), ""},
+		{"IPv6 that nobody can have", sockaddr(10, 80, "6162:6364::1"), ""},
+		{"IPv6 cut short", sockaddr(10, 4711, "2001:db8::1")[:23], ""},
+		{"text behind a line's end", "\n\x00ab 192.0.2.1 is what the text says", ""},
+		{"text in an address's place", "\n\x00ab\x00\x00\x00\x00text is no address.....", ""},
+		{"another family", "\x01\x00ab\x00\x00\x00\x00\x00\x00\x00\x00", ""},
+	} {
+		found := ""
+		if addr, ok := socketAddress([]byte(c.bytes)); ok {
+			found = addr.String()
+		}
+		if found != c.want {
+			t.Errorf("%s: expected %q, found %q", c.name, c.want, found)
+		}
+	}
+}
+
+// The killer's bytes are seen where addresses and numbers should stand.
+var junkScenarios = []scenario{
+	{"a word of a message's bytes", func(t testing.TB) *Case {
+		return core{words: []uint64{7, word("ABCDEFGH"), heap}}.with(asked(t, "xxABCDEFGHxx", "innocent"))
+	}, map[string]string{"xxABCDEFGHxx": "most of its bytes", "innocent": "none of it"}},
+	{"in a register", func(t testing.TB) *Case {
+		return core{rdi: word("ABCDEFGH")}.with(asked(t, "xxABCDEFGHxx", "innocent"))
+	}, map[string]string{"xxABCDEFGHxx": "most of its bytes", "innocent": "none of it"}},
+	{"a byte doubled or changed in between", func(t testing.TB) *Case {
+		return core{words: []uint64{word("ABCDEFFG"), word("?1234567")}}.with(asked(t, "ABCDEFGH", "12345679", "innocent"))
+	}, map[string]string{"ABCDEFGH": "some of its bytes", "12345679": "most of its bytes", "innocent": "none of it"}},
+	{"shorter pieces are chance", func(t testing.TB) *Case {
+		return core{words: []uint64{word("ABCDEFGH"), word("123456\x00\x00")}}.with(asked(t, "ABCDE-FGH", "123456"))
+	}, map[string]string{"ABCDE-FGH": "none of it", "123456": "most of its bytes"}},
+	{"of many messages", func(t testing.TB) *Case {
+		return core{words: []uint64{word("Connecti"), word("killing!")}}.with(asked(t,
+			"Connection: 1", "Connection: 2", "Connection: 3", "Connection: 4 killing!", "innocent"))
+	}, map[string]string{"Connection: 1": "bytes of many", "Connection: 4 killing!": "most of its bytes", "innocent": "none of it"}},
+	{"a message that was sent again is one", func(t testing.TB) *Case {
+		return core{words: []uint64{word("killing!")}}.with(asked(t, "killing!", "killing!", "killing!", "killing!", "innocent"))
+	}, map[string]string{"killing!": "most of its bytes", "innocent": "none of it"}},
+	{"the header of a block that the thread held", func(t testing.TB) *Case {
+		return core{words: []uint64{heap + 0x1000}, onHeap: map[int]string{0x0ff0: "previousOVERFLOW"}}.with(asked(t, "xx previousOVERFLOW xx", "innocent"))
+	}, map[string]string{"xx previousOVERFLOW xx": "most of its bytes", "innocent": "none of it"}},
+	{"text before a block with a size is none", func(t testing.TB) *Case {
+		return core{words: []uint64{heap + 0x1000}, onHeap: map[int]string{0x0ff0: "previous" + string(elftest.Words(0x71))}}.with(asked(t, "previous", "innocent"))
+	}, nil},
+	{"text before what is no block is none", func(t testing.TB) *Case {
+		return core{words: []uint64{heap + 0x1008}, onHeap: map[int]string{0x0ff8: "previousOVERFLOW"}}.with(asked(t, "previousOVERFLOW", "innocent"))
+	}, nil},
+	{"numbers are no junk", func(t testing.TB) *Case {
+		return core{words: []uint64{^uint64(0), ^uint64(41), 0x1234, 0x4141414141414141}}.with(asked(t,
+			string(elftest.Words(^uint64(0), ^uint64(41), 0x1234, 0x4141414141414141))+"and more"))
+	}, nil},
+	{"nothing, where no message has it", func(t testing.TB) *Case {
+		return core{words: []uint64{word("ABCDEFGH")}}.with(asked(t, "innocent"))
+	}, nil},
+	{"nothing without a core", func(t testing.TB) *Case { return asked(t, "innocent").alone() }, nil},
+}
+
+// fromMemory is a case of a core alone: a request, a list of lines, words and a name within reach.
+func fromMemory(t testing.TB) *Case {
+	t.Helper()
+	c := core{rdi: heap + 0x1000, onHeap: map[int]string{
+		0x1000: "GET /a HTTP/1.1\r\n\r\n\x00", 0x1100: "first line\nsecond line\n", 0x1200: "several words of text", 0x1300: "one_single_word", 0x1400: "too short",
+	}}
+	for i := range 5 {
+		c.words = append(c.words, heap+0x1000+uint64(i)*0x100)
+	}
+	return c.alone(t)
+}
+
+// crowded has more texts within reach than are near.
+func crowded(t testing.TB) *Case {
+	c := core{rdi: heap + 0x1000, onHeap: map[int]string{}}
+	for i := range 15 {
+		c.onHeap[0x1000+i*0x100] = fmt.Sprintf("the text of number %02d", i)
+		c.words = append(c.words, heap+0x1000+uint64(i)*0x100)
+	}
+	return c.alone(t)
+}
+
+var formScenarios = []scenario{
+	{"by its looks", fromMemory, map[string]string{
+		"GET /a HTTP/1.1\r\n\r\n": "a protocol's", "first line\nsecond line\n": "lines", "several words of text": "text", "one_single_word": "a word",
+	}},
+	{"nothing of what came over the wire", func(t testing.TB) *Case { return asked(t, "innocent").alone() }, nil},
+}
+
+var nearScenarios = []scenario{
+	{"by the order in which the thread comes to it", crowded, map[string]string{
+		"the text of number 00": "the nearest", "the text of number 01": "among the 3 nearest", "the text of number 02": "among the 3 nearest",
+		"the text of number 03": "among the 10 nearest", "the text of number 09": "among the 10 nearest", "the text of number 10": "further away",
+	}},
+	{"nothing of what came over the wire", func(t testing.TB) *Case { return asked(t, "innocent").alone() }, nil},
+}
+
+func texts(candidates []*Candidate) (all []string) {
+	for _, c := range candidates {
+		all = append(all, string(c.Data))
+	}
+	return all
+}
+
+func TestWhatADyingThreadHeldIsTakenForMessages(t *testing.T) {
+	const (
+		request = "GET /whole HTTP/1.1\r\nHost: a\r\n\r\n"
+		query   = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03net\x00\x00\x01\x00\x01"
+		started = "HOME=/var/lib/daemon"
+	)
+	for _, c := range []struct {
+		name string
+		core core
+		want []string
+	}{
+		{"a framed message, from its first byte", core{rdi: heap + 0x1000, onHeap: map[int]string{0x1000: request + "\x01"}}, []string{request}},
+		{"a framed message, from a pointer into its middle", core{rdi: heap + 0x1000 + 12, onHeap: map[int]string{0x0ff0: "\x99\x98", 0x1000: query + "\xff\xff"}}, []string{query}},
+		{"text, from a pointer into its middle", core{rdi: heap + 0x1008, onHeap: map[int]string{0x0fff: "\x00from here to there\x00"}}, []string{"from here to there"}},
+		{"text with letters of any language", core{rdi: heap + 0x1008, onHeap: map[int]string{0x1000: "Grüße aus dem Süden"}}, []string{"Grüße aus dem Süden"}},
+		{"ASCII, where bytes are no UTF-8", core{rdi: heap + 0x1008, onHeap: map[int]string{0x1000: "\xff\xfeplain letters\x80"}}, []string{"plain letters"}},
+		{"no name", core{rdi: heap + 0x1000, onHeap: map[int]string{0x1000: "a name only"}}, nil},
+		{"once, however often it is held", core{rdi: heap + 0x1000, words: []uint64{heap + 0x1002, heap + 0x1004}, onHeap: map[int]string{0x1000: "held three times"}}, []string{"held three times"}},
+		{"the nearest first", core{rdi: heap + 0x1000, onHeap: map[int]string{0x1000: "x\x00......" + pointer(heap+0x2000), 0x1040: pointer(heap + 0x3000), 0x2000: "by the object", 0x3000: "by its neighbour"}}, []string{"by the object", "by its neighbour"}},
+		{"what is out of reach is not", core{rdi: heap + 0x1000, onHeap: map[int]string{0x1000: "within reach", 0x2000: "out of reach, but here"}}, []string{"within reach"}},
+		{"the live stack's buffers", core{rdi: stack + 16, words: []uint64{0, 0, word("a buffer"), word(" on the "), word("stack")}}, []string{"a buffer on the stack"}},
+		{"not the environment", core{
+			rdi: stack + 0x2004, words: []uint64{heap + 0x1000}, auxv: map[uint64]uint64{31: stack + 0x2100},
+			onStack: map[int]string{0x2000: started, 0x2100: "/sbin/daemon"}, onHeap: map[int]string{0x1000: started},
+		}, []string{started}}, // the heap's copy, which may be anybody's
+		{"not the path of a mapped file", core{
+			rdi: heap + 0x1000, mappings: []elftest.Mapping{{Start: codes, End: codes + 4096, Path: "/usr/lib/daemon/module.so"}},
+			onHeap: map[int]string{0x1000: "/usr/lib/daemon/module.so\x00/usr/lib/daemon/other.so"}, words: []uint64{heap + 0x1000 + 26},
+		}, []string{"/usr/lib/daemon/other.so"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			made := c.core.alone(t)
+			if diff := cmp.Diff(c.want, texts(made.Candidates)); diff != "" {
+				t.Error(diff)
+			}
+			for _, found := range made.Candidates {
+				if found.Memory == nil || found.Memory.Path == "" || found.Message != nil {
+					t.Errorf("%q: %+v", found.Data, found.Memory)
+				}
+			}
+		})
+	}
+}
+
+func TestTheSenderIsTheOneSocketAddressNearest(t *testing.T) {
+	text := map[int]string{0x1000: "what somebody sent"}
+	with := func(more map[int]string) core {
+		for at, s := range text {
+			more[at] = s
+		}
+		return core{rdi: heap + 0x1000, onHeap: more}
+	}
+	for _, c := range []struct {
+		name string
+		core core
+		want string
+	}{
+		{"one", with(map[int]string{0x1040: sockaddr(2, 40001, "198.51.100.1")}), "198.51.100.1:40001"},
+		{"the server's own beside it", with(map[int]string{0x1040: sockaddr(2, 40001, "198.51.100.1"), 0x1060: sockaddr(2, 80, "192.0.2.2")}), "198.51.100.1:40001"},
+		{"a second one further away", with(map[int]string{0x1040: sockaddr(2, 40001, "198.51.100.1"), 0x1060: pointer(heap + 0x2000), 0x2000: sockaddr(2, 40002, "198.51.100.1")}), "198.51.100.1:40001"},
+		{"two as near", with(map[int]string{0x1040: sockaddr(2, 40001, "198.51.100.1"), 0x1060: sockaddr(2, 40002, "198.51.100.1")}), "invalid AddrPort"},
+		{"none", with(map[int]string{}), "invalid AddrPort"},
+	} {
+		candidates := c.core.alone(t).Candidates
+		if len(candidates) == 0 || candidates[0].Peer.String() != c.want {
+			t.Errorf("%s: expected %s, found %d candidates, %+v", c.name, c.want, len(candidates), candidates)
+		}
+	}
+}
+
+func TestAllSocketAddressesOfAProcessAreFoundInWhatItCouldWrite(t *testing.T) {
+	im, _ := core{
+		onHeap:   map[int]string{0x1000: sockaddr(2, 40001, "198.51.100.1"), 0x5004: sockaddr(10, 40002, "2001:db8::1")},
+		onStack:  map[int]string{0x9000: sockaddr(2, 40003, "198.51.100.1")},
+		segments: []elftest.Segment{{Flags: elftest.R, Vaddr: codes + 0x10000, Data: []byte(sockaddr(2, 40004, "198.51.100.1"))}},
+	}.open(t)
+	var found []string
+	for a := range SocketAddresses(im) {
+		found = append(found, a.String())
+	}
+	slices.Sort(found)
+	if want := []string{"198.51.100.1:40001", "198.51.100.1:40003", "[2001:db8::1]:40002"}; !slices.Equal(found, want) {
+		t.Errorf("expected %v, found %v", want, found)
+	}
+}
+
+// A victim tripped over a thing by the name "session-77", which its thread held.
+func TestAccomplicesAreTheLatestWordsOfOthersOnTheSameThing(t *testing.T) {
+	messages := func(w *wire) {
+		l := w.dial(moment.Open)
+		l.Say(client, "open session-77 first")
+		l.Say(server, "yes")
+		l.Say(client, "free session-77 first")
+		l.Say(server, "yes")
+		w.asks(moment.Open, "stat session-77 second")
+		w.asks(moment.Open, "stat session-12 innocent")
+		w.asks(moment.Open, "list everything there is")
+		w.asks(moment.Open, "read session-77 killer")
+		w.asks(moment.Open, "read session-77 too late")
+	}
+	held := core{rdi: heap + 0x1000, onHeap: map[int]string{0x1000: "\x00\x00session-77\x00"}}
+	for _, c := range []struct {
+		name   string
+		core   core
+		role   string
+		before func(w *wire)
+		want   []string
+	}{
+		{"of a victim", held, finding.Victim, nil, []string{"free session-77 first", "stat session-77 second"}},
+		{"none, where it decided to die", held, finding.Decided, nil, nil},
+		{"none, where the thread held no such name", core{rdi: heap + 0x1000}, finding.Victim, nil, nil},
+		{"two at the most", held, finding.Victim, func(w *wire) {
+			w.asks(moment.Open, "make session-77 long ago")
+			w.asks(moment.Open, "something else")
+			for i := range 40 {
+				w.asks(moment.Open, fmt.Sprintf("other number %d", i))
+			}
+		}, []string{"free session-77 first", "stat session-77 second"}},
+		{"none by a name that many use", held, finding.Victim, func(w *wire) {
+			for i := range 20 {
+				w.asks(moment.Open, fmt.Sprintf("stat session-77 %d", i))
+			}
+		}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWire(t)
+			if c.before != nil {
+				c.before(w)
+			} else {
+				for i := range 40 {
+					w.asks(moment.Open, fmt.Sprintf("other number %d", i))
+				}
+			}
+			messages(w)
+			c.core.culprit = &finding.Culprit{Role: c.role}
+			made := c.core.with(w)
+			suspect := made.Candidates[slices.Index(texts(made.Candidates), "read session-77 killer")]
+			if diff := cmp.Diff(c.want, texts(Accomplices(made, suspect))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
