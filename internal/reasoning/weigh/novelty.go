@@ -252,13 +252,16 @@ func (r rarity) surprise(traits map[string]string) (mean float64, oddest string)
 	return mean, all[0].what
 }
 
-// ranksOf gives each value the number of values greater than it.
+// ranksOf gives each value its place among all, from the greatest, which is 0. Equal values share the middle of
+// their places: were it the first, most messages would be odd where most are alike.
 func ranksOf(values []float64) []int {
-	descending := slices.Clone(values)
-	slices.SortFunc(descending, func(a, b float64) int { return cmp.Compare(b, a) })
+	ascending := slices.Sorted(slices.Values(values))
 	ranks := make([]int, len(values))
 	for i, v := range values {
-		ranks[i], _ = slices.BinarySearchFunc(descending, v, func(d, v float64) int { return cmp.Compare(v, d) })
+		first, _ := slices.BinarySearch(ascending, v)
+		behind, _ := slices.BinarySearch(ascending, math.Nextafter(v, math.Inf(1)))
+		greater, equal := len(values)-behind, behind-first
+		ranks[i] = greater + (equal-1)/2
 	}
 	return ranks
 }

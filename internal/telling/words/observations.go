@@ -10,15 +10,15 @@ import (
 var observations = map[string]map[string]string{
 	"time": {
 		"after the death":                        "it came after the death",
-		"earlier":                                "{newer} later messages were read",
-		"among the last 64":                      "{newer} later messages were read",
-		"among the last 16":                      "{newer} later messages were read",
-		"among the last 4":                       "only {newer} later messages were read",
+		"earlier":                                "later messages that were read: {newer}",
+		"among the last 64":                      "later messages that were read: {newer}",
+		"among the last 16":                      "later messages that were read: {newer}",
+		"among the last 4":                       "later messages that were read: {newer}",
 		"the last it read":                       "no later message is known to have been read",
-		"earlier, in the last moments":           "it came in the last moments before the death; {newer} later messages were read",
-		"among the last 64, in the last moments": "it came in the last moments before the death; {newer} later messages were read",
-		"among the last 16, in the last moments": "it came in the last moments before the death; {newer} later messages were read",
-		"among the last 4, in the last moments":  "it came in the last moments before the death; only {newer} later messages were read",
+		"earlier, in the last moments":           "it came in the last moments before the death; later messages that were read: {newer}",
+		"among the last 64, in the last moments": "it came in the last moments before the death; later messages that were read: {newer}",
+		"among the last 16, in the last moments": "it came in the last moments before the death; later messages that were read: {newer}",
+		"among the last 4, in the last moments":  "it came in the last moments before the death; later messages that were read: {newer}",
 		"the last it read, in the last moments":  "it came in the last moments before the death, and no later message is known to have been read",
 	},
 	"late": {
