@@ -14,7 +14,7 @@ import (
 )
 
 // unpackDemo lays the demo's case out, without the files named.
-func unpackDemo(t *testing.T, without ...string) evidence.Request {
+func unpackDemo(t testing.TB, without ...string) evidence.Request {
 	t.Helper()
 	dir := t.TempDir()
 	files, err := fs.Sub(demoFiles, "demo")

@@ -1,33 +1,33 @@
 package words
 
 import (
-	"encoding/json"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
 
-// The levels that the kinds use are in their sources, as Go strings; the weights name those that were
-// seen in recorded deaths.
-func TestEveryWeighedLevelHasASentence(t *testing.T) {
-	data, err := os.ReadFile("../../reasoning/weigh/weights.json")
-	if err != nil {
-		t.Fatal(err)
+// Telling knows findings only, and so not the kinds; this test does.
+func TestEveryLevelHasASentenceAndEverySentenceALevel(t *testing.T) {
+	levels := map[string][]string{weigh.Late: {weigh.Late}}
+	for _, kind := range weigh.Kinds {
+		levels[kind.Name] = kind.Levels
 	}
-	var table map[string]map[string]float64
-	if err := json.Unmarshal(data, &table); err != nil {
-		t.Fatal(err)
-	}
-	if len(table) == 0 {
-		t.Fatal("the table is empty")
-	}
-	for kind, levels := range table {
-		for level := range levels {
+	for kind, all := range levels {
+		for _, level := range all {
 			if observations[kind][level] == "" {
 				t.Errorf("no sentence for %s: %s", kind, level)
+			}
+		}
+	}
+	for kind, sentences := range observations {
+		for level := range sentences {
+			if !slices.Contains(levels[kind], level) {
+				t.Errorf("a sentence for %s: %s, which nothing observes", kind, level)
 			}
 		}
 	}
