@@ -58,7 +58,7 @@ func TestTheBurstOfADeathIsFoundAmongOrdinaryCloses(t *testing.T) {
 			s.Wait(200 * ms)
 			killer, unread := s.waiting("killer"), s.waiting("unread")
 			died := s.Next.Add(300 * ms).Sub(wiretest.Start)
-			s.died(died, []*wiretest.Line{killer, quiet[0]}, []*wiretest.Line{unread})
+			s.died(died, []*wiretest.Line{quiet[0], killer}, []*wiretest.Line{unread})
 			m := s.judge(Process{})
 			if got := since(m.Latest); got != died {
 				t.Errorf("found at %v, died at %v", got, died)
@@ -74,11 +74,13 @@ func TestTheBurstOfADeathIsFoundAmongOrdinaryCloses(t *testing.T) {
 func TestOrdinaryClosesAloneAreNoDeath(t *testing.T) {
 	s := newScene(t)
 	for _, l := range s.served(3) {
+		s.Wait(5 * ms)
 		l.FIN(server)
 	}
 	for range 3 {
 		l := s.waiting("question")
 		l.FIN(client)
+		s.Wait(10 * ms)
 		l.FIN(server)
 	}
 	s.waiting("gone").RST(client)
@@ -87,22 +89,57 @@ func TestOrdinaryClosesAloneAreNoDeath(t *testing.T) {
 	}
 }
 
-// Each row is two closes with a pause between; the first is a message's that waited for long, unless it
-// says goodbye.
+// A living daemon's last closes come so close to the death that they would be joined to it.
+func TestAnOrdinaryCloseRightBeforeTheDeathIsNoPartOfIt(t *testing.T) {
+	for _, after := range []string{"an answer", "a client's FIN"} {
+		s := newScene(t)
+		killer := s.waiting("killer")
+		s.Wait(100 * ms)
+		ordinary := s.served(1)[0]
+		if after == "a client's FIN" {
+			s.Wait(100 * ms)
+			ordinary.FIN(client)
+		}
+		ordinary.FIN(server)
+		s.Wait(2 * ms)
+		died := since(s.Next)
+		killer.FIN(server)
+		m := s.judge(Process{})
+		if found := states(m); since(m.Latest) != died || found["question 0"] != Ended || found["killer"] != ClosedFIN {
+			t.Errorf("a close after %s: died at %v, found %v, %v", after, died, since(m.Latest), found)
+		}
+	}
+}
+
+// Clients that are timed out are closed unanswered, too; but the daemon speaks on.
+func TestThatTheDaemonFellSilentOutweighsAClose(t *testing.T) {
+	s := newScene(t)
+	s.died(time.Second, []*wiretest.Line{s.waiting("timed out"), s.waiting("timed out, too")}, nil)
+	s.served(3)
+	killer := s.waiting("killer")
+	s.died(3*time.Second, []*wiretest.Line{killer}, nil)
+	if m := s.judge(Process{}); since(m.Latest) != 3*time.Second || states(m)["timed out"] != Ended {
+		t.Errorf("found %v, %v", since(m.Latest), states(m))
+	}
+}
+
+// Each row is two closes with a pause between; the first is a message's that waited for long, unless another
+// came shortly before.
 func TestClosesBelongTogetherAcrossAPauseOnlyIfNothingWasSaidInIt(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		pause        time.Duration
 		word         bool
-		goodbye      bool
+		shortly      time.Duration // 0: nothing came
 		first, after State
 	}{
-		{"4 ms", 4 * ms, false, false, ClosedFIN, ClosedFIN},
-		{"4 ms, with a word between", 4 * ms, true, false, ClosedFIN, ClosedFIN},
-		{"20 ms", 20 * ms, false, false, ClosedFIN, ClosedFIN},
-		{"20 ms, with a word between", 20 * ms, true, false, Ended, ClosedFIN},
-		{"20 ms, and the first was asked for", 20 * ms, false, true, Ended, ClosedFIN},
-		{"60 ms", 60 * ms, false, false, Ended, ClosedFIN},
+		{"4 ms", 4 * ms, false, 0, ClosedFIN, ClosedFIN},
+		{"4 ms, with a word between", 4 * ms, true, 0, ClosedFIN, ClosedFIN},
+		{"20 ms", 20 * ms, false, 0, ClosedFIN, ClosedFIN},
+		{"20 ms, with a word between", 20 * ms, true, 0, Ended, ClosedFIN},
+		{"20 ms, and the first was asked for", 20 * ms, false, ms, Ended, ClosedFIN},
+		{"20 ms, and the first came after a core was written", 20 * ms, false, 10 * ms, ClosedFIN, ClosedFIN},
+		{"60 ms", 60 * ms, false, 0, Ended, ClosedFIN},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t)
@@ -113,8 +150,11 @@ func TestClosesBelongTogetherAcrossAPauseOnlyIfNothingWasSaidInIt(t *testing.T) 
 			s.Wait(200 * ms)
 			talker.Say(client, "more")
 			s.Wait(200 * ms)
-			if c.goodbye {
-				first.Say(client, "goodbye")
+			name := "first"
+			if c.shortly > 0 {
+				first.Say(client, " goodbye")
+				s.Wait(c.shortly - ms)
+				name = "first goodbye"
 			}
 			first.FIN(server)
 			closed := s.Next.Add(-ms)
@@ -127,13 +167,7 @@ func TestClosesBelongTogetherAcrossAPauseOnlyIfNothingWasSaidInIt(t *testing.T) 
 			quiet.FIN(server)
 			m := s.judge(Process{})
 			got := states(m)
-			for name, want := range map[string]State{"first": c.first, "after": c.after, "quiet": ClosedFIN} {
-				if c.goodbye && name == "first" {
-					name = "goodbye"
-					if got[name] == "" { // joined to what was said before
-						name = "firstgoodbye"
-					}
-				}
+			for name, want := range map[string]State{name: c.first, "after": c.after, "quiet": ClosedFIN} {
 				if got[name] != want {
 					t.Errorf("%s: expected %q, found %q in %v", name, want, got[name], got)
 				}
@@ -245,6 +279,8 @@ func TestTheIntervalIsBoundedByLastWordsRecordAndFirstClose(t *testing.T) {
 			l.Say(client, "question")
 			l.Say(server, "answer")
 			s.died(c.closed, []*wiretest.Line{killer}, []*wiretest.Line{unread, third})
+			s.Wait(time.Second)
+			s.served(1) // by who was started anew
 			var records []logs.Record
 			if c.record != -1 {
 				records = append(records, audited(c.record))
@@ -291,22 +327,35 @@ func TestTheRecordAloneGivesItsOwnSpan(t *testing.T) {
 	}
 }
 
-// A lone close that is not near the record is less than the record says.
+// Closes are believed if the record is near, as it may be before them by as long as a core takes to write;
+// against the record's clock only if they are many.
 func TestAFewClosesFarFromTheRecordAreNotBelieved(t *testing.T) {
-	for _, waiting := range []int{1, 4} {
+	for _, c := range []struct {
+		closes   int
+		record   time.Duration // behind the first close
+		believed bool
+	}{
+		{1, 0, true},
+		{1, -20 * time.Second, true},
+		{1, -time.Minute, false},
+		{1, time.Minute, false},
+		{2, time.Minute, false},
+		{3, time.Minute, true},
+		{3, -time.Minute, true},
+	} {
 		s := newScene(t)
 		living := s.served(1)[0]
 		var lines []*wiretest.Line
-		for range waiting {
+		for range c.closes {
 			lines = append(lines, s.waiting("question"))
 		}
 		s.died(time.Second, lines, nil)
 		s.Wait(time.Second)
 		living.Say(client, "more")
 		living.Say(server, "still here")
-		m := s.judge(dead, audited(time.Minute))
-		if believed := m.Clock == "capture"; believed != (waiting == 4) {
-			t.Errorf("%d closes a minute before the record: clock %q", waiting, m.Clock)
+		m := s.judge(dead, audited(time.Second+c.record))
+		if believed := m.Clock == "capture"; believed != c.believed {
+			t.Errorf("%d closes, the record %v behind: clock %q", c.closes, c.record, m.Clock)
 		}
 	}
 }
@@ -341,6 +390,9 @@ func TestADeathOverDatagramsLiesBetweenTheLastAnswerAndThePortUnreachable(t *tes
 				s.Wait(time.Second)
 				answered.UDP(client, "again")
 				answered.Unreachable(server)
+				late := s.Line(s.caller(), daemon)
+				late.UDP(client, "too late")
+				late.Unreachable(server)
 			}
 			var records []logs.Record
 			if c.record != -1 {
@@ -379,14 +431,22 @@ func TestWhatTheDeadProcessOpenedItselfIsItsOwn(t *testing.T) {
 		{"silent, and memory names others", "192.0.2.2:50000", nil, upstream, names(elsewhere), ""},
 		{"silent, without a core", "192.0.2.2:50000", nil, upstream, nil, Open},
 		{"its caller spoke after the death", "192.0.2.2:50000", (*scene).spoke, upstream, names(upstream), ""},
+		{"refused", "192.0.2.2:50000", nil, "", nil, ""},
 		{"from another host", "192.0.2.77:50000", (*scene).reset, upstream, names(upstream), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t)
 			quiet := s.served(2)
-			out := s.Dial(c.from, c.called)
-			out.Say(client, "what its caller asks")
-			out.Say(server, "its answer")
+			var out *wiretest.Line
+			if c.called == "" {
+				out = s.Line(c.from, elsewhere)
+				out.TCP(client, "S", 0, 0, "")
+				out.TCP(server, "RA", 0, 0, "")
+			} else {
+				out = s.Dial(c.from, c.called)
+				out.Say(client, "what its caller asks")
+				out.Say(server, "its answer")
+			}
 			killer := s.waiting("killer")
 			s.died(300*ms, []*wiretest.Line{killer, quiet[0]}, []*wiretest.Line{quiet[1]})
 			if c.then != nil {
@@ -430,9 +490,20 @@ func TestAllEndsThatFellInTheBurstAreTheDaemons(t *testing.T) {
 	other := s.Dial(s.caller(), "192.0.2.2:22")
 	other.Say(client, "other")
 	other.Ack(server)
-	s.died(300*ms, []*wiretest.Line{killer, quiet[0], control}, []*wiretest.Line{quiet[1]})
+	busy := s.Dial(s.caller(), "192.0.2.2:25")
+	busy.Say(client, "closed by chance")
+	busy.Ack(server)
+	helper := s.Dial("192.0.2.2:50000", "192.0.2.2:4000") // which the daemon called
+	helper.Say(client, "helper")
+	helper.Say(server, "helped")
+	s.died(300*ms, []*wiretest.Line{killer, quiet[0], control, busy}, []*wiretest.Line{quiet[1]})
+	helper.FIN(client)
+	helper.FIN(server)
 	s.Wait(100 * ms)
 	other.Say(server, "lives")
+	mail := s.Dial(s.caller(), "192.0.2.2:25")
+	mail.Say(client, "mail")
+	mail.Say(server, "accepted")
 	m := s.judge(Process{})
 	slices.Sort(m.Servers)
 	if want := []string{daemon, "192.0.2.2:8080"}; !slices.Equal(m.Servers, want) {
@@ -464,13 +535,17 @@ func TestOfConversationsMetInTheMiddleTheSharedEndIsTheDaemons(t *testing.T) {
 // Without a burst the service that most were left unheard by is the one that died.
 func TestWithoutABurstTheUnheardServiceFell(t *testing.T) {
 	s := newScene(t)
-	for range 3 { // busier, and alive
+	s.served(1)
+	s.at(time.Second)
+	for range 5 { // busier, and alive
 		l := s.Dial(s.caller(), "192.0.2.2:25")
 		l.Say(client, "mail")
 		l.Say(server, "accepted")
 	}
-	s.served(1)
-	s.at(time.Second)
+	for range 2 {
+		slow := s.Dial(s.caller(), "192.0.2.2:25")
+		slow.Say(client, "mail")
+	}
 	s.waiting("unheard")
 	for range 2 {
 		l := s.Line(s.caller(), daemon)

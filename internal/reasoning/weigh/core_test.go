@@ -124,6 +124,12 @@ var reachableScenarios = []scenario{
 	{"the nearest of two places", func(t testing.TB) *Case {
 		return reaching("GET /held/by/register").with(asked(t, "GET /held/by/register"))
 	}, map[string]string{"GET /held/by/register": "one hop"}},
+	{"the fewer hops of two ways, whichever place comes first", func(t testing.TB) *Case {
+		return core{rdi: heap + 0x1000, words: []uint64{heap + 0x3000, heap + 0x4000}, onHeap: map[int]string{
+			0x1000: pointer(heap+0x2000) + pointer(heap+0x5000),
+			0x2000: "first two hops, then one", 0x3000: "first two hops, then one", 0x4000: "first one hop, then two", 0x5000: "first one hop, then two",
+		}}.with(asked(t, "first two hops, then one", "first one hop, then two"))
+	}, map[string]string{"first two hops, then one": "one hop", "first one hop, then two": "one hop"}},
 	{"the more complete of two places, though out of reach", func(t testing.TB) *Case {
 		return reaching("GET /held/by/register HTTP/1.1").with(asked(t, "GET /held/by/register HTTP/1.1"))
 	}, map[string]string{"GET /held/by/register HTTP/1.1": "out of reach"}},

@@ -85,6 +85,18 @@ func TestLatenessTakesBackAtMostWhatTheWireWeighsAgainstAMessage(t *testing.T) {
 	}
 }
 
+// The bits that are left are those of a likelihood that is one with the probability that the death was late.
+func TestLatenessIsAMixtureOfTwoDeaths(t *testing.T) {
+	for _, c := range []struct{ wire, lateness, left float64 }{
+		{-6, 0.3, math.Log2(0.7/64 + 0.3)}, {-6, 0.6, math.Log2(0.4/64 + 0.6)}, {6, 0.3, math.Log2(0.7*64 + 0.3)}, {-20, 0.5, -1},
+	} {
+		_, left := Table{"time": {"x": c.wire}}.Weigh([]finding.Observation{{Kind: "time", Level: "x"}}, c.lateness)
+		if math.Abs(left-c.left) > 1e-4 {
+			t.Errorf("%+.0f bits, late with %.1f: expected %.4f left, found %.4f", c.wire, c.lateness, c.left, left)
+		}
+	}
+}
+
 func TestWithoutTheWireThereIsNothingToTakeBack(t *testing.T) {
 	table := Table{"memory": {"absent": -2.5}, "time": {"earlier": -3}}
 	observations, sum := table.Weigh([]finding.Observation{{Kind: "memory", Level: "absent"}}, 0.6)
@@ -150,6 +162,10 @@ func TestADeathByOlderDamageIsALateOneMoreOften(t *testing.T) {
 func scene(t testing.TB) *Case {
 	w := newWire(t)
 	w.answered(30, "usual")
+	talk := w.asks(moment.Open, "usual 40")
+	talk.Say(server, "done")
+	talk.Say(client, "usual 41")
+	talk.Say(server, "done")
 	killer, unheard := w.asks(moment.ClosedFIN, "KILL everything!!"), w.asks(moment.ClosedRST, "usual 31")
 	quiet := w.asks(moment.ClosedFIN, "usual 32")
 	quiet.Say(server, "done")
@@ -187,13 +203,19 @@ func TestRankPutsTheLikeliestFirstAndAcquitsWithReasons(t *testing.T) {
 			found[string(c.Data)] = append(found[string(c.Data)], o.Kind+": "+o.Level)
 		}
 	}
-	for message, want := range map[string][]string{"usual 31": {"read: unread"}, "usual 32": {"unanswered: answered"}, "KILL everything!!": nil} {
+	for message, want := range map[string][]string{"usual 31": {"read: unread"}, "usual 32": {"unanswered: answered"}, "usual 41": {"unanswered: answered"}, "usual 40": nil, "KILL everything!!": nil} {
 		if diff := cmp.Diff(want, found[message]); diff != "" {
 			t.Errorf("%s: %s", message, diff)
 		}
 	}
-	if n := len(Acquitted(r)); n > acquittedMost {
-		t.Errorf("%d acquitted", n)
+	acquitted := Acquitted(r)
+	if n := len(acquitted); n != acquittedMost {
+		t.Errorf("%d acquitted of more than %d", n, acquittedMost)
+	}
+	for i := 1; i < len(acquitted); i++ {
+		if acquitted[i].Message.End.After(acquitted[i-1].Message.End) {
+			t.Errorf("%q, which is newer, behind %q", acquitted[i].Data, acquitted[i-1].Data)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package weigh
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +129,12 @@ var unansweredScenarios = []scenario{
 		l.Say(server, "hello")
 		l.Say(client, "never acknowledged")
 		l.RST(client)
+		l = w.dial(moment.Ended)
+		l.Say(client, "welcome back")
+		l.Say(server, "welcome back")
+		l.Say(client, "left after a word")
+		l.Ack(server)
+		l.RST(client)
 		l = w.asks(moment.Ended, "left alone")
 		l.Ack(server)
 		l.RST(client)
@@ -142,7 +149,7 @@ var unansweredScenarios = []scenario{
 		m.Earliest = w.Next.Add(-3 * ms)
 		return NewCase(nil, nil, death.Death{Thread: -1}, m)
 	}, map[string]string{
-		"usual 0": "answered", "hello": "answered", "never acknowledged": "not received", "left alone": "left before the death",
+		"usual 0": "answered", "hello": "answered", "never acknowledged": "not received", "left alone": "left before the death", "left after a word": "left before the death",
 		"waiting for long": "long waiting", "later on its connection": "unanswered", "first on its connection": "never a byte",
 		"not read": "",
 	}},
@@ -155,9 +162,9 @@ var unansweredScenarios = []scenario{
 		w.asks(moment.Open, "unusual")
 		return w.alone()
 	}, map[string]string{"\x01\x02\x03binary\xff\xfe0": "as most of its kind", "unusual": "never a byte"}},
-	{"a kind that is answered but for one in three", func(t testing.TB) *Case {
+	{"a kind that is answered more often than not", func(t testing.TB) *Case {
 		w := newWire(t)
-		w.usual(4)
+		w.usual(2)
 		for i := range 2 {
 			w.asks(moment.Open, fmt.Sprintf("silence %d", i))
 		}
@@ -334,6 +341,20 @@ func oddity(i int) string {
 		return fmt.Sprintf("PUT name9%02d mode=plain size=11 a!b#", i)
 	}
 	return fmt.Sprintf("PUT name9%02d mode=plain size=11 a!", i)
+}
+
+func TestOnlyThePlaceAmongAllIsKeptOfHowOddAMessageIs(t *testing.T) {
+	for rank, want := range map[int]string{
+		0: "the oddest", 1: "among the 5 oddest", 4: "among the 5 oddest", 5: "among the 20 oddest", 19: "among the 20 oddest",
+		20: "in the odd quarter", 49: "in the odd quarter", 50: "ordinary", 199: "ordinary",
+	} {
+		if found := noveltyLevel(rank, 200); found != want {
+			t.Errorf("%d of 200: expected %q, found %q", rank, want, found)
+		}
+	}
+	if found := ranksOf([]float64{1, 9, 1, 5, 1, 5, 1}); !slices.Equal(found, []int{4, 0, 4, 1, 4, 1, 4}) {
+		t.Errorf("places %v", found)
+	}
 }
 
 // speaking are clients that register, list and fetch.
