@@ -186,3 +186,11 @@ func lastFrame(m *conversation.Message) int { return slices.Max(append(m.Frames(
 func (b *burst) covers(t time.Time) bool {
 	return b != nil && !b.start.IsZero() && !t.Before(b.start) && !t.After(b.end.Add(burstGap))
 }
+
+// livedUntil is the instant up to which the process surely lived. Silence tells no more than its last words.
+func (b *burst) livedUntil() time.Time {
+	if b.service.udp {
+		return b.lastWords
+	}
+	return b.start
+}

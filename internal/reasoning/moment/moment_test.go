@@ -414,6 +414,50 @@ func TestADeathOverDatagramsLiesBetweenTheLastAnswerAndThePortUnreachable(t *tes
 	}
 }
 
+// A name server answers on one port over both transports. Whichever shows its death, the messages of both were
+// the daemon's.
+func TestADaemonOnBothTransportsFellOnBoth(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		unheard int // questions over UDP
+		state   State
+	}{
+		{"sockets closed", 1, ClosedFIN},
+		{"silence weighs more", 8, Open}, // the death may lie on either side of the close
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScene(t)
+			over := s.served(1)[0]
+			datagrams := s.Line(s.caller(), daemon)
+			datagrams.UDP(client, "question")
+			s.Wait(100 * ms)
+			over.FIN(server)
+			datagrams.UDP(server, "answer")
+			waiting := s.waiting("over TCP")
+			s.Wait(100 * ms)
+			killer := s.Line(s.caller(), daemon)
+			killer.UDP(client, "over UDP")
+			waiting.FIN(server)
+			s.Wait(time.Second)
+			for range c.unheard {
+				killer.UDP(client, "again")
+			}
+			killer.Unreachable(server)
+			neighbour := s.Line(s.caller(), "192.0.2.2:123")
+			neighbour.UDP(client, "a neighbour's")
+			neighbour.UDP(server, "answer")
+			m := s.judge(Process{})
+			found := states(m)
+			if found["over TCP"] != c.state || found["again"] != Datagrams || found["question"] != Datagrams || found["question 0"] != Ended || len(found) != 4 {
+				t.Errorf("found %v of %v, died until %v", found, m.Servers, since(m.Latest))
+			}
+			if !slices.Equal(m.Servers, []string{daemon}) {
+				t.Errorf("listening ends %v", m.Servers)
+			}
+		})
+	}
+}
+
 // The daemon at 192.0.2.2 calls others, too, and so does its neighbour on the same host.
 func TestWhatTheDeadProcessOpenedItselfIsItsOwn(t *testing.T) {
 	const upstream, elsewhere = "203.0.113.9:443", "203.0.113.10:5432"

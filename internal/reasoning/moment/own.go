@@ -15,7 +15,9 @@ func (m *Moment) own(process Process, traffic *conversation.Traffic, services []
 	served := map[*conversation.Conversation]bool{}
 	var hosts []netip.Addr
 	for _, s := range fell {
-		m.Servers = append(m.Servers, s.name)
+		if !slices.Contains(m.Servers, s.name) {
+			m.Servers = append(m.Servers, s.name)
+		}
 		for _, d := range s.dialogs {
 			served[d.conversation] = true
 			hosts = append(hosts, d.conversation.Ends[d.side].Addr())
@@ -62,6 +64,9 @@ func fellWith(s *service, b *burst) bool {
 	if s.lastSent.After(b.end) && !b.end.IsZero() {
 		return false
 	}
+	if s.name == b.service.name {
+		return true // one daemon, on both transports
+	}
 	return slices.ContainsFunc(s.dialogs, func(d *dialog) bool {
 		return d.closing != nil && !d.reaction && b.covers(d.closing.Time)
 	})
@@ -105,7 +110,7 @@ func (m *Moment) take(d *dialog, b *burst, outbound bool) {
 		if d.closing.RST {
 			own.State = ClosedRST
 		}
-	case d.closing != nil && d.closing.Time.Before(b.start), !d.peerReset.IsZero() && d.peerReset.Before(b.start):
+	case d.closing != nil && d.closing.Time.Before(b.livedUntil()), !d.peerReset.IsZero() && d.peerReset.Before(b.livedUntil()):
 		own.State = Ended
 	}
 	m.Own = append(m.Own, own)

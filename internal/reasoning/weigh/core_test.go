@@ -183,6 +183,11 @@ var socketScenarios = []scenario{
 			0x2040: sockaddr(10, 40002, "198.51.100.1"), 0x3000: sockaddr(2, 40003, "198.51.100.1"),
 		}}.with(senders(t, 5))
 	}, map[string]string{"sender 0": "not held", "sender 1": "one hop", "sender 2": "two hops", "sender 3": "not held"}},
+	{"held twice, by the fewest hops", func(t testing.TB) *Case {
+		return core{rdi: heap + 0x1000, onHeap: map[int]string{
+			0x1000: pointer(heap + 0x2000), 0x1010: sockaddr(2, 40001, "198.51.100.1"), 0x2040: sockaddr(2, 40001, "198.51.100.1"),
+		}}.with(senders(t, 5))
+	}, map[string]string{"sender 1": "one hop"}},
 	{"nothing, where no client's is held", func(t testing.TB) *Case {
 		return core{rdi: heap + 0x1000, onHeap: map[int]string{0x1010: sockaddr(2, 4711, "198.51.100.1")}}.with(senders(t, 5))
 	}, nil},
@@ -397,9 +402,13 @@ func TestAccomplicesAreTheLatestWordsOfOthersOnTheSameThing(t *testing.T) {
 		l := w.dial(moment.Open)
 		l.Say(client, "open session-77 first")
 		l.Say(server, "yes")
+		second := w.asks(moment.Open, "make session-77 second")
+		second.Say(server, "yes")
 		l.Say(client, "free session-77 first")
 		l.Say(server, "yes")
-		w.asks(moment.Open, "stat session-77 second")
+		second.Say(client, "stat session-77 second")
+		second.Say(server, "yes")
+		second.Say(client, "poll session-77 second")
 		w.asks(moment.Open, "stat session-12 innocent")
 		w.asks(moment.Open, "list everything there is")
 		w.asks(moment.Open, "read session-77 killer")
@@ -418,14 +427,14 @@ func TestAccomplicesAreTheLatestWordsOfOthersOnTheSameThing(t *testing.T) {
 		before func(w *wire)
 		want   []string
 	}{
-		{"of a victim", held, finding.Victim, nil, []string{"free session-77 first", "stat session-77 second"}},
+		{"of a victim", held, finding.Victim, nil, []string{"free session-77 first", "poll session-77 second"}},
 		{"none, where it decided to die", held, finding.Decided, nil, nil},
 		{"none, where the thread held no such name", core{rdi: heap + 0x1000}, finding.Victim, nil, nil},
 		{"two at the most", held, finding.Victim, func(w *wire) {
 			w.asks(moment.Open, "make session-77 long ago")
 			w.asks(moment.Open, "something else")
 			others(w)
-		}, []string{"free session-77 first", "stat session-77 second"}},
+		}, []string{"free session-77 first", "poll session-77 second"}},
 		{"none by a name that many use", held, finding.Victim, func(w *wire) {
 			for i := range 20 {
 				w.asks(moment.Open, fmt.Sprintf("stat session-77 %d", i))

@@ -72,11 +72,15 @@ func noveltyLevel(rank, of int) string {
 
 // A trait's name is the kind of message, so that kinds are not compared with each other, and what people call
 // it.
-const sep = "\x00"
+const (
+	sep       = "\x00"
+	positions = 4
+)
 
 // traitsOf are the ways in which a message can be unusual, by name: each field's value and size, how often
 // it comes, what it follows; the message's own size; which punctuation it has, how much of it, and how far
-// it goes without. Of a field that comes several times the values are taken together.
+// it goes without. Of a field that comes several times the first few are told apart by their place: that of a
+// command among lines, say.
 func traitsOf(c *Candidate) map[string]string {
 	traits := map[string]string{}
 	kind := messageKind(c)
@@ -86,13 +90,13 @@ func traitsOf(c *Candidate) map[string]string {
 	for _, f := range c.Dissection.Fields {
 		name := withoutIndices(f.Name)
 		times[name]++
-		switch times[name] {
-		case 1:
+		switch n := times[name]; {
+		case n == 1:
 			traits[name+sep+name] = shortened(f.Value)
 			traits[name+sep+"size of "+name] = magnitude(f.Length)
 			order.WriteString(name + " ")
-		case 2:
-			delete(traits, name+sep+name) // a list's members are told by their number and order
+		case n <= positions:
+			traits[name+sep+strconv.Itoa(n)+". "+name] = shortened(f.Value)
 		}
 	}
 	traits[kind+sep+"its fields"] = order.String()

@@ -219,6 +219,15 @@ func TestRankPutsTheLikeliestFirstAndAcquitsWithReasons(t *testing.T) {
 	}
 }
 
+func TestWhoMayWellHaveKilledIsNotAcquitted(t *testing.T) {
+	r := Rank(scene(t), Fitted())
+	cleared := Acquitted(r)[0]
+	cleared.Probability = 0.2
+	if slices.Contains(Acquitted(r), cleared) {
+		t.Errorf("%q is acquitted with 20 %%", cleared.Data)
+	}
+}
+
 // Observing twice must not count twice.
 func TestRankingAgainChangesNothing(t *testing.T) {
 	c := scene(t)
