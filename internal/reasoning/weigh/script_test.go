@@ -75,7 +75,7 @@ func (w *wire) answered(n int, prefix string) {
 	}
 }
 
-// case closes the capture; the process died between the last packet and a second later.
+// died ends the capture: the process died between the last packet and a second later.
 func (w *wire) died() moment.Moment {
 	return moment.Moment{Earliest: w.Next, Latest: w.Next.Add(time.Second), Clock: "capture", Own: w.own()}
 }
@@ -125,7 +125,7 @@ type core struct {
 	withoutThreads bool
 }
 
-// words8 makes words of text.
+// word is a machine word that holds the beginning of a text.
 func word(text string) uint64 {
 	var w uint64
 	for i := min(len(text), 8) - 1; i >= 0; i-- {
@@ -134,7 +134,7 @@ func word(text string) uint64 {
 	return w
 }
 
-// pointers are the eight bytes of an address, to be put into a heap.
+// pointer is the eight bytes of an address, to be put into a heap.
 func pointer(a uint64) string { return string(elftest.Words(a)) }
 
 func (c core) open(t testing.TB) (*image.Image, []unwind.Stack) {

@@ -20,7 +20,7 @@ func (w *wire) usual(n int) {
 	l.Say(server, "done")
 }
 
-// Of 100 messages that were read, a second apart, the killer was the last but one that came.
+// inOrder are 100 messages that were read, a second apart; each has the number of those that came after it.
 func inOrder(t testing.TB) *wire {
 	w := newWire(t)
 	for i := range 100 {
@@ -323,14 +323,14 @@ var noveltyScenarios = []scenario{
 	{"nothing of what was taken from memory", fromMemory, nil},
 }
 
-// odd are forty messages, the first the oddest: of the n-th kind there are more than of the one before.
+// odd are forty messages in four groups, each less odd and larger than the one before.
 func odd(w *wire) {
 	for i := range 40 {
 		w.asks(moment.Open, oddity(i))
 	}
 }
 
-// oddity is odd in so many ways as are left of three: a mark, an option, a length.
+// oddity is the i-th oddest: the odder, the more kinds of marks it has that others don't.
 func oddity(i int) string {
 	switch {
 	case i < 1:
@@ -372,7 +372,7 @@ func speaking(w *wire, functions ...string) *Case {
 
 const request = "GET /%d HTTP/1.1\r\n\r\n"
 
-// requests are HTTP clients; one had been answered before, and asked no more than half of its next.
+// requests are HTTP clients; one had been answered before.
 func requests(t testing.TB) *wire {
 	w := newWire(t)
 	for i := range 5 {
