@@ -20,6 +20,7 @@ func text(data []byte, _ Hint) (Dissection, bool) {
 		return Dissection{}, false
 	}
 	s := &sheet{}
+	s.say("%s", opening(data))
 	for n, at := 0, 0; n < textMost && at < len(data) && !s.full(); n++ {
 		end := len(data)
 		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
@@ -29,6 +30,13 @@ func text(data []byte, _ Hint) (Dissection, bool) {
 		at = end
 	}
 	return s.done("text"), true
+}
+
+// opening is a message's first words, of several lines if they are short.
+func opening(data []byte) string {
+	const most = 60
+	lines := bytes.FieldsFunc(data[:min(len(data), most)], func(r rune) bool { return r == '\r' || r == '\n' })
+	return printable(bytes.Join(lines, []byte(" ")))
 }
 
 // mostlyText says whether a message's beginning is text but for a few bytes in a hundred.
@@ -47,9 +55,6 @@ func mostlyText(data []byte) bool {
 
 func (s *sheet) textLine(line []byte, at int) {
 	s.part("line", at, len(line))
-	if len(s.said) == 0 && len(line) > 0 {
-		s.say("%s", printable(line[:min(len(line), 60)]))
-	}
 	line = line[:min(len(line), lineMost)]
 	from := 0
 	for i := range wordMost {

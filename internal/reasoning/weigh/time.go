@@ -44,11 +44,7 @@ func observeTime(c *Case) []finding.Observation {
 		}
 	}
 	slices.SortFunc(read, time.Time.Compare)
-	from := c.Moment.Earliest
-	if heard := c.Moment.LastWords; !heard.IsZero() && heard.Before(from) {
-		from = heard // a handler may have reported for long before it let the process die
-	}
-	from = from.Add(-usualAnswer(c).usual)
+	from := c.lastAtWork().Add(-usualAnswer(c).usual)
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
 		end := candidate.Message.End
@@ -67,6 +63,15 @@ func observeTime(c *Case) []finding.Observation {
 		}
 	}
 	return observations
+}
+
+// lastAtWork is until when the process is known to have done its work: a handler may report for long before
+// it lets the process die.
+func (c *Case) lastAtWork() time.Time {
+	if heard := c.Moment.LastWords; !heard.IsZero() && heard.Before(c.Moment.Earliest) {
+		return heard
+	}
+	return c.Moment.Earliest
 }
 
 // upTo is how many of the times, in order, are not after t.

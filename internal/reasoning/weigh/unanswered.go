@@ -99,7 +99,7 @@ func (h habit) level(c *Case, candidate *Candidate) string {
 		return notReceived
 	case candidate.Own.State == moment.Ended:
 		return "left before the death"
-	case !c.Moment.Earliest.IsZero() && c.Moment.Earliest.Sub(m.End) > h.slow:
+	case !c.Moment.Earliest.IsZero() && c.lastAtWork().Sub(m.End) > h.slow:
 		return "long waiting"
 	case m.Index == 0 && m.Conversation.Transport == "tcp":
 		return "never a byte"

@@ -100,6 +100,8 @@ func Program(p *finding.Process) string {
 	switch {
 	case p == nil:
 		return "A process"
+	case p.Command != "" && p.Command == startedAs(p.Arguments):
+		return p.Command // the file may have another name than the program was started by
 	case p.Executable != "":
 		return path.Base(p.Executable)
 	case p.Command != "":
@@ -108,6 +110,14 @@ func Program(p *finding.Process) string {
 		return fmt.Sprintf("Process %d", p.PID)
 	}
 	return "A process"
+}
+
+// startedAs is the name by which a program was started, cut to what the kernel keeps of a command's.
+func startedAs(arguments string) string {
+	const kept = 15
+	first, _, _ := strings.Cut(arguments, " ")
+	name := path.Base(first)
+	return name[:min(kept, len(name))]
 }
 
 // Message names a message: what it is, from whom, and where to find it.
