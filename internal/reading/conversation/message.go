@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -42,6 +43,36 @@ func (m *Message) Frames() []int {
 		frames[i] = s.Frame
 	}
 	return frames
+}
+
+// By is what of the message had arrived by an instant, up to the first byte that had not; nil if nothing had.
+// It is the message itself if all had.
+func (m *Message) By(at time.Time) *Message {
+	late := slices.IndexFunc(m.Segments, func(s Segment) bool { return s.Time.After(at) })
+	switch late {
+	case -1:
+		return m
+	case 0:
+		return nil
+	}
+	end := m.Segments[late].Offset
+	cut := *m
+	cut.Segments = m.Segments[:late]
+	cut.Length = end
+	cut.Data = m.Data[:min(end, len(m.Data))]
+	cut.Holes = nil
+	for _, h := range m.Holes {
+		if h.Offset < uint64(len(cut.Data)) {
+			cut.Holes = append(cut.Holes, h)
+		}
+	}
+	cut.End = m.Start
+	for _, s := range cut.Segments {
+		if s.Time.After(cut.End) {
+			cut.End = s.Time
+		}
+	}
+	return &cut
 }
 
 // lazyMessages keeps messages once they are asked for: most conversations of a capture never are.

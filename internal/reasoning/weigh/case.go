@@ -22,8 +22,14 @@ func NewCase(im *image.Image, stacks []unwind.Stack, d death.Death, when moment.
 	}
 	for _, own := range when.Own {
 		for _, m := range own.Conversation.Messages(own.Side) {
-			if when.Latest.IsZero() || !m.Start.After(when.Latest) {
-				c.Candidates = append(c.Candidates, newCandidate(own, m))
+			arrived := m
+			if !when.Latest.IsZero() {
+				arrived = m.By(when.Latest)
+			}
+			if arrived != nil {
+				candidate := newCandidate(own, arrived)
+				candidate.Cut = arrived != m
+				c.Candidates = append(c.Candidates, candidate)
 			}
 		}
 	}

@@ -13,17 +13,16 @@ import (
 // read tells more than a clock: a process that reads one message after another dies of the last. It is
 // told in steps, because others may be read at the same time or not be known to have been read.
 const (
-	afterDeath = "after the death"
-	earlier    = "earlier"
-	lastFew    = "among the last 64"
-	last16     = "among the last 16"
-	last4      = "among the last 4"
-	lastRead   = "the last it read"
-	atDeath    = ", in the last moments"
+	earlier  = "earlier"
+	lastFew  = "among the last 64"
+	last16   = "among the last 16"
+	last4    = "among the last 4"
+	lastRead = "the last it read"
+	atDeath  = ", in the last moments"
 )
 
 var timeLevels = []string{
-	afterDeath, earlier, lastFew, last16, last4, lastRead,
+	earlier, lastFew, last16, last4, lastRead,
 	earlier + atDeath, lastFew + atDeath, last16 + atDeath, last4 + atDeath, lastRead + atDeath,
 }
 
@@ -31,7 +30,7 @@ var timeLevels = []string{
 // and whether the death lies no longer behind it than the process usually takes to answer. Of a handful of
 // messages, as people paste the last ones, all came late: that singles out none.
 func observeTime(c *Case) []finding.Observation {
-	if c.Moment.Latest.IsZero() {
+	if c.Moment.Latest.IsZero() || len(c.Candidates) < fewest {
 		return nil
 	}
 	var read []time.Time
@@ -39,7 +38,7 @@ func observeTime(c *Case) []finding.Observation {
 		if candidate.Message == nil {
 			return nil
 		}
-		if surelyRead(candidate) && !candidate.Message.End.After(c.Moment.Latest) {
+		if surelyRead(candidate) {
 			read = append(read, candidate.Message.End)
 		}
 	}
@@ -49,12 +48,8 @@ func observeTime(c *Case) []finding.Observation {
 	for i, candidate := range c.Candidates {
 		end := candidate.Message.End
 		newer := len(read) - upTo(read, end)
-		level := timeLevel(end, from, c.Moment.Latest, newer)
-		if level != afterDeath && len(c.Candidates) < fewest {
-			continue
-		}
 		observations[i] = finding.Observation{
-			Level:   level,
+			Level:   timeLevel(end, from, newer),
 			RestsOn: frameRefs(candidate.Message),
 			Facts: map[string]string{
 				"before": c.Moment.Latest.Sub(end).String(),
@@ -95,10 +90,7 @@ func surelyRead(c *Candidate) bool {
 	return c.Memory != nil && c.Memory.Extent == whole
 }
 
-func timeLevel(end, from, latest time.Time, newer int) string {
-	if end.After(latest) {
-		return afterDeath
-	}
+func timeLevel(end, from time.Time, newer int) string {
 	level := earlier
 	switch {
 	case newer == 0:

@@ -42,7 +42,8 @@ type Case struct {
 
 // Candidate is a message that may have killed.
 type Candidate struct {
-	Message      *conversation.Message // nil where the bytes were seen in memory only
+	Message      *conversation.Message // as far as it had arrived by the death; nil where the bytes were seen in memory only
+	Cut          bool                  // more of it arrived later, which nobody read
 	Own          moment.Own
 	Data         []byte
 	Dissection   dissect.Dissection
@@ -55,8 +56,7 @@ type Candidate struct {
 
 // Last says whether nothing of the conversation arrived after this message.
 func (c *Candidate) Last() bool {
-	all := c.Message.Conversation.Messages(c.Own.Side)
-	return c.Message == all[len(all)-1]
+	return c.Message.Index == len(c.Message.Conversation.Messages(c.Own.Side))-1
 }
 
 // Kind is one kind of evidence: what it is called, and its levels, those first that speak least for a
@@ -79,7 +79,7 @@ type Kind struct {
 
 // Kinds are all kinds of evidence, the weakest first.
 var Kinds = []Kind{
-	{Name: "time", Levels: timeLevels, Clears: []string{afterDeath}, Wire: true, observe: observeTime},
+	{Name: "time", Levels: timeLevels, Wire: true, observe: observeTime},
 	{Name: "unanswered", Levels: unansweredLevels, Clears: []string{notReceived, answered, passedOnward}, Wire: true, observe: observeUnanswered},
 	{Name: "read", Levels: readLevels, Clears: []string{anothers, unread}, Wire: true, observe: observeRead},
 	{Name: "novelty", Levels: noveltyLevels, observe: observeNovelty},

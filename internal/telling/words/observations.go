@@ -9,7 +9,6 @@ import (
 // observations has a sentence for each level of each kind. {name} stands for a fact of the observation.
 var observations = map[string]map[string]string{
 	"time": {
-		"after the death":                        "it came after the death",
 		"earlier":                                "later messages that were read: {newer}",
 		"among the last 64":                      "later messages that were read: {newer}",
 		"among the last 16":                      "later messages that were read: {newer}",
