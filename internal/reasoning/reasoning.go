@@ -129,6 +129,7 @@ func tellTraffic(f *finding.Findings, r *reading.Reading, when moment.Moment, c 
 		Packets:       r.Traffic.Packets,
 		Conversations: len(r.Traffic.Conversations),
 		Own:           len(when.Own),
+		Shared:        when.Siblings,
 		Messages:      len(c.Candidates),
 		Servers:       when.Servers,
 	}
@@ -170,7 +171,7 @@ func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking) {
 	}
 	_, prior := weigh.Prior(len(ranking.Candidates))
 	f.None = &finding.None{Probability: ranking.None, Prior: prior}
-	for _, candidate := range weigh.Acquitted(ranking) {
+	for _, candidate := range weigh.Acquitted(ranking, shownBest) {
 		f.Acquitted = append(f.Acquitted, finding.Acquitted{
 			Message: message(candidate), Probability: candidate.Probability, Evidence: weigh.Reasons(candidate),
 		})

@@ -57,8 +57,8 @@ type posting struct {
 	needle, offset int32
 }
 
-// NewRare indexes the needles without what more than most of them share: a stretch that is made of that alone
-// is not found.
+// NewRare indexes the needles without what more than most of them share, but for the rarest of it at each
+// alignment: a whole needle is found wherever it stands, a stretch of shared text alone is not.
 func NewRare(needles [][]byte, most int) *Index {
 	ix := New(needles)
 	ix.dropShared(most)
@@ -107,18 +107,35 @@ func (ix *Index) fill(grams int) {
 	}
 }
 
-// dropShared takes the grams that more than most needles have out of the table.
+// dropShared takes the grams that more than most needles have out of the table. Memory is probed at every
+// eighth byte; so of each needle one gram must stay for each place that a probe may meet it at.
 func (ix *Index) dropShared(most int) {
-	kept := int32(0)
+	sharers := make([]int32, len(ix.table)) // by posting: how many needles have its gram
+	rarest := make([]int32, gram*len(ix.needles))
 	for slot := range len(ix.starts) - 1 {
-		postings := ix.table[ix.starts[slot]:ix.starts[slot+1]]
-		ix.starts[slot] = kept
-		var sharers map[uint64]int
+		first := ix.starts[slot]
+		postings := ix.table[first:ix.starts[slot+1]]
+		var counts map[uint64]int32
 		if len(postings) > most {
-			sharers = countSharers(postings)
+			counts = countSharers(postings)
 		}
-		for _, p := range postings {
-			if sharers[p.word] <= most {
+		for i, p := range postings {
+			n := int32(1) // few enough, however many
+			if counts != nil {
+				n = counts[p.word]
+			}
+			sharers[int(first)+i] = n
+			if at := p.alignment(); rarest[at] == 0 || n < rarest[at] {
+				rarest[at] = n
+			}
+		}
+	}
+	kept, read := int32(0), int32(0)
+	for slot := range len(ix.starts) - 1 {
+		ix.starts[slot] = kept
+		for end := ix.starts[slot+1]; read < end; read++ {
+			p := ix.table[read]
+			if n := sharers[read]; int(n) <= most || n == rarest[p.alignment()] {
 				ix.table[kept] = p
 				kept++
 			}
@@ -127,9 +144,12 @@ func (ix *Index) dropShared(most int) {
 	ix.starts[len(ix.starts)-1] = kept
 }
 
+// alignment numbers a needle's places by their distance from a probe.
+func (p posting) alignment() int { return int(p.needle)*gram + int(p.offset)%gram }
+
 // countSharers counts, by gram, the needles that have it. Of each needle the postings stand together.
-func countSharers(postings []posting) map[uint64]int {
-	sharers, last := map[uint64]int{}, map[uint64]int32{}
+func countSharers(postings []posting) map[uint64]int32 {
+	sharers, last := map[uint64]int32{}, map[uint64]int32{}
 	for _, p := range postings {
 		if n, met := last[p.word]; !met || n != p.needle {
 			sharers[p.word]++

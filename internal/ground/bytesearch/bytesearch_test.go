@@ -155,6 +155,23 @@ func TestWhatManyShareIsLeftOutAndWhatTellsThemApartIsNot(t *testing.T) {
 	}
 }
 
+// What is rare in a message may be shorter than the distance between probes.
+func TestARareIndexFindsEveryWholeNeedleAtEveryAlignment(t *testing.T) {
+	var needles [][]byte
+	for i := range 100 {
+		needles = append(needles, fmt.Appendf(nil, "*2 $5 DEBUG $8 %c%02d SLEEP", 'a'+i%26, i))
+	}
+	for i, needle := range needles {
+		for shift := range 8 {
+			memory := append(bytes.Repeat([]byte{'.'}, 64+shift), needle...)
+			hits := NewRare(needles, 5).All(append(memory, "........"...))
+			if !slices.Contains(hits, Hit{Needle: i, Memory: 64 + shift, Length: len(needle)}) {
+				t.Fatalf("%q at %d: found %v", needle, 64+shift, hits)
+			}
+		}
+	}
+}
+
 func TestUniformStretchIsFoundOnceAndZerosNever(t *testing.T) {
 	memory := make([]byte, 4096)
 	copy(memory[1003:], bytes.Repeat([]byte{'A'}, 500))

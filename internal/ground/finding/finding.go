@@ -209,7 +209,8 @@ type Acquitted struct {
 type Traffic struct {
 	Packets       int      `json:"packets"`
 	Conversations int      `json:"conversations"`
-	Own           int      `json:"own"` // conversations of the dead process
+	Own           int      `json:"own"`              // conversations of the dead process
+	Shared        bool     `json:"shared,omitempty"` // other processes served the same ends: at most Own were its own
 	Messages      int      `json:"messages"`
 	Servers       []string `json:"servers,omitempty"` // the daemon's listening ends
 	ClosedFIN     int      `json:"closed_fin"`        // closed at death with FIN

@@ -258,6 +258,7 @@ type Region struct {
 	Start place.Address
 	Data  []byte
 	Stack bool // a thread's stack pointer lies in it
+	File  bool // a file backs it, or memory shared under a file's name: others may have written there
 }
 
 // Writable is the writable memory that the core holds, in address order.
@@ -268,7 +269,7 @@ func (im *Image) Writable() []Region {
 			continue
 		}
 		for _, written := range im.Core.Written(s) {
-			regions = append(regions, Region{Start: written.Start, Data: written.Data, Stack: im.isStack(s)})
+			regions = append(regions, Region{Start: written.Start, Data: written.Data, Stack: im.isStack(s), File: im.mapping(s.Start) != nil})
 		}
 	}
 	return regions
@@ -295,6 +296,13 @@ func (im *Image) markExecutable() {
 }
 
 func byStart(a, b *Module) int { return cmp.Compare(a.Start, b.Start) }
+
+// Anonymous says whether an address lies in writable memory that no file backs and no thread has for its
+// stack: where allocators keep their blocks.
+func (im *Image) Anonymous(a place.Address) bool {
+	s := im.segment(a)
+	return s != nil && s.Flags&elf.PF_W != 0 && im.mapping(a) == nil && !im.isStack(*s)
+}
 
 // RegionAt is the region that holds the byte at a, or nil.
 func RegionAt(regions []Region, a place.Address) *Region {

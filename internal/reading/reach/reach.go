@@ -152,23 +152,26 @@ func (h *Held) Into(lo, hi place.Address) (Pointer, bool) {
 	return best, found
 }
 
-// Pointers are all ways into writable memory, those of fewest hops first.
-func (h *Held) Pointers() []Pointer {
-	nearest := slices.Clone(h.pointers)
-	slices.SortStableFunc(nearest, func(a, b Pointer) int { return a.Hops - b.Hops })
-	return nearest
-}
+// Pointers are all ways into writable memory, those of fewest hops first, and of these those that begin in a
+// register or furthest in on the stack.
+func (h *Held) Pointers() []Pointer { return nearestFirst(h.pointers) }
 
-// IntoStack are the ways from registers and stack words to the live stack itself, where functions keep their
-// buffers; those of the innermost words first.
-func (h *Held) IntoStack() []Pointer {
-	var ways []Pointer
+// Ways are all ways, also those to the live stack itself, where functions keep their buffers; in the same
+// order.
+func (h *Held) Ways() []Pointer {
+	ways := slices.Clone(h.pointers)
 	for i, w := range h.Words {
 		if h.OnStack(place.Address(w.Value)) {
 			ways = append(ways, Pointer{To: place.Address(w.Value), Hops: 1, word: i})
 		}
 	}
-	return ways
+	return nearestFirst(ways)
+}
+
+func nearestFirst(ways []Pointer) []Pointer {
+	ordered := slices.Clone(ways)
+	slices.SortStableFunc(ordered, func(a, b Pointer) int { return cmp.Or(a.Hops-b.Hops, a.word-b.word, a.offset-b.offset) })
+	return ordered
 }
 
 // Window is a stretch of memory that a pointer leads to.

@@ -3,6 +3,7 @@ package death
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/arch/x86/x86asm"
@@ -29,6 +30,10 @@ func (s *scene) aborted() *finding.Mechanism {
 		if kind := deadly[f.Function]; kind != "" && kind != finding.SignalOnly {
 			m.Kind = kind
 		}
+	}
+	if slices.ContainsFunc(frames[s.first:at], func(f unwind.Frame) bool { return f.Function == "_ZSt9terminatev" || f.Function == "__cxa_throw" }) {
+		m.Message = "std::terminate: an exception that nobody caught"
+		return m
 	}
 	c, _ := s.callBefore(frames[at].PC)
 	if _, name := s.target(c); deadly[name] != "" && deadly[name] != finding.SignalOnly {

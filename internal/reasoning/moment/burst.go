@@ -1,6 +1,7 @@
 package moment
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -17,6 +18,8 @@ type burst struct {
 	siblings  bool      // the service spoke on, in conversations that were open then
 	restsOn   []string
 	weight    int
+	closing   []*dialog // those that closed in it
+	named     int       // of these, how many peers the core's memory names
 }
 
 const (
@@ -37,11 +40,13 @@ const (
 )
 
 // findBurst looks for the closing of the dead process's sockets: near the log record if there is one,
-// else anywhere.
-func findBurst(services []*service, record *logs.Record) *burst {
+// else anywhere. Where one process of several dies, a master may end the others too, and they close more
+// than it did; but the core's memory names its own peers. names is nil without a core.
+func findBurst(services []*service, record *logs.Record, names func(netip.AddrPort) bool) *burst {
 	var near, anywhere *burst
 	for _, s := range services {
 		for _, b := range bursts(s) {
+			b.count(names)
 			if heavier(b, anywhere) {
 				anywhere = b
 			}
@@ -59,7 +64,19 @@ func findBurst(services []*service, record *logs.Record) *burst {
 	return nil
 }
 
+// count counts the peers that memory names.
+func (b *burst) count(names func(netip.AddrPort) bool) {
+	for _, d := range b.closing {
+		if names != nil && names(d.conversation.Ends[d.side.Other()]) {
+			b.named++
+		}
+	}
+}
+
 func heavier(b, than *burst) bool {
+	if than != nil && b.named != than.named {
+		return b.named > than.named
+	}
 	return than == nil || b.weight > than.weight || b.weight == than.weight && b.start.Before(than.start)
 }
 
@@ -117,7 +134,7 @@ func (s *service) closesTogether(before []*dialog, next *dialog) bool {
 }
 
 func newBurst(s *service, closing []*dialog) *burst {
-	b := &burst{service: s, start: closing[0].closing.Time, end: closing[len(closing)-1].closing.Time}
+	b := &burst{service: s, closing: slices.Clone(closing), start: closing[0].closing.Time, end: closing[len(closing)-1].closing.Time}
 	for _, d := range closing {
 		b.weight++
 		if d.abrupt() {

@@ -80,7 +80,7 @@ func Judge(process Process, traffic *conversation.Traffic, records []logs.Record
 		return m
 	}
 	services := findServices(traffic)
-	b := findBurst(services, m.Record)
+	b := findBurst(services, m.Record, process.Names)
 	m.fromBurst(b)
 	m.own(process, traffic, services, b)
 	return m

@@ -16,10 +16,13 @@ const (
 
 // Acquitted are the messages that a rule of thumb would accuse and that the evidence clears: what came
 // last before the death, or was closed by it. The newest come first, as somebody who compares
-// timestamps by eye would meet them.
-func Acquitted(r Ranking) []*Candidate {
+// timestamps by eye would meet them. The first so many are suspects, whatever else is said of them.
+func Acquitted(r Ranking, suspects int) []*Candidate {
 	var cleared []*Candidate
-	for _, c := range r.Candidates {
+	for i, c := range r.Candidates {
+		if i < suspects && c.Bits >= 0 {
+			continue
+		}
 		if c.Message != nil && c.Probability < clear && accusedByEye(c) && len(Reasons(c)) > 0 {
 			cleared = append(cleared, c)
 		}

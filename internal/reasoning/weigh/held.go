@@ -29,15 +29,16 @@ func (c *Case) FromMemory() {
 	regions := c.Image.Writable()
 	taken := map[place.Address]bool{}
 	sender := nearestPeer(c.Held.Windows(c.Image))
-	for _, p := range slices.Concat(c.Held.IntoStack(), c.Held.Pointers()) {
+	said := map[string]bool{}
+	for _, p := range c.Held.Ways() {
 		if len(c.Candidates) >= heldLimit {
 			break
 		}
 		start, data := messageAround(regions, p.To)
-		if len(data) == 0 || taken[start] || c.isSurroundings(start, data) {
+		if len(data) == 0 || taken[start] || said[string(data)] || c.isSurroundings(start, data) {
 			continue
 		}
-		taken[start] = true
+		taken[start], said[string(data)] = true, true
 		c.Candidates = append(c.Candidates, &Candidate{
 			Data:       data,
 			Dissection: dissect.Message(data, dissect.Hint{}),

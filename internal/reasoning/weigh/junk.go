@@ -22,8 +22,10 @@ const (
 	// has in common with a message. A daemon may have doubled, dropped or changed a byte in between.
 	junkLeast = 6
 
-	// junkShared is how many messages may hold a piece for it still to single one out.
+	// junkShared is how many messages may hold a piece for it still to single one out, and junkSent how often
+	// they may have been sent: who kills may have tried before.
 	junkShared = 3
+	junkSent   = 8
 )
 
 // observeJunk looks for machine words that have no business where they are: six or more bytes that are no
@@ -37,6 +39,7 @@ func observeJunk(c *Case) []finding.Observation {
 	}
 	held := make([]map[uint64]bool, len(c.Candidates)) // by candidate: the pieces it holds
 	holders := map[uint64]int{}                        // by piece: how many distinct messages hold it
+	messages := map[uint64]int{}                       // and how many in all
 	seen := map[string]bool{}
 	for i, candidate := range c.Candidates {
 		if candidate.Message == nil {
@@ -44,12 +47,13 @@ func observeJunk(c *Case) []finding.Observation {
 		}
 		data := candidate.Data[:min(searchedMost, len(candidate.Data))]
 		held[i] = piecesIn(data, pieces)
-		if !seen[string(data)] {
-			seen[string(data)] = true
-			for piece := range held[i] {
+		for piece := range held[i] {
+			messages[piece]++
+			if !seen[string(data)] {
 				holders[piece]++
 			}
 		}
+		seen[string(data)] = true
 	}
 	if len(holders) == 0 {
 		return nil
@@ -57,7 +61,7 @@ func observeJunk(c *Case) []finding.Observation {
 	own := make([]int, len(c.Candidates)) // pieces that hardly any other message holds
 	for i := range held {
 		for piece := range held[i] {
-			if holders[piece] <= junkShared {
+			if holders[piece] <= junkShared && messages[piece] <= junkSent {
 				own[i]++
 			}
 		}
@@ -124,7 +128,7 @@ func junkPieces(c *Case) map[uint64]string {
 // is none. Allocators that keep it keep it in the word before the block (glibc, malloc/malloc.c).
 func brokenHeader(c *Case, block place.Address) []byte {
 	const alignment, before, size = 16, 32, 8
-	if block%alignment != 0 || c.Held.OnStack(block) {
+	if block%alignment != 0 || !c.Image.Anonymous(block) {
 		return nil
 	}
 	around := c.Image.Bytes(block-before, before)

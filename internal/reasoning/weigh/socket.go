@@ -58,7 +58,7 @@ type seen struct {
 func peersWithin(windows []reach.Window) map[netip.AddrPort]seen {
 	near := map[netip.AddrPort]seen{}
 	for _, w := range windows {
-		for off := 0; off+8 <= len(w.Data); off += 2 {
+		for off := int(-w.To & (sockaddrAlignment - 1)); off+8 <= len(w.Data); off += sockaddrAlignment {
 			if addr, ok := socketAddress(w.Data[off:]); ok {
 				if known, ok := near[addr]; !ok || w.Hops < known.Hops {
 					near[addr] = seen{w.Pointer, w.Pointer.To + place.Address(off)}
@@ -69,6 +69,9 @@ func peersWithin(windows []reach.Window) map[netip.AddrPort]seen {
 	return near
 }
 
+// sockaddrAlignment is that of a struct sockaddr's members.
+const sockaddrAlignment = 4
+
 // Linux's address families, in a sockaddr's first two bytes in host byte order.
 const (
 	familyIPv4 = 2
@@ -76,11 +79,11 @@ const (
 )
 
 // socketAddress reads a struct sockaddr_in or sockaddr_in6: family, port and address in network byte
-// order (Linux, include/uapi/linux/in.h and in6.h). Text is read as an IPv6 one easily; so it must be an
+// order (Linux, include/uapi/linux/in.h and in6.h). The kernel fills an IPv4 one with eight zeros. Text is read as an IPv6 one easily; so it must be an
 // address that somebody can have, with the flow information that nobody uses.
 func socketAddress(b []byte) (netip.AddrPort, bool) {
 	switch family := binary.LittleEndian.Uint16(b); {
-	case family == familyIPv4:
+	case family == familyIPv4 && len(b) >= 16 && binary.LittleEndian.Uint64(b[8:]) == 0:
 		addr := netip.AddrFrom4([4]byte(b[4:8]))
 		port := binary.BigEndian.Uint16(b[2:])
 		const multicast = 224 // and everything above is nobody's address
@@ -94,11 +97,15 @@ func socketAddress(b []byte) (netip.AddrPort, bool) {
 	return netip.AddrPort{}, false
 }
 
-// SocketAddresses are all the socket addresses that a process's writable memory holds.
+// SocketAddresses are all the socket addresses that a process's own writable memory holds. What it shares with
+// others may name their peers.
 func SocketAddresses(im *image.Image) map[netip.AddrPort]bool {
 	all := map[netip.AddrPort]bool{}
 	for _, region := range im.Writable() {
-		for off := 0; off+8 <= len(region.Data); off += 4 {
+		if region.File {
+			continue
+		}
+		for off := 0; off+8 <= len(region.Data); off += sockaddrAlignment {
 			if addr, ok := socketAddress(region.Data[off:]); ok {
 				all[addr] = true
 			}

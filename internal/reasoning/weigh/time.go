@@ -33,19 +33,23 @@ func observeTime(c *Case) []finding.Observation {
 	if c.Moment.Latest.IsZero() || len(c.Candidates) < fewest {
 		return nil
 	}
+	usual := usualAnswer(c)
 	var read []time.Time
 	for _, candidate := range c.Candidates {
 		if candidate.Message == nil {
 			return nil
 		}
-		if surelyRead(candidate) {
+		if surelyRead(candidate) && readLevel(candidate, usual.lingers) != unread {
 			read = append(read, candidate.Message.End)
 		}
 	}
 	slices.SortFunc(read, time.Time.Compare)
-	from := c.lastAtWork().Add(-usualAnswer(c).usual)
+	from := c.lastAtWork().Add(-usual.usual)
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
+		if readLevel(candidate, usual.lingers) == unread {
+			continue // it has no place among what was read
+		}
 		end := candidate.Message.End
 		newer := len(read) - upTo(read, end)
 		observations[i] = finding.Observation{

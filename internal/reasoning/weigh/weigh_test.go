@@ -198,7 +198,7 @@ func TestRankPutsTheLikeliestFirstAndAcquitsWithReasons(t *testing.T) {
 		t.Errorf("probabilities make %v", sum)
 	}
 	found := map[string][]string{}
-	for _, c := range Acquitted(r) {
+	for _, c := range Acquitted(r, 10) {
 		for _, o := range Reasons(c) {
 			found[string(c.Data)] = append(found[string(c.Data)], o.Kind+": "+o.Level)
 		}
@@ -208,7 +208,7 @@ func TestRankPutsTheLikeliestFirstAndAcquitsWithReasons(t *testing.T) {
 			t.Errorf("%s: %s", message, diff)
 		}
 	}
-	acquitted := Acquitted(r)
+	acquitted := Acquitted(r, 10)
 	if n := len(acquitted); n != acquittedMost {
 		t.Errorf("%d acquitted of more than %d", n, acquittedMost)
 	}
@@ -221,9 +221,9 @@ func TestRankPutsTheLikeliestFirstAndAcquitsWithReasons(t *testing.T) {
 
 func TestWhoMayWellHaveKilledIsNotAcquitted(t *testing.T) {
 	r := Rank(scene(t), Fitted())
-	cleared := Acquitted(r)[0]
+	cleared := Acquitted(r, 10)[0]
 	cleared.Probability = 0.2
-	if slices.Contains(Acquitted(r), cleared) {
+	if slices.Contains(Acquitted(r, 10), cleared) {
 		t.Errorf("%q is acquitted with 20 %%", cleared.Data)
 	}
 }
