@@ -6,8 +6,13 @@ import (
 	"math"
 )
 
-// leading is how many bytes of an unknown message get fields: headers stand in front.
-const leading = 8
+const (
+	// leading is how many bytes of an unknown message get fields: headers stand in front.
+	leading = 8
+
+	// tellingText is how many letters in a row are hardly chance.
+	tellingText = 8
+)
 
 // binaryMessage describes a message of no known protocol by its first bytes, by what may be its own
 // length, and by how random it looks.
@@ -22,9 +27,30 @@ func binaryMessage(data []byte) Dissection {
 		s.part("body", leading, len(data)-leading)
 		s.part("body", leading/2, len(data)-leading/2)
 	}
-	s.say("%d bytes, beginning %s", len(data), hexBytes(data[:min(len(data), leading)]))
+	if at, text := longestText(data); len(text) >= tellingText {
+		s.field("binary.text", printable(text), at, len(text))
+		s.part("text", at, len(text))
+		s.say("%d bytes with “%s”", len(data), printable(text[:min(len(text), 60)]))
+	} else {
+		s.say("%d bytes, beginning %s", len(data), hexBytes(data[:min(len(data), leading)]))
+	}
 	s.tag("binary")
 	return s.done("binary")
+}
+
+// longestText is the longest stretch of ASCII text.
+func longestText(data []byte) (at int, text []byte) {
+	for from := 0; from < len(data); {
+		to := from
+		for to < len(data) && data[to] >= ' ' && data[to] <= '~' {
+			to++
+		}
+		if to-from > len(text) {
+			at, text = from, data[from:to]
+		}
+		from = to + 1
+	}
+	return at, text
 }
 
 // lengthPrefix looks for a number near the front that is the length of what follows it, or of all.
