@@ -92,6 +92,9 @@ func (s *Script) Line(client, server string) *Line {
 	}
 }
 
+// End is a side's address.
+func (l *Line) End(side Side) netip.AddrPort { return l.ends[side] }
+
 // Dial is a line with its handshake.
 func (s *Script) Dial(client, server string) *Line {
 	l := s.Line(client, server)

@@ -148,6 +148,23 @@ func TestLostBytesAreAHoleWithItsSize(t *testing.T) {
 	}
 }
 
+func TestOfAMessageByAnInstantThereIsWhatHadArrived(t *testing.T) {
+	s := newScript(t)
+	s.shake()
+	first := s.tcp(Opener, "PA", 0, 0, "abc")
+	late := s.tcp(Opener, "PA", 8, 0, "ijk")
+	m := s.only().Messages(Responder)[0]
+	if whole := m.By(at(late)); whole != m {
+		t.Errorf("by its last frame %+v", whole)
+	}
+	if by := m.By(at(late).Add(-1)); by == nil || string(by.Data) != "abc\x00\x00\x00\x00\x00"[:by.Length] || len(by.Segments) != 1 || !by.End.Equal(at(first)) {
+		t.Errorf("before its last frame %+v", by)
+	}
+	if by := m.By(at(first).Add(-1)); by != nil {
+		t.Errorf("before its first frame %+v", by)
+	}
+}
+
 func TestASequenceNumberThatLeapsStartsANewMessage(t *testing.T) {
 	s := newScript(t)
 	s.shake()

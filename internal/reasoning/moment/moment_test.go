@@ -249,6 +249,38 @@ func TestTheWordsOfSiblingsAreNotTheDeadProcesss(t *testing.T) {
 	}
 }
 
+// Seen in PostgreSQL: one backend dies, and when its core is written its parent ends all others, whose sockets
+// close by dozens. The dead one's memory holds its own peer's address only.
+func TestOfSeveralProcessesTheDeadOnesPeersAreInItsMemory(t *testing.T) {
+	for _, names := range []bool{false, true} {
+		s := newScene(t)
+		others := s.served(5)
+		killer := s.waiting("killer")
+		s.Wait(100 * ms)
+		others[0].Say(client, "more")
+		others[0].Say(server, "yes")
+		killer.FIN(server)
+		first := since(s.Next) - ms
+		s.Wait(400 * ms)
+		others[1].Say(client, "more")
+		others[1].Say(server, "yes")
+		for _, l := range others {
+			l.Say(client, "unheard")
+		}
+		s.Wait(100 * ms)
+		for _, l := range others {
+			l.FIN(server)
+		}
+		p := Process{}
+		if names {
+			p.Names = func(a netip.AddrPort) bool { return a == killer.End(client) }
+		}
+		if m := s.judge(p); (since(m.Latest) == first) != names {
+			t.Errorf("memory names the peer %v: the death is at %v, the first close at %v", names, since(m.Latest), first)
+		}
+	}
+}
+
 // The daemon's last words come at 100 ms, its first close comes when the core is written.
 func TestTheIntervalIsBoundedByLastWordsRecordAndFirstClose(t *testing.T) {
 	const words = 100 * ms
