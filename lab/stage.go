@@ -216,10 +216,12 @@ func (s *Stage) bound() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	port := fmt.Sprintf(":%04X", s.Case.Listen.Port())
+	ip, port := s.Case.Listen.Addr().As4(), s.Case.Listen.Port()
+	end := fmt.Sprintf("%02X%02X%02X%02X:%04X", ip[3], ip[2], ip[1], ip[0], port)
+	any := fmt.Sprintf("00000000:%04X", port)
 	for line := range strings.Lines(string(text)) {
 		f := strings.Fields(line)
-		if len(f) > 3 && strings.HasSuffix(f[1], port) && f[3] == state {
+		if len(f) > 3 && (f[1] == end || f[1] == any) && f[3] == state {
 			return true, nil
 		}
 	}

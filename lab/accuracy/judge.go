@@ -165,11 +165,12 @@ func (r *observed) setNamed(order []int) bool {
 
 // rank orders the candidates as the program would.
 func rank(r *observed, weights weigh.Table) (order []int, probability []float64) {
-	bits := make([]float64, len(r.candidates))
+	observed := make([][]finding.Observation, len(r.candidates))
 	for i, c := range r.candidates {
 		order = append(order, i)
-		_, bits[i] = weights.Weigh(slices.Clone(c.observed), r.lateness())
+		observed[i] = slices.Clone(c.observed)
 	}
+	_, bits := weights.Weigh(observed, r.lateness())
 	slices.SortStableFunc(order, func(a, b int) int {
 		switch {
 		case bits[a] > bits[b]:

@@ -258,7 +258,7 @@ type Region struct {
 	Start place.Address
 	Data  []byte
 	Stack bool // a thread's stack pointer lies in it
-	File  bool // a file backs it, or memory shared under a file's name: others may have written there
+	Other bool // a file backs it that is no program's, as of memory that processes share: others may have written there
 }
 
 // Writable is the writable memory that the core holds, in address order.
@@ -269,7 +269,7 @@ func (im *Image) Writable() []Region {
 			continue
 		}
 		for _, written := range im.Core.Written(s) {
-			regions = append(regions, Region{Start: written.Start, Data: written.Data, Stack: im.isStack(s), File: im.mapping(s.Start) != nil})
+			regions = append(regions, Region{Start: written.Start, Data: written.Data, Stack: im.isStack(s), Other: im.mapping(s.Start) != nil && im.Module(s.Start) == nil})
 		}
 	}
 	return regions

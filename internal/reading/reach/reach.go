@@ -39,6 +39,7 @@ type Held struct {
 type Word struct {
 	Value uint64
 	Place string // "rdi" or the address of the stack word
+	far   int    // from what the frame of interest was doing: 0 its registers, then words of stack from its end
 }
 
 // Pointer is one way to an address.
@@ -61,16 +62,19 @@ func (h *Held) Path(p Pointer) string {
 	}
 }
 
-// From follows every pointer that a thread held.
-func From(im *image.Image, stack unwind.Stack) *Held {
+// From follows every pointer that a thread held. What its frame of that index held is nearest: what lies
+// further in is how it died, what lies further out how it came there.
+func From(im *image.Image, stack unwind.Stack, frame int) *Held {
 	h := &Held{}
-	h.addRegisters(stack)
-	h.addLiveStack(im, stack)
+	frame = max(frame, stack.Interrupted())
+	h.addRegisters(stack, frame)
+	h.addLiveStack(im, stack, frame)
 	writable := im.Writable()
 	var frontier []Pointer
 	for i, w := range h.Words {
 		frontier = append(frontier, Pointer{To: place.Address(w.Value), Hops: 1, word: i})
 	}
+	slices.SortStableFunc(frontier, func(a, b Pointer) int { return h.Words[a.word].far - h.Words[b.word].far })
 	seen := map[place.Address]bool{}
 	for hop := 1; hop <= MaxHops; hop++ {
 		var next []Pointer
@@ -96,15 +100,33 @@ func From(im *image.Image, stack unwind.Stack) *Held {
 	return h
 }
 
-func (h *Held) addRegisters(stack unwind.Stack) {
-	registers := stack.Running()
-	for _, name := range slices.Sorted(maps.Keys(registers)) {
-		h.Words = append(h.Words, Word{registers[name], name})
+// addRegisters takes the registers of the frame that was running, and those that the frame of interest still
+// had when it called on.
+func (h *Held) addRegisters(stack unwind.Stack, frame int) {
+	running := stack.Running()
+	far := 0
+	if frame > stack.Interrupted() && frame < len(stack.Frames) {
+		far = furthest
+		for n, name := range stack.Regs.DWARFNames() {
+			if v, ok := stack.Frames[frame].Reg(n); ok {
+				h.Words = append(h.Words, Word{v, fmt.Sprintf("%s of frame %d", name, frame), 0})
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(running)) {
+		h.Words = append(h.Words, Word{running[name], name, far})
 	}
 }
 
-func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack) {
+// furthest is further than any word of the stack.
+const furthest = 1 << 20
+
+func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack, frame int) {
 	lo, hi := stack.LiveRange()
+	base := lo
+	if frame < len(stack.Frames) {
+		base = stack.Frames[frame].SP
+	}
 	if lo >= redZone {
 		lo -= redZone
 	}
@@ -117,8 +139,18 @@ func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack) {
 	h.StackLow, h.StackEnd = lo, hi
 	data := im.Bytes(lo, int(hi-lo))
 	for off := 0; off+8 <= len(data); off += 8 {
-		h.Words = append(h.Words, Word{binary.LittleEndian.Uint64(data[off:]), (lo + place.Address(off)).String()})
+		at := lo + place.Address(off)
+		h.Words = append(h.Words, Word{binary.LittleEndian.Uint64(data[off:]), at.String(), 1 + wordsBetween(base, at)})
 	}
+}
+
+// wordsBetween is how far a word of the stack lies from a frame's end; those further in count more.
+func wordsBetween(base, at place.Address) int {
+	const inner = 4
+	if at < base {
+		return inner * int(base-at) / 8
+	}
+	return int(at-base) / 8
 }
 
 // target is the writable memory from an address on; nil for the live stack itself, whose words are
@@ -152,9 +184,9 @@ func (h *Held) Into(lo, hi place.Address) (Pointer, bool) {
 	return best, found
 }
 
-// Pointers are all ways into writable memory, those of fewest hops first, and of these those that begin in a
-// register or furthest in on the stack.
-func (h *Held) Pointers() []Pointer { return nearestFirst(h.pointers) }
+// Pointers are all ways into writable memory, those of fewest hops first, and of these those that begin nearest
+// to the frame of interest.
+func (h *Held) Pointers() []Pointer { return h.nearestFirst(h.pointers) }
 
 // Ways are all ways, also those to the live stack itself, where functions keep their buffers; in the same
 // order.
@@ -165,12 +197,14 @@ func (h *Held) Ways() []Pointer {
 			ways = append(ways, Pointer{To: place.Address(w.Value), Hops: 1, word: i})
 		}
 	}
-	return nearestFirst(ways)
+	return h.nearestFirst(ways)
 }
 
-func nearestFirst(ways []Pointer) []Pointer {
+func (h *Held) nearestFirst(ways []Pointer) []Pointer {
 	ordered := slices.Clone(ways)
-	slices.SortStableFunc(ordered, func(a, b Pointer) int { return cmp.Or(a.Hops-b.Hops, a.word-b.word, a.offset-b.offset) })
+	slices.SortStableFunc(ordered, func(a, b Pointer) int {
+		return cmp.Or(a.Hops-b.Hops, h.Words[a.word].far-h.Words[b.word].far, a.offset-b.offset)
+	})
 	return ordered
 }
 

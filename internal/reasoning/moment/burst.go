@@ -181,8 +181,9 @@ func silence(s *service) []*burst {
 	if unheard == 0 || s.lastSent.IsZero() {
 		return nil
 	}
-	b := &burst{service: s, start: s.closed, end: s.closed, lastWords: s.lastSent, weight: min(unheard, silenceWeight)}
-	if !s.closed.IsZero() {
+	closed := s.portClosed()
+	b := &burst{service: s, start: closed, end: closed, lastWords: s.lastSent, weight: min(unheard, silenceWeight)}
+	if !closed.IsZero() {
 		b.weight += silenceWeight
 	}
 	for _, d := range s.dialogs {
@@ -190,7 +191,7 @@ func silence(s *service) []*burst {
 			sent := d.conversation.Messages(d.side.Other())
 			b.restsOn = append(b.restsOn, frameRef(lastFrame(sent[len(sent)-1])))
 		}
-		if u := d.conversation.Unreachable; u != nil && u.Time.Equal(s.closed) {
+		if u := d.conversation.Unreachable; u != nil && u.Time.Equal(closed) {
 			b.restsOn = append(b.restsOn, frameRef(u.Frame))
 		}
 	}

@@ -20,7 +20,6 @@ type service struct {
 	lastSent time.Time   // by the service, over all dialogs
 	words    []time.Time // of all that it sent, in order
 	refused  []time.Time
-	closed   time.Time // UDP: the first port-unreachable that the service's host sent
 }
 
 // dialog is a conversation seen from one side.
@@ -123,9 +122,19 @@ func (s *service) add(c *conversation.Conversation, side conversation.Side) {
 			s.words = append(s.words, segment.Time)
 		}
 	}
-	if c.Unreachable != nil && c.Unreachable.Side == side && (s.closed.IsZero() || c.Unreachable.Time.Before(s.closed)) {
-		s.closed = c.Unreachable.Time
+}
+
+// portClosed is when the service's host first reported, after its last words, that nobody has the port any
+// more; zero if it did not. What it reported before was that nobody had it yet.
+func (s *service) portClosed() time.Time {
+	var first time.Time
+	for _, d := range s.dialogs {
+		u := d.conversation.Unreachable
+		if u != nil && u.Side == d.side && u.Time.After(s.lastSent) && (first.IsZero() || u.Time.Before(first)) {
+			first = u.Time
+		}
 	}
+	return first
 }
 
 // spokeBetween says whether the service sent anything after one instant and before another.

@@ -18,7 +18,7 @@ func NewCase(im *image.Image, stacks []unwind.Stack, d death.Death, when moment.
 	c := &Case{Image: im, Death: d, Moment: when, Functions: d.Functions}
 	if im != nil && d.Thread >= 0 && d.Thread < len(stacks) {
 		c.Stack = &stacks[d.Thread]
-		c.Held = reach.From(im, *c.Stack)
+		c.Held = reach.From(im, *c.Stack, d.Frame)
 	}
 	for _, own := range when.Own {
 		for _, m := range own.Conversation.Messages(own.Side) {

@@ -297,8 +297,10 @@ var formScenarios = []scenario{
 
 var nearScenarios = []scenario{
 	{"by the order in which the thread comes to it", crowded, map[string]string{
-		"the text of number 00": "the nearest", "the text of number 01": "among the 3 nearest", "the text of number 02": "among the 3 nearest",
-		"the text of number 03": "among the 10 nearest", "the text of number 09": "among the 10 nearest", "the text of number 10": "further away",
+		"the text of number 00": "the nearest", // by a register; the others stand below the stack pointer, the last nearest
+		"the text of number 14": "among the 3 nearest", "the text of number 13": "among the 3 nearest",
+		"the text of number 12": "among the 10 nearest", "the text of number 06": "among the 10 nearest",
+		"the text of number 05": "further away", "the text of number 01": "further away",
 	}},
 	{"nothing of what came over the wire", func(t testing.TB) *Case { return asked(t, "innocent").alone() }, nil},
 }

@@ -102,7 +102,7 @@ func socketAddress(b []byte) (netip.AddrPort, bool) {
 func SocketAddresses(im *image.Image) map[netip.AddrPort]bool {
 	all := map[netip.AddrPort]bool{}
 	for _, region := range im.Writable() {
-		if region.File {
+		if region.Other {
 			continue
 		}
 		for off := 0; off+8 <= len(region.Data); off += sockaddrAlignment {

@@ -33,27 +33,39 @@ func ParseTable(data []byte) (Table, error) {
 	return t, nil
 }
 
-// Weigh gives each observation of one message its bits, and their sum. Where the death is a late one, which
-// it is with the given probability, the wire tells nothing of its killer: so much of what the wire's kinds
-// weigh against the message is taken back, by an observation of its own.
-func (t Table) Weigh(observations []finding.Observation, lateness float64) ([]finding.Observation, float64) {
-	wire, sum, onWire := 0.0, 0.0, false
-	for i := range observations {
-		o := &observations[i]
-		o.Bits = t[o.Kind][o.Level]
-		sum += o.Bits
-		if isWire[o.Kind] {
-			wire, onWire = wire+o.Bits, true
+// Weigh gives each observation of a death's messages its bits, and each message the sum of its own.
+//
+// What the wire tells is shared out among the messages: if one killed at once, then one did, however many
+// came last and were not answered. And where the death is a late one, which it is with the given probability,
+// the wire tells nothing of its killer. So each message's sum is corrected, by an observation of its own.
+func (t Table) Weigh(messages [][]finding.Observation, lateness float64) ([][]finding.Observation, []float64) {
+	wire, sums := make([]float64, len(messages)), make([]float64, len(messages))
+	mean, onWire := 0.0, false
+	for i, observations := range messages {
+		for j := range observations {
+			o := &observations[j]
+			o.Bits = t[o.Kind][o.Level]
+			sums[i] += o.Bits
+			if isWire[o.Kind] {
+				wire[i] += o.Bits
+				onWire = true
+			}
 		}
+		mean += math.Exp2(wire[i]) / float64(len(messages))
 	}
 	if !onWire {
-		return observations, sum
+		return messages, sums
 	}
-	late := math.Log2((1-lateness)*math.Exp2(wire)+lateness) - wire
-	if math.Abs(late) < 0.05 {
-		return observations, sum
+	for i := range messages {
+		share := math.Log2((1-lateness)*math.Exp2(wire[i])/mean+lateness) - wire[i]
+		sums[i] += share
+		level := "less"
+		if share > 0 {
+			level = "more"
+		}
+		messages[i] = append(messages[i], finding.Observation{Kind: Share, Level: level, Bits: share})
 	}
-	return append(observations, finding.Observation{Kind: Late, Level: Late, Bits: late}), sum + late
+	return messages, sums
 }
 
 var isWire = func() map[string]bool {

@@ -17,7 +17,7 @@ const (
 )
 
 var unansweredLevels = []string{
-	notReceived, answered, passedOnward, "left before the death", "as most of its kind", "long waiting", "unanswered", "never a byte",
+	notReceived, answered, passedOnward, "left before the death", "long waiting", "as most of its kind", "unanswered", "never a byte",
 }
 
 // observeUnanswered tells whether the process answered a message. Who is dead answers no more; but

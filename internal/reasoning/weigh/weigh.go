@@ -92,9 +92,8 @@ var Kinds = []Kind{
 	{Name: "near", Levels: nearLevels, Held: true, observe: observeNear},
 }
 
-// Late is the kind of the observation that takes back what wire kinds weigh against a message, as far as
-// the death may be a late one.
-const Late = "late"
+// Share is the kind of the observation that corrects a message's sum: see Table.Weigh.
+const Share = "share"
 
 // Lateness is the stated probability that a death was a late one: that the killing message had come, and had
 // mostly been answered, long before. Measured on real daemons with published bugs it was so in 9 of 66, nearly
@@ -102,7 +101,7 @@ const Late = "late"
 func Lateness(kind finding.MechanismKind, role string) float64 {
 	switch {
 	case kind == finding.AllocatorCheck:
-		return 0.6
+		return 0.75
 	case role == finding.Victim:
 		return 0.3
 	}
@@ -122,10 +121,13 @@ type Ranking struct {
 // Rank observes and weighs all candidates of a case.
 func Rank(c *Case, weights Table) Ranking {
 	Observe(c)
-	scores := make([]float64, len(c.Candidates))
+	observed := make([][]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
-		candidate.Observations, candidate.Bits = weights.Weigh(candidate.Observations, c.lateness())
-		scores[i] = candidate.Bits
+		observed[i] = candidate.Observations
+	}
+	observed, scores := weights.Weigh(observed, c.lateness())
+	for i, candidate := range c.Candidates {
+		candidate.Observations, candidate.Bits = observed[i], scores[i]
 	}
 	probabilities, none := Posterior(scores)
 	for i, candidate := range c.Candidates {

@@ -51,60 +51,80 @@ func TestATableThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
-// Of what the wire weighs, lateness takes back at most what speaks against a message; where the wire speaks for
-// it, it adds nothing.
-func TestLatenessTakesBackAtMostWhatTheWireWeighsAgainstAMessage(t *testing.T) {
-	for _, wire := range []float64{-20, -6, -1, -0.1, 0, 0.1, 1, 6, 20} {
-		for _, lateness := range []float64{0, 0.03, 0.3, 0.6, 1} {
-			for _, memory := range []float64{-3, 5} {
-				table := Table{"time": {"x": wire / 2}, "read": {"x": wire / 2}, "memory": {"x": memory}}
-				given := []finding.Observation{{Kind: "time", Level: "x"}, {Kind: "read", Level: "x"}, {Kind: "memory", Level: "x"}}
-				observations, sum := table.Weigh(given, lateness)
-				late, total := 0.0, 0.0
-				for _, o := range observations {
+// onTheWire are messages of which the wire tells so many bits, and as many more innocents as wanted of which
+// it tells none.
+func onTheWire(innocents int, bits ...float64) (Table, [][]finding.Observation) {
+	table := Table{"time": {"innocent": 0}}
+	var messages [][]finding.Observation
+	for i, b := range bits {
+		level := fmt.Sprint(i)
+		table["time"][level] = b
+		messages = append(messages, []finding.Observation{{Kind: "time", Level: level}})
+	}
+	for range innocents {
+		messages = append(messages, []finding.Observation{{Kind: "time", Level: "innocent"}})
+	}
+	return table, messages
+}
+
+// If one killed at once, then one did: what the wire tells of all messages is likelihood of mean one, and with
+// the probability that the death was late it is one for each.
+func TestWhatTheWireTellsIsSharedOut(t *testing.T) {
+	for _, lateness := range []float64{0, 0.03, 0.3, 0.75, 1} {
+		for _, bits := range [][]float64{{10}, {10, 10}, {14, 3, -2}, {-6}, {0}} {
+			messages, sums := func() ([][]finding.Observation, []float64) {
+				table, messages := onTheWire(100, bits...)
+				return table.Weigh(messages, lateness)
+			}()
+			mean := 0.0
+			for i, sum := range sums {
+				mean += math.Exp2(sum) / float64(len(sums))
+				total := 0.0
+				for _, o := range messages[i] {
 					total += o.Bits
-					if o.Kind == Late {
-						late += o.Bits
-					}
 				}
-				name := fmt.Sprintf("wire %+.1f, lateness %.2f", wire, lateness)
 				if math.Abs(total-sum) > 1e-9 {
-					t.Errorf("%s: the observations' bits are %.3f, their sum %.3f", name, total, sum)
+					t.Fatalf("the observations' bits are %.3f, their sum %.3f", total, sum)
 				}
-				if wire < 0 && (late < 0 || late > -wire+1e-9) {
-					t.Errorf("%s: %.3f taken back", name, late)
-				}
-				if wire >= 0 && (late > 0 || late < -wire-1e-9) {
-					t.Errorf("%s: %.3f added", name, late)
-				}
-				if lateness == 0 && late != 0 || lateness == 1 && math.Abs(late+wire) > 0.051 {
-					t.Errorf("%s: %.3f", name, late)
-				}
+			}
+			if math.Abs(mean-1) > 1e-9 {
+				t.Errorf("%v, late with %.2f: the mean likelihood is %.6f", bits, lateness, mean)
 			}
 		}
 	}
 }
 
-// The bits that are left are those of a likelihood that is one with the probability that the death was late.
-func TestLatenessIsAMixtureOfTwoDeaths(t *testing.T) {
-	for _, c := range []struct{ wire, lateness, left float64 }{
-		{-6, 0.3, math.Log2(0.7/64 + 0.3)}, {-6, 0.6, math.Log2(0.4/64 + 0.6)}, {6, 0.3, math.Log2(0.7*64 + 0.3)}, {-20, 0.5, -1},
-	} {
-		_, left := Table{"time": {"x": c.wire}}.Weigh([]finding.Observation{{Kind: "time", Level: "x"}}, c.lateness)
-		if math.Abs(left-c.left) > 1e-4 {
-			t.Errorf("%+.0f bits, late with %.1f: expected %.4f left, found %.4f", c.wire, c.lateness, c.left, left)
+func TestSeveralThatStoodAlikeCountForLessEach(t *testing.T) {
+	_, alone := func() ([][]finding.Observation, []float64) {
+		table, m := onTheWire(1000, 12)
+		return table.Weigh(m, 0.03)
+	}()
+	_, among := func() ([][]finding.Observation, []float64) {
+		table, m := onTheWire(1000, 12, 12, 12, 12)
+		return table.Weigh(m, 0.03)
+	}()
+	if alone[0] <= among[0]+1 {
+		t.Errorf("alone it weighs %.2f, beside three others %.2f", alone[0], among[0])
+	}
+}
+
+func TestOfALateDeathTheWireClearsNobody(t *testing.T) {
+	for _, c := range []struct{ lateness, least float64 }{{0.03, math.Log2(0.03)}, {0.3, math.Log2(0.3)}, {0.75, math.Log2(0.75)}, {1, 0}} {
+		table, messages := onTheWire(100, 15, -20)
+		if _, sums := table.Weigh(messages, c.lateness); math.Abs(sums[1]-c.least) > 1e-3 {
+			t.Errorf("late with %.2f: %.3f are left of a message that can't have killed at once, expected %.3f", c.lateness, sums[1], c.least)
 		}
 	}
 }
 
-func TestWithoutTheWireThereIsNothingToTakeBack(t *testing.T) {
+func TestWithoutTheWireThereIsNothingToShareOut(t *testing.T) {
 	table := Table{"memory": {"absent": -2.5}, "time": {"earlier": -3}}
-	observations, sum := table.Weigh([]finding.Observation{{Kind: "memory", Level: "absent"}}, 0.6)
-	if len(observations) != 1 || sum != -2.5 {
-		t.Errorf("found %v, sum %.2f", observations, sum)
+	messages, sums := table.Weigh([][]finding.Observation{{{Kind: "memory", Level: "absent"}}}, 0.6)
+	if len(messages[0]) != 1 || sums[0] != -2.5 {
+		t.Errorf("found %v, sum %.2f", messages, sums)
 	}
-	if _, sum := table.Weigh([]finding.Observation{{Kind: "memory", Level: "unheard of"}, {Kind: "unheard of", Level: "absent"}}, 0.6); sum != 0 {
-		t.Errorf("what is not in the table weighs %.2f", sum)
+	if _, sums := table.Weigh([][]finding.Observation{{{Kind: "memory", Level: "unheard of"}, {Kind: "unheard of", Level: "absent"}}}, 0.6); sums[0] != 0 {
+		t.Errorf("what is not in the table weighs %.2f", sums[0])
 	}
 }
 

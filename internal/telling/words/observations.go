@@ -20,8 +20,9 @@ var observations = map[string]map[string]string{
 		"among the last 4, in the last moments":  "it came in the last moments before the death; later messages that were read: {newer}",
 		"the last it read, in the last moments":  "it came in the last moments before the death, and no later message is known to have been read",
 	},
-	"late": {
-		"late": "perhaps the damage is older: then its time and its connection tell nothing",
+	"share": {
+		"less": "so much less, because others stood like it at the death, or because the damage may be older",
+		"more": "if the damage is older than the death, its time and its connection tell nothing",
 	},
 	"unanswered": {
 		"answered":              "it was answered after {delay}",

@@ -13,7 +13,7 @@ import (
 
 // Telling knows findings only, and so not the kinds; this test does.
 func TestEveryLevelHasASentenceAndEverySentenceALevel(t *testing.T) {
-	levels := map[string][]string{weigh.Late: {weigh.Late}}
+	levels := map[string][]string{weigh.Share: {"less", "more"}}
 	for _, kind := range weigh.Kinds {
 		levels[kind.Name] = kind.Levels
 	}
