@@ -7,8 +7,10 @@
 // conditional logit over a death's candidates. The sums rank, and normalised they are the probabilities
 // shown.
 //
-// Two probabilities are stated and not fitted: that none of the messages killed, which a lab in which one
-// always did can't teach, and that the death is a late one, of which it has few.
+// What the wire tells (when a message came, and what became of its conversation) is taken relative to all
+// messages of the death: if one killed at once, then one did. Two probabilities are stated and not fitted: that
+// none of the messages killed, which a lab in which one always did can't teach, and that the death is a late one,
+// of which it has few.
 //
 // Rank is the whole story.
 package weigh
