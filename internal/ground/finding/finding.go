@@ -191,6 +191,10 @@ type Observation struct {
 	Facts map[string]string `json:"-"`
 }
 
+// Share is the kind of the observation that corrects the sum of the others: what the wire tells is shared out
+// among all messages of a death.
+const Share = "share"
+
 // None is the competing explanation: none of the captured messages killed, or no input at all did.
 type None struct {
 	Probability float64 `json:"probability"`

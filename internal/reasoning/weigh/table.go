@@ -63,7 +63,7 @@ func (t Table) Weigh(messages [][]finding.Observation, lateness float64) ([][]fi
 		if share > 0 {
 			level = "more"
 		}
-		messages[i] = append(messages[i], finding.Observation{Kind: Share, Level: level, Bits: share})
+		messages[i] = append(messages[i], finding.Observation{Kind: finding.Share, Level: level, Bits: share})
 	}
 	return messages, sums
 }

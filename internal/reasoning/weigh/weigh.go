@@ -94,9 +94,6 @@ var Kinds = []Kind{
 	{Name: "near", Levels: nearLevels, Held: true, observe: observeNear},
 }
 
-// Share is the kind of the observation that corrects a message's sum: see Table.Weigh.
-const Share = "share"
-
 // Lateness is the stated probability that a death was a late one: that the killing message had come, and had
 // mostly been answered, long before. Measured on real daemons with published bugs it was so in 9 of 66, nearly
 // all of them deaths by older damage; and an allocator's check finds damage whenever it comes by.

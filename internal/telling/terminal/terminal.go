@@ -6,6 +6,7 @@ package terminal
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
@@ -208,6 +209,7 @@ func (p *printer) suspect(i int, s finding.Suspect) {
 	p.item(p.bold(fmt.Sprintf("%d. %9s", i+1, words.Percent(s.Probability))) + "  " + Safe(s.Says))
 	evidence := strongest(s.Evidence)
 	if !p.style.Verbose {
+		evidence = slices.DeleteFunc(evidence, func(o finding.Observation) bool { return o.Kind == finding.Share })
 		if i > 0 {
 			evidence = evidence[:min(1, len(evidence))]
 		}

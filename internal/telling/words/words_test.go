@@ -13,7 +13,7 @@ import (
 
 // Telling knows findings only, and so not the kinds; this test does.
 func TestEveryLevelHasASentenceAndEverySentenceALevel(t *testing.T) {
-	levels := map[string][]string{weigh.Share: {"less", "more"}}
+	levels := map[string][]string{finding.Share: {"less", "more"}}
 	for _, kind := range weigh.Kinds {
 		levels[kind.Name] = kind.Levels
 	}
