@@ -186,9 +186,14 @@ type ending struct {
 
 func endsf(format string, args ...any) *ending { return &ending{why: fmt.Sprintf(format, args...)} }
 
+// mostBack is how often a caller's frame may lie no further out than what it called: signal handlers and
+// coroutines change stacks, and that a few times.
+const mostBack = 64
+
 // walk goes from the innermost frame outwards.
 func (w *walker) walk(regs registers) (steps []step, kept []registers, end ending) {
 	here := step{trust: finding.TrustContext, exact: true}
+	back := 0
 	for len(steps) < maxFrames {
 		here.pc, here.sp = regs.address(regPC), regs.address(regSP)
 		caller, next, why := w.caller(here, regs)
@@ -199,6 +204,11 @@ func (w *walker) walk(regs registers) (steps []step, kept []registers, end endin
 		}
 		if why != nil {
 			return steps, kept, *why
+		}
+		if next.address(regSP) <= here.sp {
+			if back++; back > mostBack {
+				return steps, kept, *endsf("the stack leads in a circle: %d callers lie no further out than what they called", back)
+			}
 		}
 		if w.spend(costOfFrame); w.spent > mostSpent {
 			return steps, kept, *endsf("unwinding this core takes too long: more than %d operations", mostSpent)
