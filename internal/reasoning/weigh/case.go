@@ -59,3 +59,6 @@ func (c *Candidate) peer() netip.AddrPort {
 	}
 	return c.Message.Conversation.Ends[c.Own.Side.Other()]
 }
+
+// fromMemory says whether the candidates are no capture's, but pieces of the dead process's memory.
+func (c *Case) fromMemory() bool { return len(c.Candidates) > 0 && c.Candidates[0].Message == nil }

@@ -33,6 +33,9 @@ const (
 // thread held. If they are bytes of a message, then that message overwrote what should have been there, now
 // or long ago.
 func observeJunk(c *Case) []finding.Observation {
+	if c.fromMemory() {
+		return nil // what is on the stack is on the stack
+	}
 	pieces := junkPieces(c)
 	if len(pieces) == 0 {
 		return nil
@@ -42,9 +45,6 @@ func observeJunk(c *Case) []finding.Observation {
 	messages := map[uint64]int{}                       // and how many in all
 	seen := map[string]bool{}
 	for i, candidate := range c.Candidates {
-		if candidate.Message == nil {
-			return nil // what is on the stack is on the stack
-		}
 		data := candidate.Data[:min(searchedMost, len(candidate.Data))]
 		held[i] = piecesIn(data, pieces)
 		for piece := range held[i] {

@@ -298,6 +298,9 @@ const commonShare = 0.2
 // observeFound makes observations from the places found; grade gives the strength of a level, 0 for
 // none, and its name. A level that a good share of all candidates reach, or pass, is common.
 func observeFound(c *Case, grade func(*Found) (int, string)) []finding.Observation {
+	if c.fromMemory() {
+		return nil // it was taken from there
+	}
 	reaching := map[int]int{} // strength -> candidates of at least that
 	for _, candidate := range c.Candidates {
 		strength, _ := grade(candidate.Memory)
@@ -307,9 +310,6 @@ func observeFound(c *Case, grade func(*Found) (int, string)) []finding.Observati
 	}
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
-		if candidate.Message == nil {
-			return nil // it was taken from memory
-		}
 		if len(candidate.Data) < shortest {
 			continue
 		}

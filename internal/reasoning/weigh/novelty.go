@@ -23,7 +23,7 @@ var noveltyLevels = []string{"ordinary", "in the odd quarter", "among the 20 odd
 // every message (names, times, random numbers) surprise nobody, and a rare value does where the usual
 // ones are few.
 func observeNovelty(c *Case) []finding.Observation {
-	if len(c.Candidates) < fewest || c.Candidates[0].Message == nil {
+	if len(c.Candidates) < fewest || c.fromMemory() {
 		return nil // too few to know what is usual
 	}
 	traits := make([]map[string]string, len(c.Candidates))

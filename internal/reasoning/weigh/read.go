@@ -20,12 +20,12 @@ var readLevels = []string{
 // of which no byte can have been read. Not one that came in several segments: of that the beginning may
 // have killed. And not where the daemon closes with RST by habit (SO_LINGER 0).
 func observeRead(c *Case) []finding.Observation {
+	if c.fromMemory() {
+		return nil
+	}
 	lingers := lingersZero(c)
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
-		if candidate.Message == nil {
-			return nil
-		}
 		o := finding.Observation{Level: readLevel(candidate, lingers)}
 		if candidate.Own.Close != nil && candidate.Last() {
 			o.RestsOn = []string{frameRef(candidate.Own.Close.Frame)}

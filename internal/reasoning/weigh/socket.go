@@ -16,7 +16,7 @@ var socketLevels = []string{"not held", "two hops", "one hop"}
 // observeSocket tells whether the address of a message's sender stands within reach of the dying
 // thread, as a socket address: many daemons keep the peer's beside the connection.
 func observeSocket(c *Case) []finding.Observation {
-	if c.Image == nil || c.Held == nil {
+	if c.Image == nil || c.Held == nil || c.fromMemory() {
 		return nil
 	}
 	near := peersWithin(c.Held.Windows(c.Image))
@@ -26,9 +26,6 @@ func observeSocket(c *Case) []finding.Observation {
 	conversations := map[*conversation.Conversation]bool{}
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
-		if candidate.Message == nil {
-			return nil
-		}
 		observations[i].Level = "not held"
 		if s, ok := near[candidate.peer()]; ok {
 			conversations[candidate.Message.Conversation] = true

@@ -30,15 +30,12 @@ var timeLevels = []string{
 // and whether the death lies no longer behind it than the process usually takes to answer. Of a handful of
 // messages, as people paste the last ones, all came late: that singles out none.
 func observeTime(c *Case) []finding.Observation {
-	if c.Moment.Latest.IsZero() || len(c.Candidates) < fewest {
+	if c.Moment.Latest.IsZero() || len(c.Candidates) < fewest || c.fromMemory() {
 		return nil
 	}
 	usual := usualAnswer(c)
 	var read []time.Time
 	for _, candidate := range c.Candidates {
-		if candidate.Message == nil {
-			return nil
-		}
 		if surelyRead(candidate) && readLevel(candidate, usual.lingers) != unread {
 			read = append(read, candidate.Message.End)
 		}

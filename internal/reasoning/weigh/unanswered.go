@@ -24,13 +24,13 @@ var unansweredLevels = []string{
 // who waits, for more input or for somebody else, doesn't answer either, and some messages never get
 // an answer.
 func observeUnanswered(c *Case) []finding.Observation {
+	if c.fromMemory() {
+		return nil
+	}
 	usual := usualAnswer(c)
 	passed := passedOn(c)
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
-		if candidate.Message == nil {
-			return nil
-		}
 		o := finding.Observation{Level: usual.level(c, candidate), RestsOn: frameRefs(candidate.Message)}
 		if on := passed[candidate]; on != nil && candidate.Message.Answered == nil {
 			o.Level = passedOnward
