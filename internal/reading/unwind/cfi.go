@@ -232,8 +232,12 @@ func (w *walker) apply(r *row, here step, regs registers) (next registers, cfa p
 	e.frame = v
 	next.set(regSP, v)
 	for n := range regCount {
-		if value, ok := e.register(n, r.regs[n]); ok {
+		value, ok := e.register(n, r.regs[n])
+		switch {
+		case ok:
 			next.set(n, value)
+		case n == regSP && r.regs[n].kind != unspecified:
+			return next, cfa, endsf("the stack pointer that the frame of %v saved is not known", here.pc)
 		}
 	}
 	pc, ok := next.get(r.column)
