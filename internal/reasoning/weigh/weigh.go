@@ -95,8 +95,9 @@ var Kinds = []Kind{
 }
 
 // Lateness is the stated probability that a death was a late one: that the killing message had come, and had
-// mostly been answered, long before. Measured on real daemons with published bugs it was so in 9 of 66, nearly
-// all of them deaths by older damage; and an allocator's check finds damage whenever it comes by.
+// mostly been answered, long before. Measured elsewhere on real daemons with published bugs it was so in 9 of 66.
+// How that divides among the mechanisms is judgement: who trips over older damage dies late oftener than who
+// decides, and an allocator's check finds damage whenever it comes by.
 func Lateness(kind finding.MechanismKind, role string) float64 {
 	switch {
 	case kind == finding.AllocatorCheck:
