@@ -1,5 +1,5 @@
 // Package unwind turns a thread's registers and the image of its process into its stack: the calls that
-// were under way, innermost first. Threads unwinds all, Thread one.
+// were under way, innermost first. Threads is the way in.
 //
 // A caller is found by the program's unwind tables (call frame information: DWARF 5, section 6.4; System V
 // psABI for x86-64, section 3.7), else by the frame pointer, else by scanning the stack for an address
@@ -118,9 +118,6 @@ func Threads(im *image.Image) []Stack {
 	}
 	return stacks
 }
-
-// Thread unwinds one thread.
-func Thread(im *image.Image, t elfcore.Thread) Stack { return newWalker(im).thread(t) }
 
 // maxFrames bounds a walk: 16 MiB of the smallest frames that a call can make.
 const maxFrames = 1 << 20
