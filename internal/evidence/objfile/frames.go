@@ -66,8 +66,8 @@ func (f *File) findFrameTables() {
 		if from == nil {
 			continue
 		}
-		if s := from.section(".debug_frame"); s != nil {
-			f.frames = append(f.frames, &frameTable{part: from.name + ": .debug_frame", base: int64(s.Offset), data: s.data, debug: true})
+		if data := from.content(".debug_frame"); data != nil {
+			f.frames = append(f.frames, &frameTable{part: from.name + ": .debug_frame", data: data, debug: true})
 		}
 	}
 }

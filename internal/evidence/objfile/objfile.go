@@ -4,8 +4,9 @@
 //
 // Formats: ELF (System V ABI), build IDs (NT_GNU_BUILD_ID), symbols from .symtab and .dynsym, unwind
 // tables from .eh_frame with .eh_frame_hdr (Linux Standard Base 5, sections 10.6 and 10.7) and
-// .debug_frame (DWARF 5, section 6.4). Everything is found lazily, so that a library of 100 MB costs
-// what is looked at. Lines, inlined functions and compressed sections are not read.
+// .debug_frame (DWARF 5, section 6.4). Separate debug files are found as GDB finds them; what they tell
+// about the source is read by package debuginfo. Everything is found lazily, so that a library of 100 MB
+// costs what is looked at.
 //
 // Addresses here are the file's own (vaddr); package image adds the distance at which a process mapped
 // it. Objects are untrusted, like a core: they may come out of the same case.
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/inquest-project/inquest/internal/evidence/debuginfo"
 	"github.com/inquest-project/inquest/internal/evidence/elffile"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/mapped"
@@ -44,6 +46,17 @@ type File struct {
 	debug    *File // separate debug information, of the same build
 	memory   io.Closer
 
+	unpackedMu sync.Mutex
+	unpacked   map[string][]byte // sections that were compressed
+
+	sourceOnce  sync.Once
+	source      *debuginfo.Info
+	common      *File    // what dwz moved out of this debug file and others
+	roots       []string // where separate debug information was looked for
+	lacks       []string // debug information that belongs to the file and was not found
+	splits      []*File  // files of split units
+	miniOnce    sync.Once
+	mini        *File // what .gnu_debugdata holds
 	symbolsOnce sync.Once
 	symbols     symbolTable
 	framesOnce  sync.Once
@@ -66,12 +79,14 @@ func Sniff(head []byte) bool {
 }
 
 // Open maps the file at path. The error is for what is no program or library.
-func Open(path string) (*File, error) {
+func Open(path string) (*File, error) { return open(path, Parse) }
+
+func open(path string, parse func(string, []byte) (*File, error)) (*File, error) {
 	file, err := mapped.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening object: %w", err)
 	}
-	f, err := Parse(path, file.Data)
+	f, err := parse(path, file.Data)
 	if err != nil {
 		file.Close()
 		return nil, err
@@ -82,8 +97,10 @@ func Open(path string) (*File, error) {
 
 // Close unmaps the file and its debug file.
 func (f *File) Close() error {
-	if f.debug != nil {
-		f.debug.Close()
+	for _, part := range append([]*File{f.debug, f.common}, f.splits...) {
+		if part != nil {
+			part.Close()
+		}
 	}
 	if f.memory == nil {
 		return nil
@@ -93,14 +110,20 @@ func (f *File) Close() error {
 
 // Parse reads an object that is in memory; path is what it shall be known by.
 func Parse(path string, data []byte) (*File, error) {
+	f, err := parse(path, data)
+	if err == nil && f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
+		return nil, &cursor.Error{Part: f.name + ": ELF header", Offset: 16,
+			Problem: fmt.Sprintf("expected a program or library (ET_EXEC, ET_DYN), found %v", f.Type)}
+	}
+	return f, err
+}
+
+// parse reads any ELF file: what only holds debug information may have another type than what it is about.
+func parse(path string, data []byte) (*File, error) {
 	name := filepath.Base(path)
 	header, damage, err := elffile.Parse(name, data)
 	if err != nil {
 		return nil, err
-	}
-	if header.Type != elf.ET_EXEC && header.Type != elf.ET_DYN {
-		return nil, &cursor.Error{Part: name + ": ELF header", Offset: 16,
-			Problem: fmt.Sprintf("expected a program or library (ET_EXEC, ET_DYN), found %v", header.Type)}
 	}
 	f := &File{Path: path, Machine: header.Machine, Type: header.Type, Entry: header.Entry,
 		name: name, raw: data, programs: header.Programs, Damage: damage}

@@ -14,7 +14,7 @@ const symbolSize = 24 // Elf64_Sym
 
 // Function is the code around an address.
 type Function struct {
-	Name       string // empty where only the bounds are known
+	Name       string // as in the symbol table, mangled; empty where only the bounds are known
 	Start, End uint64 // vaddr; End is the first byte behind it
 	FromFDE    bool   // the bounds are those of an unwind table's entry: a function, or a part that the compiler moved away
 }
@@ -58,10 +58,7 @@ func (f *File) NearestSymbol(vaddr uint64) (name string, start uint64, ok bool) 
 
 // Symbol is the address of a symbol in .dynsym or .symtab, functions and data alike, and its size.
 func (f *File) Symbol(name string) (vaddr, size uint64, ok bool) {
-	for _, from := range []*File{f, f.debug} {
-		if from == nil {
-			continue
-		}
+	for _, from := range f.parts() {
 		for _, table := range []string{".dynsym", ".symtab"} {
 			from.eachSymbol(table, func(s elf.Symbol) {
 				if s.Name == name && s.Section != elf.SHN_UNDEF {
@@ -107,13 +104,21 @@ func (t symbolTable) after(vaddr uint64) int {
 	return i
 }
 
-// table is the functions of .symtab, of .dynsym, and of the debug file.
+// parts is the files that hold symbols.
+func (f *File) parts() []*File {
+	parts := []*File{f}
+	for _, part := range []*File{f.miniature(), f.debug} {
+		if part != nil {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// table is the functions of .symtab, of .dynsym, and of the debug files.
 func (f *File) table() symbolTable {
 	f.symbolsOnce.Do(func() {
-		for _, from := range []*File{f, f.debug} {
-			if from == nil {
-				continue
-			}
+		for _, from := range f.parts() {
 			for _, name := range []string{".symtab", ".dynsym"} {
 				from.eachSymbol(name, f.addFunction)
 			}
@@ -157,15 +162,15 @@ func rank(s elf.Symbol) int {
 
 // eachSymbol decodes a symbol table section (Elf64_Sym).
 func (f *File) eachSymbol(table string, each func(elf.Symbol)) {
-	s := f.section(table)
+	s := f.named(table)
 	if s == nil {
 		return
 	}
 	var names []byte
 	if strings := f.linked(s); strings != nil {
-		names = strings.data
+		names = f.content(strings.Name)
 	}
-	r := cursor.New(f.name+": "+table, int64(s.Offset), s.data, binary.LittleEndian)
+	r := cursor.New(f.name+": "+table, int64(s.Offset), f.content(table), binary.LittleEndian)
 	// Names may share their ends, but all of them are hardly longer than the table that holds them.
 	for left := 8 * len(names); r.Len() >= symbolSize && left >= 0; {
 		name := r.Uint32()
