@@ -1,183 +1,213 @@
 // Package disasm reads machine code as far as a post-mortem needs it: where a function's control goes,
-// whom it calls, and which memory an instruction touches. Function decodes a whole function, Decode one
-// instruction, EndsInCall tells whether an address can be a return address.
+// whom it calls, which memory an instruction touches, and how a debugger prints it. For gives the machine
+// that a core is of; its Function decodes a whole function, Decode one instruction, and CallBefore tells
+// whether an address can be a return address.
 //
-// x86-64 only; decoding is golang.org/x/arch's, semantics are those of the Intel manual, volume 2. Code
-// is untrusted: bytes that are no instruction are passed over one by one, and questions about a function
-// that holds such bytes are answered in the cautious way, which each question states.
+// x86-64: decoding is golang.org/x/arch's, semantics are those of the Intel manual, volume 2. AArch64: the
+// encodings are those of the Arm Architecture Reference Manual, chapter C4; golang.org/x/arch prints them.
+// Registers go by the numbers that unwind tables give them. Code is untrusted: bytes that are no
+// instruction are passed over one by one, and questions about a function that holds such bytes are answered
+// in the cautious way, which each question states.
 package disasm
 
-import (
-	"bytes"
-	"encoding/binary"
+import "debug/elf"
 
-	"golang.org/x/arch/x86/x86asm"
+// Machine is one kind of processor.
+type Machine struct {
+	Registers []string // names of the integer registers, by DWARF number
+	Arguments []int    // the registers of a call's first arguments, in order
+	Longest   int      // of its instructions, in bytes
+
+	decode    func(code []byte, at uint64) (Instruction, bool)
+	unit      int   // instructions stand at multiples of it
+	callSizes []int // that a call can have, in bytes
+	stub      func(m *Machine, code []byte, at uint64) (slot uint64, ok bool)
+	frameSize func(Instruction) uint64
+	jumpsInto func(code []byte, at, start, end uint64) bool
+}
+
+var machines = map[elf.Machine]*Machine{elf.EM_X86_64: &amd64, elf.EM_AARCH64: &arm64}
+
+// none is a machine of which no code can be read.
+var none = Machine{
+	unit:      1,
+	decode:    func([]byte, uint64) (Instruction, bool) { return Instruction{}, false },
+	stub:      func(*Machine, []byte, uint64) (uint64, bool) { return 0, false },
+	frameSize: func(Instruction) uint64 { return 0 },
+	jumpsInto: func([]byte, uint64, uint64, uint64) bool { return true },
+}
+
+// For is the machine of a core or an object. Of one that isn't known no instruction decodes.
+func For(m elf.Machine) *Machine {
+	if known, ok := machines[m]; ok {
+		return known
+	}
+	return &none
+}
+
+// Flow is where control goes after an instruction.
+type Flow uint8
+
+// The ways of control.
+const (
+	GoesOn   Flow = iota // to the next instruction
+	Calls                // to a function, and back
+	Jumps                // away
+	Branches             // away or to the next instruction
+	Returns              // to the caller
+	Stops                // nowhere: the processor refuses it
 )
 
 // Instruction is a decoded instruction and where it stands.
 type Instruction struct {
-	At uint64
-	x86asm.Inst
+	At      uint64
+	Len     int
+	Flow    Flow
+	Direct  bool // it calls, jumps or branches to Target
+	Target  uint64
+	Slot    uint64 // of an indirect one: address of the pointer that it goes by, an entry of the global offset table; 0 if that isn't fixed
+	Padding bool   // it stands between functions, where no control comes
+
+	operation operation
 }
 
-// longest is the most bytes that an x86 instruction can have.
-const longest = 15
+// operation is what an instruction does, as its machine knows it.
+type operation interface {
+	accesses(at uint64, regs Registers) []Access
+	// goes is where an indirect call or jump or a return leads.
+	goes(at uint64, regs Registers, read Memory) (uint64, bool)
+	track(at uint64, values map[int]uint64)
+	trap() (code int, ok bool)
+	division(at uint64, regs Registers, read Memory) (Division, bool)
+	text(at uint64) string
+}
 
-// endbr64 and endbr32 mark where indirect jumps may land (Intel CET). The decoder doesn't know them.
-var endbr64, endbr32 = []byte{0xf3, 0x0f, 0x1e, 0xfa}, []byte{0xf3, 0x0f, 0x1e, 0xfb}
+// Registers tells a register's value by its DWARF number; false if it isn't known.
+type Registers func(n int) (uint64, bool)
+
+// Memory tells the eight bytes at an address; false if they aren't known.
+type Memory func(address uint64) (uint64, bool)
+
+// Access is memory that an instruction touches.
+type Access struct {
+	Address uint64
+	Size    int   // in bytes; 0 where the instruction doesn't say
+	Write   bool  // it writes, or reads and writes: the processor reports a fault of such a one as a write
+	By      []int // the registers that the address was made of, the base first
+}
 
 // Decode decodes the instruction at the beginning of code, which stands at address at.
-func Decode(code []byte, at uint64) (Instruction, bool) {
-	if bytes.HasPrefix(code, endbr64) || bytes.HasPrefix(code, endbr32) {
-		return Instruction{At: at, Inst: x86asm.Inst{Op: x86asm.NOP, Len: len(endbr64)}}, true
-	}
-	inst, err := x86asm.Decode(code[:min(longest, len(code))], 64)
-	if err != nil || inst.Op == 0 || inst.Len == 0 {
-		return Instruction{At: at}, false
-	}
-	return Instruction{At: at, Inst: inst}, true
-}
+func (m *Machine) Decode(code []byte, at uint64) (Instruction, bool) { return m.decode(code, at) }
 
 // Next is the address behind the instruction.
 func (i Instruction) Next() uint64 { return i.At + uint64(i.Len) }
 
-// Target is where a direct call or jump goes.
-func (i Instruction) Target() (uint64, bool) {
-	if rel, ok := i.Args[0].(x86asm.Rel); ok {
-		return i.Next() + uint64(int64(rel)), true
+// Leaves says whether control may go elsewhere than to the next instruction.
+func (i Instruction) Leaves() bool { return i.Flow != GoesOn && i.Flow != Stops }
+
+// Accesses is the memory that an instruction touches, given the registers before it. What depends on a
+// register that isn't known is left out.
+func (i Instruction) Accesses(regs Registers) []Access {
+	if i.operation == nil {
+		return nil
 	}
-	return 0, false
+	return i.operation.accesses(i.At, regs)
 }
 
-// Slot is the address of the pointer that an indirect call or jump goes by, if it is fixed: an entry of
-// the global offset table.
-func (i Instruction) Slot() (uint64, bool) {
-	if mem, ok := i.Args[0].(x86asm.Mem); ok && mem.Base == x86asm.RIP {
-		return i.Next() + uint64(mem.Disp), true
+// Goes is where an indirect call, an indirect jump or a return leads; false for other instructions, and where
+// that isn't known.
+func (i Instruction) Goes(regs Registers, read Memory) (uint64, bool) {
+	if i.operation == nil || i.Direct || !i.Leaves() {
+		return 0, false
 	}
-	return 0, false
+	return i.operation.goes(i.At, regs, read)
 }
 
-// IsCall says whether the instruction pushes a return address.
-func (i Instruction) IsCall() bool { return i.Op == x86asm.CALL || i.Op == x86asm.LCALL }
+// Track keeps account of registers that hold constants: values is changed to what it is after the
+// instruction. Only what compilers load arguments by is followed; any other write makes a register unknown.
+func (i Instruction) Track(values map[int]uint64) {
+	if i.operation != nil {
+		i.operation.track(i.At, values)
+	}
+}
+
+// Trap is the number that an instruction made for trapping carries: of AArch64's brk, and of the ud1 by which
+// clang's -fsanitize-trap says which check failed.
+func (i Instruction) Trap() (code int, ok bool) {
+	if i.operation == nil {
+		return 0, false
+	}
+	return i.operation.trap()
+}
+
+// Division is what an integer division was given.
+type Division struct {
+	Divisor uint64
+	Size    int // of the divisor, in bytes
+}
+
+// Division is the division that an instruction makes, if the processor may refuse it; false for others.
+func (i Instruction) Division(regs Registers, read Memory) (Division, bool) {
+	if i.operation == nil {
+		return Division{}, false
+	}
+	return i.operation.division(i.At, regs, read)
+}
+
+// Text is the instruction as objdump prints it.
+func (i Instruction) Text() string {
+	if i.operation == nil {
+		return ""
+	}
+	return i.operation.text(i.At)
+}
 
 // CallBefore finds the call that ends where before ends; at is the address behind it. An address that no
 // call precedes is no return address. The reverse is no proof: other bytes may look like a call.
-func CallBefore(before []byte, at uint64) (Instruction, bool) {
-	const shortest, longestCall = 2, 8
-	for n := shortest; n <= min(longestCall, len(before)); n++ {
-		i, ok := Decode(before[len(before)-n:], at-uint64(n))
-		if ok && i.IsCall() && i.Len == n {
+func (m *Machine) CallBefore(before []byte, at uint64) (Instruction, bool) {
+	for _, n := range m.callSizes {
+		if n > len(before) {
+			break
+		}
+		i, ok := m.decode(before[len(before)-n:], at-uint64(n))
+		if ok && i.Flow == Calls && i.Len == n {
 			return i, true
 		}
 	}
 	return Instruction{}, false
 }
 
-// Stub resolves a procedure linkage table's stub, [endbr64] jmp *slot(%rip), to the slot that it jumps
-// by; false for other code.
-func Stub(code []byte, at uint64) (slot uint64, ok bool) {
-	const stubInstructions = 2
-	for range stubInstructions {
-		i, decoded := Decode(code, at)
-		if !decoded {
-			return 0, false
-		}
-		if i.Op == x86asm.JMP {
-			return i.Slot()
-		}
-		if i.Op != x86asm.NOP {
-			return 0, false
-		}
-		code, at = code[i.Len:], i.Next()
+// LongestCall is how many bytes before an address CallBefore looks at.
+func (m *Machine) LongestCall() int {
+	if len(m.callSizes) == 0 {
+		return 0
 	}
-	return 0, false
+	return m.callSizes[len(m.callSizes)-1]
 }
 
-// IsPadding says whether the instruction stands between functions, where no control comes.
-func (i Instruction) IsPadding() bool {
-	if i.Op == x86asm.XCHG && i.Args[0] == i.Args[1] { // 66 90
-		return true
-	}
-	return i.Op == x86asm.NOP || i.Op == x86asm.UD2 || i.Op == x86asm.HLT || i.Op == x86asm.INT
-}
+// LongestStub is the most bytes that a procedure linkage table's stub takes.
+const LongestStub = 24
 
-// Leaves says whether control may go elsewhere than to the next instruction.
-func (i Instruction) Leaves() bool {
-	return i.IsCall() || i.Op == x86asm.JMP || i.Op == x86asm.RET || isBranch(i.Op)
-}
-
-// Track keeps account of registers that hold constants: values is changed to what it is after the
-// instruction. Only what compilers load arguments by is followed; any other write makes a register unknown.
-func (i Instruction) Track(values map[x86asm.Reg]uint64) {
-	to, ok := i.Args[0].(x86asm.Reg)
-	if !ok || !i.writesFirst() {
-		return
-	}
-	to = whole(to)
-	switch from := i.Args[1].(type) {
-	case x86asm.Imm:
-		if i.Op == x86asm.MOV {
-			values[to] = uint64(from)
-			return
-		}
-	case x86asm.Reg:
-		if v, known := values[whole(from)]; known && i.Op == x86asm.MOV {
-			values[to] = v
-			return
-		}
-	case x86asm.Mem:
-		if i.Op == x86asm.LEA && from.Base == x86asm.RIP {
-			values[to] = i.Next() + uint64(from.Disp)
-			return
-		}
-	}
-	delete(values, to)
-}
-
-// whole is the 64-bit register that a 32-bit one is the lower half of. Writing that half clears the other.
-func whole(r x86asm.Reg) x86asm.Reg {
-	if r >= x86asm.EAX && r <= x86asm.R15L {
-		return r - x86asm.EAX + x86asm.RAX
-	}
-	return r
-}
+// Stub resolves a procedure linkage table's stub to the slot that it jumps by; false for other code.
+func (m *Machine) Stub(code []byte, at uint64) (slot uint64, ok bool) { return m.stub(m, code, at) }
 
 // JumpsInto says whether code, which stands at address at, has a direct jump from outside a range of it
-// into the range. It looks at every byte, so data that look like a jump can make it err; callers must take
+// into the range. It looks at every place, so data that look like a jump can make it err; callers must take
 // yes for the cautious answer.
-func JumpsInto(code []byte, at, start, end uint64) bool {
-	for n := 1; n+4 <= len(code); n++ {
-		next := at + uint64(n) + 4
-		target := next + uint64(int64(int32(binary.LittleEndian.Uint32(code[n:]))))
-		if target < start || target >= end || next > start && next <= end {
-			continue
-		}
-		long := n >= 2 && code[n-2] == 0x0f && code[n-1]&0xf0 == 0x80 // jcc rel32
-		if long || code[n-1] == 0xe9 {                                // jmp rel32
-			return true
-		}
-	}
-	return false
+func (m *Machine) JumpsInto(code []byte, at, start, end uint64) bool {
+	return m.jumpsInto(code, at, start, end)
 }
 
 // FrameSize is how many bytes a function's beginning, up to its first jump or call, takes from the stack for
 // saved registers and locals.
-func FrameSize(code []byte) uint64 {
+func (m *Machine) FrameSize(code []byte) uint64 {
 	var size uint64
 	for at := 0; at < len(code); {
-		i, ok := Decode(code[at:], uint64(at))
+		i, ok := m.decode(code[at:], uint64(at))
 		if !ok || i.Leaves() {
 			break
 		}
-		switch i.Op {
-		case x86asm.PUSH:
-			size += 8
-		case x86asm.SUB:
-			if n, ok := i.Args[1].(x86asm.Imm); ok && i.Args[0] == x86asm.RSP {
-				size += uint64(n)
-			}
-		}
+		size += m.frameSize(i)
 		at += i.Len
 	}
 	return size

@@ -1,7 +1,5 @@
 package disasm
 
-import "golang.org/x/arch/x86/x86asm"
-
 // Body is a function's code.
 type Body struct {
 	Start, End   uint64
@@ -21,13 +19,13 @@ type Call struct {
 }
 
 // Function decodes the code of a function that begins at start.
-func Function(code []byte, start uint64) *Body {
+func (m *Machine) Function(code []byte, start uint64) *Body {
 	b := &Body{Start: start, End: start + uint64(len(code)), index: map[uint64]int{}}
 	for at := start; at < b.End; {
-		i, ok := Decode(code[at-start:], at)
+		i, ok := m.decode(code[at-start:], at)
 		if !ok {
 			b.Gaps++
-			at++
+			at += uint64(m.unit)
 			continue
 		}
 		b.index[at] = len(b.Instructions)
@@ -59,20 +57,16 @@ func (b *Body) Calls() []Call {
 
 // call says whether an instruction hands control to another function.
 func (b *Body) call(i Instruction) (Call, bool) {
-	c := Call{At: i.At, Next: i.Next()}
-	c.Target, _ = i.Target()
-	c.Slot, _ = i.Slot()
+	c := Call{At: i.At, Next: i.Next(), Target: i.Target, Slot: i.Slot}
 	switch {
-	case i.IsCall():
+	case i.Flow == Calls:
 		return c, true
-	case i.Op == x86asm.JMP && (c.Slot != 0 || c.Target != 0 && !b.inside(c.Target)):
-		c.Tail = true
-		return c, true
-	case isBranch(i.Op) && !b.inside(c.Target):
+	case i.Flow == Jumps && (c.Slot != 0 || i.Direct && !b.inside(c.Target)),
+		i.Flow == Branches && !b.inside(c.Target):
 		c.Tail = true
 		return c, true
 	}
-	return Call{}, false
+	return c, false
 }
 
 func (b *Body) inside(at uint64) bool { return at >= b.Start && at < b.End }
@@ -130,21 +124,18 @@ func (b *Body) successors(at uint64, never func(Call) bool) (next []uint64, retu
 	if c, ok := b.call(i); ok {
 		return b.afterCall(i, c, never)
 	}
-	switch i.Op {
-	case x86asm.RET, x86asm.LRET, x86asm.IRET, x86asm.IRETD, x86asm.IRETQ:
+	switch i.Flow {
+	case Returns:
 		return nil, true
-	case x86asm.UD2, x86asm.HLT, x86asm.UD1:
+	case Stops:
 		return nil, false
-	case x86asm.JMP:
-		target, direct := i.Target()
-		if !direct { // a switch's table
+	case Jumps:
+		if !i.Direct { // a switch's table
 			return nil, true
 		}
-		return []uint64{target}, false
-	}
-	if isBranch(i.Op) {
-		target, _ := i.Target()
-		return []uint64{i.Next(), target}, false
+		return []uint64{i.Target}, false
+	case Branches:
+		return []uint64{i.Next(), i.Target}, false
 	}
 	return []uint64{i.Next()}, false
 }
@@ -156,19 +147,8 @@ func (b *Body) afterCall(i Instruction, c Call, never func(Call) bool) (next []u
 		}
 		return []uint64{c.Next}, false
 	}
-	if isBranch(i.Op) {
+	if i.Flow == Branches {
 		next = []uint64{c.Next}
 	}
 	return next, !never(c)
-}
-
-// isBranch says whether control may go on behind a jump.
-func isBranch(op x86asm.Op) bool {
-	switch op {
-	case x86asm.JA, x86asm.JAE, x86asm.JB, x86asm.JBE, x86asm.JCXZ, x86asm.JE, x86asm.JECXZ, x86asm.JG,
-		x86asm.JGE, x86asm.JL, x86asm.JLE, x86asm.JNE, x86asm.JNO, x86asm.JNP, x86asm.JNS, x86asm.JO,
-		x86asm.JP, x86asm.JRCXZ, x86asm.JS, x86asm.LOOP, x86asm.LOOPE, x86asm.LOOPNE:
-		return true
-	}
-	return false
 }

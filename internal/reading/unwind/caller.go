@@ -6,7 +6,6 @@ import (
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
-	"github.com/inquest-project/inquest/internal/reading/disasm"
 )
 
 // found is how a frame's caller was found.
@@ -128,7 +127,7 @@ func (w *walker) endsAt(r *row, at, sp place.Address) bool {
 		back, _ := w.im.Uint64(at)
 		start := w.functionStart(place.Address(back) - 1)
 		prologue := min(place.Address(back)-start, longestPrologue)
-		size := disasm.FrameSize(w.im.Bytes(start, int(prologue)))
+		size := w.machine.FrameSize(w.im.Bytes(start, int(prologue)))
 		return bottom+place.Address(size)+8 == sp // 8: the function's own return address
 	}
 	return false
@@ -185,15 +184,14 @@ const (
 
 // followsCall says whether a can be a return address: code, behind a call.
 func (w *walker) followsCall(a place.Address) answer {
-	const longestCall = 8
 	if !w.im.Code(a) || !w.im.Code(a-1) {
 		return no
 	}
-	before := make([]byte, longestCall)
-	if w.im.Read(a-longestCall, before) < longestCall {
+	before := make([]byte, w.machine.LongestCall())
+	if w.im.Read(a-place.Address(len(before)), before) < len(before) {
 		return unknown
 	}
-	if _, ok := disasm.CallBefore(before, uint64(a)); ok {
+	if _, ok := w.machine.CallBefore(before, uint64(a)); ok {
 		return yes
 	}
 	return no

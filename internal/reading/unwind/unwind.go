@@ -17,6 +17,7 @@ import (
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/disasm"
 	"github.com/inquest-project/inquest/internal/reading/image"
 )
 
@@ -130,6 +131,7 @@ const keptRegisters = 256
 // thread.
 type walker struct {
 	im        *image.Image
+	machine   *disasm.Machine
 	rows      map[place.Address]*row
 	functions map[place.Address]place.Address // start by address
 	spent     int                             // operations of tables and their like, on all threads
@@ -146,7 +148,7 @@ const (
 func (w *walker) spend(operations int) { w.spent += operations }
 
 func newWalker(im *image.Image) *walker {
-	return &walker{im: im, rows: map[place.Address]*row{}, functions: map[place.Address]place.Address{}}
+	return &walker{im: im, machine: disasm.For(im.Core.Machine), rows: map[place.Address]*row{}, functions: map[place.Address]place.Address{}}
 }
 
 // step is a frame as it was walked.

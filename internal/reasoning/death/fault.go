@@ -1,12 +1,9 @@
 package death
 
 import (
-	"golang.org/x/arch/x86/x86asm"
-
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/disasm"
-	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
 
 const (
@@ -31,13 +28,13 @@ func (s *scene) faulted() *finding.Mechanism {
 	if !s.im.Code(pc) {
 		return executed(m, pc)
 	}
-	const longest = 16
-	i, ok := disasm.Decode(s.im.Bytes(pc, longest), uint64(pc))
+	i, ok := s.instruction(pc)
 	if !ok {
 		return accessed(m, nil)
 	}
-	if target, ok := s.jumpedTo(i); ok && !s.im.Code(target) && !canonical(target) {
-		return executed(m, target)
+	// The processor refuses an address that can't exist while it still stands at the jump, and doesn't tell it.
+	if target, ok := i.Goes(s.register, s.word); ok && !canonical(place.Address(target)) {
+		return executed(m, place.Address(target))
 	}
 	return accessed(m, s.access(i, m.Address))
 }
@@ -100,35 +97,13 @@ func (s *scene) repeats() int {
 	return most
 }
 
-// jumpedTo is where a jump, call or return through a register or memory leads. The processor refuses an
-// address that is not canonical while it still stands at the instruction, and doesn't tell the address.
-func (s *scene) jumpedTo(i disasm.Instruction) (place.Address, bool) {
-	switch {
-	case i.Op == x86asm.RET:
-		v, ok := s.im.Uint64(s.frame().SP)
-		return place.Address(v), ok
-	case !i.IsCall() && i.Op != x86asm.JMP:
-		return 0, false
-	}
-	if reg, ok := i.Args[0].(x86asm.Reg); ok {
-		v, known := registerOf(s.frame(), reg)
-		return place.Address(v), known
-	}
-	for _, a := range i.Accesses(func(r x86asm.Reg) (uint64, bool) { return registerOf(s.frame(), r) }) {
-		if v, ok := s.im.Uint64(place.Address(a.Address)); ok && !a.Write {
-			return place.Address(v), true
-		}
-	}
-	return 0, false
-}
-
 // returned says whether control came to a place without code by a return, or failed to go there: the word
 // that a return takes, or has taken, is the junk. The function's own frame was overrun then.
 func (s *scene) returned() bool {
 	f := s.frame()
 	if s.im.Code(f.PC) {
-		i, _ := disasm.Decode(s.im.Bytes(f.PC, 16), uint64(f.PC))
-		return i.Op == x86asm.RET
+		i, _ := s.instruction(f.PC)
+		return i.Flow == disasm.Returns
 	}
 	taken, ok := s.im.Uint64(f.SP - 8)
 	return ok && place.Address(taken) == f.PC
@@ -143,7 +118,7 @@ func canonical(a place.Address) bool {
 // access is the one of an instruction's accesses that faulted: the one at the fault's address, or one that
 // can't exist, or the only one; nil if that can't be told.
 func (s *scene) access(i disasm.Instruction, fault *place.Address) *disasm.Access {
-	all := i.Accesses(func(r x86asm.Reg) (uint64, bool) { return registerOf(s.frame(), r) })
+	all := i.Accesses(s.register)
 	for n, a := range all {
 		if fault == nil && !canonical(place.Address(a.Address)) {
 			return &all[n]
@@ -164,17 +139,22 @@ func (s *scene) wild(a place.Address) bool {
 	return !s.im.Mapped(a) && !s.im.Mapped(a-pageSize) && !s.im.Mapped(a+pageSize)
 }
 
-// dwarfNumbers are the numbers of the 64-bit registers in unwind tables (System V psABI for x86-64, figure
-// 3.36).
-var dwarfNumbers = map[x86asm.Reg]int{
-	x86asm.RAX: 0, x86asm.RDX: 1, x86asm.RCX: 2, x86asm.RBX: 3, x86asm.RSI: 4, x86asm.RDI: 5, x86asm.RBP: 6, x86asm.RSP: 7,
-	x86asm.R8: 8, x86asm.R9: 9, x86asm.R10: 10, x86asm.R11: 11, x86asm.R12: 12, x86asm.R13: 13, x86asm.R14: 14, x86asm.R15: 15,
+// instruction decodes the one at an address.
+func (s *scene) instruction(at place.Address) (disasm.Instruction, bool) {
+	return s.machine.Decode(s.im.Bytes(at, s.machine.Longest), uint64(at))
 }
 
-func registerOf(f unwind.Frame, r x86asm.Reg) (uint64, bool) {
-	n, ok := dwarfNumbers[r]
-	if !ok {
-		return 0, false
+// register is what a register held at that moment. The bases of segments never change.
+func (s *scene) register(n int) (uint64, bool) {
+	switch n {
+	case disasm.FSBase:
+		v, ok := s.stack.Regs.Named()["fs_base"]
+		return v, ok
+	case disasm.GSBase:
+		v, ok := s.stack.Regs.Named()["gs_base"]
+		return v, ok
 	}
-	return f.Reg(n)
+	return s.frame().Reg(n)
 }
+
+func (s *scene) word(a uint64) (uint64, bool) { return s.im.Uint64(place.Address(a)) }

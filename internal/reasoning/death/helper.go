@@ -70,7 +70,7 @@ func (s *scene) fate(entry place.Address, ends map[place.Address]bool, depth int
 	if uint64(len(code)) < size {
 		return disasm.Fate{}, false
 	}
-	return disasm.Function(code, uint64(start)).Fate(uint64(entry), func(c disasm.Call) bool {
+	return s.machine.Function(code, uint64(start)).Fate(uint64(entry), func(c disasm.Call) bool {
 		if c.Tail {
 			return s.neverReturns(c, ends, depth-jumpDepth)
 		}
@@ -101,9 +101,8 @@ func (s *scene) neverReturns(c disasm.Call, ends map[place.Address]bool, depth i
 // has for its entry, and by what the process had bound it to.
 func (s *scene) target(c disasm.Call) (place.Address, string) {
 	direct, slot := place.Address(c.Target), c.Slot
-	const stub = 16
 	if direct != 0 {
-		if through, ok := disasm.Stub(s.im.Bytes(direct, stub), c.Target); ok {
+		if through, ok := s.machine.Stub(s.im.Bytes(direct, disasm.LongestStub), c.Target); ok {
 			slot = through
 		}
 	}
@@ -129,16 +128,13 @@ func (s *scene) nameAt(a place.Address) string {
 
 // callBefore is the call that a return address stands behind.
 func (s *scene) callBefore(back place.Address) (disasm.Call, bool) {
-	const longest = 8
-	before := s.im.Bytes(back-longest, longest)
+	longest := s.machine.LongestCall()
+	before := s.im.Bytes(back-place.Address(longest), longest)
 	if len(before) < longest {
 		return disasm.Call{}, false
 	}
-	i, ok := disasm.CallBefore(before, uint64(back))
-	c := disasm.Call{At: i.At, Next: uint64(back)}
-	c.Target, _ = i.Target()
-	c.Slot, _ = i.Slot()
-	return c, ok
+	i, ok := s.machine.CallBefore(before, uint64(back))
+	return disasm.Call{At: i.At, Next: uint64(back), Target: i.Target, Slot: i.Slot}, ok
 }
 
 // calledBy is the entry of the function that a caller's frame called; 0 if that can't be told.
@@ -157,8 +153,8 @@ func (s *scene) endsAt(caller unwind.Frame) bool {
 	if caller.FunctionEnd != 0 && caller.PC >= caller.FunctionEnd {
 		return true
 	}
-	i, ok := disasm.Decode(s.im.Bytes(caller.PC, 16), uint64(caller.PC))
-	return ok && i.IsPadding()
+	i, ok := s.instruction(caller.PC)
+	return ok && i.Padding
 }
 
 // isFragment says whether a frame stands in a part that the compiler moved out of its function (GCC's
@@ -173,7 +169,7 @@ func (s *scene) isFragment(f unwind.Frame) bool {
 		return true
 	}
 	at := uint64(f.Module.Bias) + segment.Vaddr
-	return disasm.JumpsInto(segment.Data, at, uint64(f.FunctionStart), uint64(f.FunctionEnd))
+	return s.machine.JumpsInto(segment.Data, at, uint64(f.FunctionStart), uint64(f.FunctionEnd))
 }
 
 // behindStaticAbort finds abort in a program that holds the C library in itself and has lost its names: the

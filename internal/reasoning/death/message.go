@@ -6,11 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/arch/x86/x86asm"
-
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
-	"github.com/inquest-project/inquest/internal/reading/disasm"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
 
@@ -127,7 +124,7 @@ func messageKind(message string) finding.MechanismKind {
 func (s *scene) told(culprit unwind.Frame) (message string, names bool) {
 	var words []string
 	values := s.constants(culprit)
-	for _, register := range arguments {
+	for _, register := range s.machine.Arguments {
 		v, ok := values[register]
 		if !ok {
 			continue
@@ -146,21 +143,18 @@ func (s *scene) told(culprit unwind.Frame) (message string, names bool) {
 	return strings.Join(words, ", "), names && len(words) > 1
 }
 
-// arguments are the registers of a call's first arguments, in order (System V psABI, section 3.2.3).
-var arguments = []x86asm.Reg{x86asm.RDI, x86asm.RSI, x86asm.RDX, x86asm.RCX, x86asm.R8, x86asm.R9}
-
 var sourceFile = map[string]bool{".c": true, ".cc": true, ".cpp": true, ".cxx": true, ".h": true, ".hh": true, ".hpp": true, ".rs": true, ".y": true, ".l": true}
 
 // constants are the registers that the straight code before a call sets to constants.
-func (s *scene) constants(caller unwind.Frame) map[x86asm.Reg]uint64 {
-	values := map[x86asm.Reg]uint64{}
+func (s *scene) constants(caller unwind.Frame) map[int]uint64 {
+	values := map[int]uint64{}
 	size := int(caller.PC - caller.FunctionStart)
 	const largest = 1 << 20
 	if caller.FunctionStart == 0 || size <= 0 || size > largest {
 		return values
 	}
 	code := s.im.Bytes(caller.FunctionStart, size)
-	instructions := disasm.Function(code, uint64(caller.FunctionStart)).Instructions
+	instructions := s.machine.Function(code, uint64(caller.FunctionStart)).Instructions
 	if len(instructions) == 0 {
 		return values
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/disasm"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
@@ -14,11 +15,12 @@ import (
 // scene is the dying thread at the moment that decided: where a handler caught the signal and died later,
 // that is when the signal came.
 type scene struct {
-	im     *image.Image
-	stack  unwind.Stack
-	signal elfcore.Signal // what came at that moment
-	first  int            // the frame that was running then
-	never  map[place.Address]bool
+	im      *image.Image
+	machine *disasm.Machine
+	stack   unwind.Stack
+	signal  elfcore.Signal // what came at that moment
+	first   int            // the frame that was running then
+	never   map[place.Address]bool
 
 	followed uint64 // bytes of code, in search of helpers
 }
@@ -26,7 +28,7 @@ type scene struct {
 // newScene finds the outermost signal handler on the stack: a daemon that catches its own SIGSEGV, prints a
 // report and aborts, or dies a second time while it reports, was killed by the first signal.
 func newScene(im *image.Image, stack unwind.Stack) *scene {
-	s := &scene{im: im, stack: stack, signal: im.Core.Signal, never: map[place.Address]bool{}}
+	s := &scene{im: im, machine: disasm.For(im.Core.Machine), stack: stack, signal: im.Core.Signal, never: map[place.Address]bool{}}
 	for i, f := range stack.Frames {
 		if f.Signal && i+1 < len(stack.Frames) {
 			s.first = i + 1
