@@ -226,7 +226,7 @@ func (s *Set) addFolder(dir string) error {
 }
 
 // sniffed is how much of a file is looked at to know it: the log line that matters may come late, but
-// the form of a log shows in its first lines; a compressed core needs its first block whole.
+// the form of a log shows in its first lines. Of a file that may be a packed core more is.
 const sniffed = 256 << 10
 
 // headOf reads the beginning of a file; of an empty one nothing.
@@ -238,6 +238,10 @@ func headOf(path string) ([]byte, error) {
 	defer f.Close()
 	head := make([]byte, sniffed)
 	n, err := f.ReadAt(head, 0)
+	if head = head[:n]; elfcore.Packed(head) {
+		head = make([]byte, elfcore.SniffSize)
+		n, err = f.ReadAt(head, 0)
+	}
 	if n > 0 || errors.Is(err, io.EOF) {
 		err = nil
 	}
@@ -264,12 +268,12 @@ func recognise(head []byte) casefile.Kind {
 }
 
 // unread are the forms that evidence comes in and that are not read, by their first bytes, with what makes
-// something readable of them. Of zstd only cores are read.
+// something readable of them. Packed by zstd, lz4, xz or gzip only cores are read.
 var unread = []struct{ magic, what string }{
-	{"\x1f\x8b", "a file packed by gzip; unpack it first with gunzip"},
-	{"\xfd7zXZ\x00", "a file packed by xz; unpack it first with unxz"},
+	{"\x1f\x8b", "a file packed by gzip in which no core shows; unpack it first with gunzip"},
+	{"\xfd7zXZ\x00", "a file packed by xz in which no core shows; unpack it first with unxz"},
 	{"BZh", "a file packed by bzip2; unpack it first with bunzip2"},
-	{"\x04\x22\x4d\x18", "a file packed by lz4; unpack it first with unlz4"},
+	{"\x04\x22\x4d\x18", "a file packed by lz4 in which no core shows; unpack it first with unlz4"},
 	{"\x28\xb5\x2f\xfd", "a file packed by zstd in which no core shows; unpack it first with unzstd"},
 	{"PK\x03\x04", "a zip archive; unpack it first with unzip"},
 	{"LPKSHHRH", "a journal as systemd keeps it; print it first with journalctl -o export --file"},

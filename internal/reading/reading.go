@@ -38,12 +38,26 @@ func Read(set *evidence.Set) *Reading {
 		r.Stacks = unwind.Threads(r.Image)
 		r.Problems = append(r.Problems, set.Core.Damage...)
 		r.Problems = append(r.Problems, r.Image.Problems...)
+		r.Problems = append(r.Problems, lacks(r.Image)...)
 	}
 	if len(set.Captures) > 0 {
 		r.Traffic = conversation.Assemble(set.Captures...)
 		r.Problems = append(r.Problems, r.Traffic.Damage...)
 	}
 	return r
+}
+
+// lacks is debug information that belongs to a binary, was needed to name frames, and is not there.
+func lacks(im *image.Image) (problems []cursor.Damage) {
+	for _, m := range im.Modules {
+		if m.File == nil {
+			continue
+		}
+		for _, what := range m.File.Lacks() {
+			problems = append(problems, cursor.Damage{Part: m.File.Path, Offset: -1, Problem: "debug information is missing: " + what})
+		}
+	}
+	return problems
 }
 
 // Close unmaps the binaries.

@@ -52,14 +52,42 @@ func thread(stack unwind.Stack) finding.Thread {
 		t.Registers[name] = place.Address(value)
 	}
 	for _, fr := range stack.Frames[:min(shownFrames, len(stack.Frames))] {
+		t.Frames = append(t.Frames, inlined(fr)...)
 		t.Frames = append(t.Frames, frame(fr))
 	}
 	return t
 }
 
+// inlined is a frame each for the functions that were inlined where a frame stands.
+func inlined(fr unwind.Frame) []finding.Frame {
+	var frames []finding.Frame
+	for _, call := range fr.Inlined {
+		f := frame(fr)
+		f.Function, f.File, f.Line = call.Function, call.File, call.Line
+		f.Into, f.Nearest, f.Trust, f.Signal = nil, "", finding.TrustInline, false
+		frames = append(frames, f)
+	}
+	return frames
+}
+
+// shownIndex is where a stack's frame stands among the findings' frames: of the culprit's, where the function
+// that was named does.
+func shownIndex(frames []unwind.Frame, at int, function string) int {
+	shown := at
+	for _, f := range frames[:at] {
+		shown += len(f.Inlined)
+	}
+	for n, call := range frames[at].Inlined {
+		if call.Function == function {
+			return shown + n
+		}
+	}
+	return shown + len(frames[at].Inlined)
+}
+
 func frame(fr unwind.Frame) finding.Frame {
 	out := finding.Frame{
-		PC: &fr.PC, Function: fr.Function, Nearest: fr.Nearest,
+		PC: &fr.PC, Function: fr.Function, Nearest: fr.Nearest, File: fr.File, Line: fr.Line,
 		Trust: fr.Trust, Repeats: fr.Repeats, Signal: fr.Signal,
 	}
 	if fr.Function != "" || fr.Nearest != "" {

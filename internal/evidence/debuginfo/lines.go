@@ -69,11 +69,16 @@ func (t *lineTable) fileName(number uint64) string {
 		return ""
 	}
 	f := t.files[n]
-	// Directory 0 is where the compiler ran, which the name is relative to.
-	if f.directory <= 0 || f.directory >= len(t.directories) || path.IsAbs(f.name) {
+	if f.directory < 0 || f.directory >= len(t.directories) || path.IsAbs(f.name) {
 		return f.name
 	}
-	return path.Clean(t.directories[f.directory]) + "/" + f.name
+	// Directory 0 is where the compiler ran, which the name is relative to; it says something only where
+	// whoever built the program has made it relative, too.
+	directory := t.directories[f.directory]
+	if directory == "" || f.directory == 0 && path.IsAbs(directory) {
+		return f.name
+	}
+	return directory + "/" + f.name
 }
 
 // lineTable reads and runs the unit's program, once. A split unit's skeleton has it.

@@ -2,9 +2,9 @@
 // sender, which file backs which addresses, and the memory that was written. Open is the way in.
 //
 // A core is an ELF file (type ET_CORE) whose notes come before its memory; the notes' layouts are the
-// kernel's (include/linux/elfcore.h, fs/binfmt_elf.c, asm/user_64.h). Cores of x86-64 are read, whole
-// or cut anywhere, plain or as zstd. Nothing is looked up outside the file: package image joins a core
-// with the binaries.
+// kernel's (include/linux/elfcore.h, fs/binfmt_elf.c, asm/user_64.h). Cores of x86-64 and aarch64 are read,
+// whole or cut anywhere, plain or packed by zstd, lz4, xz or gzip. Nothing is looked up outside the file:
+// package image joins a core with the binaries.
 //
 // Memory that the file doesn't hold is unknown, never zero: a Segment says how much of it is there.
 // Nothing in a core is trusted: its process may have been taken over before it died.
@@ -32,7 +32,8 @@ type Core struct {
 	Process  Process
 	Signal   Signal
 	Auxv     map[uint64]uint64 // AT_ key to value
-	Mappings []Mapping         // by address
+	Mappings []Mapping         // by address; none where the kernel was older than 3.7, or another program wrote the core
+	PACMask  uint64            // aarch64: the bits of a return address that hold its signature; 0 if not told
 	Segments []Segment         // by address
 	Size     int64             // of the file, unpacked
 	Expected int64             // the size that the headers promise; more than Size in a core that was cut
@@ -96,8 +97,9 @@ type Process struct {
 	Arguments string // at most 79 bytes, separated by spaces
 }
 
-// Open maps the core at path, unpacking zstd to a temporary file that has no name. The error is for
-// what is no core; a damaged core is returned with its Damage.
+// Open maps the core at path. A packed one is unpacked first, to a file without a name in the directory for
+// temporary files ($TMPDIR, else /tmp), up to 256 GiB. The error is for what is no core; a damaged core is
+// returned with its Damage.
 func Open(path string) (*Core, error) {
 	file, damage, err := mapCore(path)
 	if err != nil {
@@ -141,8 +143,8 @@ func checkKind(name string, h *elffile.Header) error {
 	if h.Type != elf.ET_CORE {
 		return &cursor.Error{Part: name + ": ELF header", Offset: 16, Problem: fmt.Sprintf("expected a core (ET_CORE), found %v", h.Type)}
 	}
-	if h.Machine != elf.EM_X86_64 {
-		return &cursor.Error{Part: name + ": ELF header", Offset: 18, Problem: fmt.Sprintf("expected a core of x86-64, found one of %v", h.Machine)}
+	if layouts[h.Machine] == nil {
+		return &cursor.Error{Part: name + ": ELF header", Offset: 18, Problem: fmt.Sprintf("expected a core of x86-64 or aarch64, found one of %v", h.Machine)}
 	}
 	return nil
 }

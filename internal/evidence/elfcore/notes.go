@@ -12,13 +12,14 @@ import (
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 )
 
-// Note types of owner "CORE" (elf.h).
+// Note types (elf.h), of owner "CORE" but for the last, which is of owner "LINUX".
 const (
 	ntPRStatus = 1
 	ntPRPSInfo = 3
 	ntAuxv     = 6
 	ntSigInfo  = 0x53494749 // "SIGI"
 	ntFile     = 0x46494c45 // "FILE"
+	ntPACMask  = 0x406
 )
 
 func (c *Core) readNotes(programs []elf.ProgHeader, data []byte) {
@@ -40,6 +41,9 @@ func (c *Core) readNotes(programs []elf.ProgHeader, data []byte) {
 }
 
 func (c *Core) readNote(n elffile.Note) {
+	if n.Owner == "LINUX" && n.Type == ntPACMask {
+		c.note("NT_ARM_PAC_MASK", n, c.readPACMask)
+	}
 	if n.Owner != "CORE" {
 		return
 	}
@@ -94,6 +98,12 @@ func (c *Core) readAuxv(r *cursor.Reader) {
 		}
 		c.Auxv[key] = value
 	}
+}
+
+// readPACMask decodes struct user_pac_mask: of data pointers, and of instruction pointers.
+func (c *Core) readPACMask(r *cursor.Reader) {
+	r.Uint64()
+	c.PACMask = r.Uint64()
 }
 
 // readFiles decodes an NT_FILE note: which file backs which address range.

@@ -36,8 +36,17 @@ var amd64 = layout{
 	pc:    16, sp: 19, fp: 4,
 }
 
+// arm64 is struct user_pt_regs (asm/ptrace.h) and the DWARF numbers of the Arm 64-bit architecture's DWARF
+// document (aadwarf64, section 4.1), which has the program counter as 32.
+var arm64 = layout{
+	names: []string{"x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",
+		"x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x29", "x30", "sp", "pc", "pstate"},
+	dwarf: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32},
+	pc:    32, sp: 31, fp: 29,
+}
+
 // layouts by machine: a new machine is a new entry here.
-var layouts = map[elf.Machine]*layout{elf.EM_X86_64: &amd64}
+var layouts = map[elf.Machine]*layout{elf.EM_X86_64: &amd64, elf.EM_AARCH64: &arm64}
 
 // PC is the address of the next instruction.
 func (r Registers) PC() place.Address { return r.at(func(l *layout) int { return l.pc }) }

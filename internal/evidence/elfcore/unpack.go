@@ -3,12 +3,16 @@ package elfcore
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/ulikunitz/xz"
 
 	"github.com/inquest-project/inquest/internal/evidence/elffile"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
@@ -19,6 +23,34 @@ const (
 	// largestUnpacked bounds what a packed core may grow to. Holes cost no disk, so only real content
 	// counts against the disk, but a few kilobytes of zstd must not keep a machine busy for a day.
 	largestUnpacked = 256 << 30
+	block           = 64 << 10 // unit of holes when unpacking
+)
+
+// packing is a form that cores are kept in: systemd-coredump packs by zstd, lz4 or xz, abrt by zstd, people
+// by gzip.
+type packing struct {
+	name  string
+	magic string
+	open  func(packed []byte) (io.ReadCloser, error)
+}
+
+var packings = []packing{
+	{"zstd", "\x28\xb5\x2f\xfd", openZstd}, // RFC 8878, section 3.1.1
+	{"lz4", "\x04\x22\x4d\x18", openLZ4},   // LZ4 frame format, "Magic Number"
+	{"xz", "\xfd7zXZ\x00", openXZ},         // the .xz file format, section 2.1.1.1
+	{"gzip", "\x1f\x8b", openGzip},         // RFC 1952, section 2.3.1
+}
+
+func packingOf(head []byte) *packing {
+	for i := range packings {
+		if bytes.HasPrefix(head, []byte(packings[i].magic)) {
+			return &packings[i]
+		}
+	}
+	return nil
+}
+
+const (
 	// largestWindow is what `zstd --long=31` needs, the most that the format's own tool writes, and
 	// usualWindow what it writes without being told to.
 	largestWindow = 2 << 30
@@ -26,52 +58,108 @@ const (
 	// largestRatio is how much one byte of zstd can unpack to: a block of 4 bytes repeats one byte up to
 	// 128 Ki times.
 	largestRatio = 32 << 10
-	block        = 64 << 10 // unit of holes when unpacking
 )
 
-var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd} // RFC 8878, section 3.1.1
+// openZstd allows no window that is larger than all that the packed bytes can unpack to: a window is memory
+// that a few bytes ask for.
+func openZstd(packed []byte) (io.ReadCloser, error) {
+	window := min(largestWindow, max(usualWindow, uint64(len(packed))*largestRatio))
+	z, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderMaxWindow(window))
+	if err != nil {
+		return nil, err
+	}
+	return z.IOReadCloser(), nil
+}
 
-// Sniff says whether head, a file's beginning, is that of a core. Of a plain core 20 bytes are enough;
-// in zstd the first block must be there whole, so 256 KiB are.
+func openLZ4(packed []byte) (io.ReadCloser, error) {
+	return io.NopCloser(lz4.NewReader(bytes.NewReader(packed))), nil
+}
+
+func openGzip(packed []byte) (io.ReadCloser, error) { return gzip.NewReader(bytes.NewReader(packed)) }
+
+func openXZ(packed []byte) (io.ReadCloser, error) {
+	const (
+		usual        = 64 << 20 // what xz -9 needs
+		largestRatio = 8 << 10  // of LZMA2: runs of zeros reach about 7,000
+	)
+	if size := dictionary(packed); size > max(usual, uint64(len(packed))*largestRatio) {
+		return nil, fmt.Errorf("expected a dictionary that its content could fill, found one of %d bytes", size)
+	}
+	x, err := xz.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(x), nil
+}
+
+// dictionary is how much memory the first block asks for (the .xz file format, sections 3.1 and 5.3.1: flags,
+// sizes that may be there, and a list of filters that LZMA2 ends). It is 0 where that can't be read.
+func dictionary(packed []byte) uint64 {
+	const streamHeader, lzma2 = 12, 0x21
+	r := cursor.New("xz: block header", streamHeader, packed[min(streamHeader, len(packed)):], binary.LittleEndian)
+	r.Uint8() // size of the header
+	flags := r.Uint8()
+	for _, there := range []uint8{0x40, 0x80} {
+		if flags&there != 0 {
+			r.ULEB128()
+		}
+	}
+	for range flags&3 + 1 {
+		id, size := r.ULEB128(), r.ULEB128()
+		properties := r.Bytes(size)
+		if id == lzma2 && len(properties) == 1 {
+			bits := uint64(properties[0])
+			return (2 | bits&1) << (bits/2 + 11)
+		}
+	}
+	return 0
+}
+
+// Packed says whether a file's beginning is that of a form that cores are kept in, whatever it holds.
+func Packed(head []byte) bool { return packingOf(head) != nil }
+
+// SniffSize is how much of a file's beginning is enough for Sniff: of a plain core 20 bytes, of a packed one
+// its first block whole. The blocks of lz4 have up to 4 MiB, those of the others up to 128 KiB, or can be
+// read in part.
+const SniffSize = 4<<20 + 64
+
+// Sniff says whether head, a file's beginning, is that of a core.
 func Sniff(head []byte) bool {
-	if bytes.HasPrefix(head, zstdMagic) {
-		head = unpackHead(head)
+	if p := packingOf(head); p != nil {
+		head = p.head(head)
 	}
 	typ, ok := elffile.Sniff(head)
 	return ok && typ == elf.ET_CORE
 }
 
-// unpacker reads zstd. A window is memory that a few bytes ask for: one that is larger than all that the
-// packed bytes can unpack to is of no use, so it is not allowed.
-func unpacker(packed []byte, options ...zstd.DOption) (*zstd.Decoder, error) {
-	window := min(largestWindow, max(usualWindow, uint64(len(packed))*largestRatio))
-	return zstd.NewReader(bytes.NewReader(packed), append(options, zstd.WithDecoderMaxWindow(window))...)
-}
-
-func unpackHead(packed []byte) []byte {
-	z, err := unpacker(packed, zstd.WithDecoderConcurrency(1))
+func (p *packing) head(packed []byte) []byte {
+	r, err := p.open(packed)
 	if err != nil {
 		return nil
 	}
-	defer z.Close()
+	defer r.Close()
 	head := make([]byte, 64)
-	n, _ := io.ReadFull(z, head)
+	n, _ := io.ReadFull(r, head)
 	return head[:n]
 }
 
 // mapCore maps a core, unpacking it first if need be.
 func mapCore(path string) (*mapped.File, []cursor.Damage, error) {
 	file, err := mapped.Open(path)
-	if err != nil || !bytes.HasPrefix(file.Data, zstdMagic) {
-		return file, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	p := packingOf(file.Data)
+	if p == nil {
+		return file, nil, nil
 	}
 	defer file.Close()
-	return unpack(filepath.Base(path), file.Data)
+	return p.unpack(filepath.Base(path), file.Data)
 }
 
 // unpack writes the core to a file without a name in the directory for temporary files: whatever
 // becomes of this process, the secrets in the core don't stay behind. Damage is what ended it early.
-func unpack(name string, packed []byte) (*mapped.File, []cursor.Damage, error) {
+func (p *packing) unpack(name string, packed []byte) (*mapped.File, []cursor.Damage, error) {
 	file, err := os.CreateTemp("", "inquest-core-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("unpacking %s: %w", name, err)
@@ -80,13 +168,13 @@ func unpack(name string, packed []byte) (*mapped.File, []cursor.Damage, error) {
 	if err := os.Remove(file.Name()); err != nil {
 		return nil, nil, fmt.Errorf("unpacking %s: %w", name, err)
 	}
-	size, readErr, writeErr := copySparse(file, packed)
+	size, readErr, writeErr := p.copySparse(file, packed)
 	if writeErr != nil {
-		return nil, nil, fmt.Errorf("unpacking %s to %s: %w", name, os.TempDir(), writeErr)
+		return nil, nil, fmt.Errorf("unpacking %s to %s, which TMPDIR may change: %w", name, os.TempDir(), writeErr)
 	}
 	var damage []cursor.Damage
 	if readErr != nil {
-		damage = []cursor.Damage{{Part: name + ": zstd", Offset: -1,
+		damage = []cursor.Damage{{Part: name + ": " + p.name, Offset: -1,
 			Problem: fmt.Sprintf("unpacking ended after %d bytes: %v", size, readErr)}}
 	}
 	unpacked, err := mapped.From(file)
@@ -95,15 +183,15 @@ func unpack(name string, packed []byte) (*mapped.File, []cursor.Damage, error) {
 
 // copySparse unpacks into file, leaving holes where a block is all zero: cores are sparse, and a hole
 // reads as what was there.
-func copySparse(file *os.File, packed []byte) (size int64, readErr, writeErr error) {
-	z, err := unpacker(packed)
+func (p *packing) copySparse(file *os.File, packed []byte) (size int64, readErr, writeErr error) {
+	r, err := p.open(packed)
 	if err != nil {
 		return 0, err, nil
 	}
-	defer z.Close()
+	defer r.Close()
 	buf, zero := make([]byte, block), make([]byte, block)
 	for size < largestUnpacked {
-		n, err := fill(z, buf)
+		n, err := fill(r, buf)
 		if !bytes.Equal(buf[:n], zero[:n]) {
 			if _, err := file.WriteAt(buf[:n], size); err != nil {
 				return size, nil, err

@@ -77,12 +77,17 @@ func (f *File) readRelocations(vaddr, size uint64) {
 }
 
 func storesAddress(m elf.Machine, relocation uint32) bool {
-	if m != elf.EM_X86_64 {
-		return false
-	}
-	switch elf.R_X86_64(relocation) {
-	case elf.R_X86_64_JMP_SLOT, elf.R_X86_64_GLOB_DAT, elf.R_X86_64_64:
-		return true
+	switch m {
+	case elf.EM_X86_64:
+		switch elf.R_X86_64(relocation) {
+		case elf.R_X86_64_JMP_SLOT, elf.R_X86_64_GLOB_DAT, elf.R_X86_64_64:
+			return true
+		}
+	case elf.EM_AARCH64:
+		switch elf.R_AARCH64(relocation) {
+		case elf.R_AARCH64_JUMP_SLOT, elf.R_AARCH64_GLOB_DAT, elf.R_AARCH64_ABS64:
+			return true
+		}
 	}
 	return false
 }

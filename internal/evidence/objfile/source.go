@@ -35,8 +35,8 @@ func (f *File) Source(vaddr uint64) []Call {
 // Lacks names the debug information that belongs to the file and was needed and not found.
 func (f *File) Lacks() []string {
 	lacks := f.lacks
-	if info := f.debugInfo(); info != nil {
-		for _, name := range info.Missing() {
+	if f.source != nil { // it was asked for
+		for _, name := range f.source.Missing() {
 			lacks = append(lacks[:len(lacks):len(lacks)], name+", a split unit with names of inlined functions")
 		}
 	}

@@ -228,6 +228,7 @@ type Trust string
 const (
 	TrustContext      Trust = "context"       // the registers at death
 	TrustCFI          Trust = "cfi"           // call frame information
+	TrustLinkRegister Trust = "link_register" // a guess: the register that a call leaves its return address in
 	TrustFramePointer Trust = "frame_pointer" // a guess: the frame pointer chain
 	TrustScan         Trust = "scan"          // a guess: a return address found on the stack
 	TrustPrinted      Trust = "printed"       // as a pasted trace tells it
@@ -235,7 +236,9 @@ const (
 )
 
 // Guessed says whether a frame found this way may be wrong.
-func (t Trust) Guessed() bool { return t == TrustFramePointer || t == TrustScan }
+func (t Trust) Guessed() bool {
+	return t == TrustLinkRegister || t == TrustFramePointer || t == TrustScan
+}
 
 // Thread is one thread's registers and stack.
 type Thread struct {

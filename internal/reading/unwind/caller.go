@@ -15,11 +15,14 @@ type found struct {
 	signal bool // the frame is a signal handler's trampoline
 }
 
-// caller finds the frame that called the one at here: by tables, by the trampoline's code, by frame
-// pointer, by scan. The order is that of certainty; the first that applies decides.
+// caller finds the frame that called the one at here: by the trampoline's code, by tables, by link register,
+// by frame pointer, by scan. The order is that of certainty; the first that applies decides.
 func (w *walker) caller(here step, regs registers) (found, registers, *ending) {
 	if !w.im.Code(here.pc) {
 		return w.fromNowhere(here, regs)
+	}
+	if next, ok := w.throughTrampoline(here); ok {
+		return found{finding.TrustCFI, here.sp, true}, next, nil
 	}
 	if r := w.row(here.lookup()); r != nil {
 		next, cfa, end := w.apply(r, here, regs)
@@ -27,14 +30,17 @@ func (w *walker) caller(here step, regs registers) (found, registers, *ending) {
 			return found{finding.TrustCFI, cfa, r.signal}, next, end
 		}
 	}
-	if next, ok := w.throughTrampoline(here); ok {
-		return found{finding.TrustCFI, here.sp, true}, next, nil
-	}
-	if next, ok := w.byFramePointer(here, regs); ok {
-		return found{trust: finding.TrustFramePointer, cfa: next.address(regSP)}, next, nil
-	}
-	if next, ok := w.byScan(here, scanWords); ok {
-		return found{trust: finding.TrustScan, cfa: next.address(regSP)}, next, nil
+	for _, guess := range []struct {
+		trust finding.Trust
+		by    func() (registers, bool)
+	}{
+		{finding.TrustLinkRegister, func() (registers, bool) { return w.byLinkRegister(here, regs) }},
+		{finding.TrustFramePointer, func() (registers, bool) { return w.byFramePointer(here, regs) }},
+		{finding.TrustScan, func() (registers, bool) { return w.byScan(here, scanWords) }},
+	} {
+		if next, ok := guess.by(); ok {
+			return found{trust: guess.trust, cfa: next.address(w.abi.sp)}, next, nil
+		}
 	}
 	return found{}, registers{}, w.noCaller(here)
 }
@@ -53,7 +59,7 @@ func (w *walker) noCaller(here step) *ending {
 // plausible asks for proof where a file was taken without a build ID: the return address must follow a
 // call. Tables of another build would hardly lead to one.
 func (w *walker) plausible(here step, next registers) bool {
-	pc := next.address(regPC)
+	pc := next.address(w.abi.pc)
 	for _, a := range []place.Address{here.pc, pc} {
 		if m := w.im.Module(a); m != nil && !m.Verified {
 			return w.followsCall(pc) == yes || w.isTrampoline(pc)
@@ -63,23 +69,62 @@ func (w *walker) plausible(here step, next registers) bool {
 }
 
 // fromNowhere is for a jump to where no code is: through a null or junk pointer, or by a smashed return
-// address. A call has left its return address on top of the stack; more can't be said.
+// address. A call has left its return address on top of the stack, or in the link register; more can't be
+// said.
 func (w *walker) fromNowhere(here step, regs registers) (found, registers, *ending) {
-	if next, ok := w.byScan(here, 1); ok && here.trust == finding.TrustContext {
-		for n := range regCount { // the call was the last thing that happened: the caller's registers stand
-			if v, ok := regs.get(n); ok && n != regSP && n != regPC {
-				next.set(n, v)
-			}
-		}
-		return found{trust: finding.TrustScan, cfa: next.address(regSP)}, next, nil
+	if !here.exact {
+		return found{}, registers{}, &ending{why: "the saved return address is " + here.pc.String() + ", which is no code", smashed: true}
 	}
-	if next, ok := w.whoReturned(here); ok && here.trust == finding.TrustContext {
+	if next, ok := w.justCalled(here, regs); ok {
+		return found{trust: finding.TrustScan, cfa: next.address(w.abi.sp)}, next, nil
+	}
+	if next, ok := w.whoReturned(here); ok {
 		return found{trust: finding.TrustScan, cfa: here.sp}, next, nil
 	}
-	if here.trust == finding.TrustContext {
-		return found{}, registers{}, &ending{why: "the program counter " + here.pc.String() + " is no code, and no call led there", smashed: true}
+	return found{}, registers{}, &ending{why: "the program counter " + here.pc.String() + " is no code, and no call led there", smashed: true}
+}
+
+// justCalled is the caller right behind its call: that was the last thing that happened, so its registers
+// stand.
+func (w *walker) justCalled(here step, regs registers) (next registers, ok bool) {
+	top, ok := w.byScan(here, 1)
+	if w.abi.link >= 0 {
+		top, ok = w.byLinkRegister(here, regs)
 	}
-	return found{}, registers{}, &ending{why: "the saved return address is " + here.pc.String() + ", which is no code", smashed: true}
+	if !ok {
+		return next, false
+	}
+	next = regs
+	next.set(w.abi.pc, uint64(top.address(w.abi.pc)))
+	next.set(w.abi.sp, uint64(top.address(w.abi.sp)))
+	return next, true
+}
+
+// byLinkRegister takes the return address that a call has left in its register. It is the caller's only in the
+// innermost frame, and there only until the function makes a call of its own, which then stands in it.
+func (w *walker) byLinkRegister(here step, regs registers) (next registers, ok bool) {
+	back, known := regs.get(w.abi.link)
+	pc := w.unsigned(back)
+	if !known || !here.exact || w.followsCall(pc) == no || w.im.Code(here.pc) && w.functionStart(pc-1) == w.functionStart(here.pc) {
+		return next, false
+	}
+	next = regs
+	next.set(w.abi.pc, uint64(pc))
+	return next, true
+}
+
+// unsigned is a return address without the signature that aarch64 puts into its upper bits (Arm Architecture
+// Reference Manual, section D8.10). The core says which bits these are; else they are those that no user's
+// address has. What is no code without it either was no signed address, and is left as it is.
+func (w *walker) unsigned(v uint64) place.Address {
+	mask := w.im.Core.PACMask
+	if mask == 0 && w.abi.pointerBits < 64 {
+		mask = ^uint64(0) << w.abi.pointerBits
+	}
+	if plain := place.Address(v &^ mask); w.im.Code(plain) {
+		return plain
+	}
+	return place.Address(v)
 }
 
 // whoReturned finds the function that has just returned to where no code is. Its frame lies right below the
@@ -88,6 +133,9 @@ func (w *walker) fromNowhere(here step, regs registers) (found, registers, *endi
 // pointer is now. What the frame held above has been overrun, so the walk can go no further.
 func (w *walker) whoReturned(here step) (next registers, ok bool) {
 	const largestFrame = 64 << 10
+	if w.abi.link >= 0 {
+		return next, false
+	}
 	if taken, known := w.im.Uint64(here.sp - 8); !known || place.Address(taken) != here.pc {
 		return next, false
 	}
@@ -101,8 +149,8 @@ func (w *walker) whoReturned(here step) (next registers, ok bool) {
 			continue
 		}
 		if r := w.row(place.Address(back) - 1); r != nil && w.endsAt(r, at, here.sp) {
-			next.set(regPC, back)
-			next.set(regSP, uint64(at+8))
+			next.set(w.abi.pc, back)
+			next.set(w.abi.sp, uint64(at+8))
 			return next, true
 		}
 	}
@@ -121,9 +169,9 @@ func (w *walker) endsAt(r *row, at, sp place.Address) bool {
 		return false
 	}
 	switch r.cfa.register {
-	case regSP:
+	case w.abi.sp:
 		return bottom.Add(r.cfa.offset) == sp
-	case regFP:
+	case w.abi.fp:
 		back, _ := w.im.Uint64(at)
 		start := w.functionStart(place.Address(back) - 1)
 		prologue := min(place.Address(back)-start, longestPrologue)
@@ -137,18 +185,19 @@ func (w *walker) endsAt(r *row, at, sp place.Address) bool {
 // pointer, and above it the return address.
 func (w *walker) byFramePointer(here step, regs registers) (next registers, ok bool) {
 	const farthest = 16 << 20
-	fp, known := regs.get(regFP)
+	fp, known := regs.get(w.abi.fp)
 	if !known || fp%8 != 0 || fp < uint64(here.sp) || fp-uint64(here.sp) > farthest {
 		return next, false
 	}
 	saved, ok1 := w.im.Uint64(place.Address(fp))
-	pc, ok2 := w.im.Uint64(place.Address(fp + 8))
-	if !ok1 || !ok2 || w.followsCall(place.Address(pc)) == no {
+	back, ok2 := w.im.Uint64(place.Address(fp + 8))
+	pc := w.unsigned(back)
+	if !ok1 || !ok2 || w.followsCall(pc) == no {
 		return next, false
 	}
-	next.set(regFP, saved)
-	next.set(regSP, fp+16)
-	next.set(regPC, pc)
+	next.set(w.abi.fp, saved)
+	next.set(w.abi.sp, fp+16)
+	next.set(w.abi.pc, uint64(pc))
 	return next, true
 }
 
@@ -159,15 +208,15 @@ const scanWords = 1024
 func (w *walker) byScan(here step, words int) (next registers, ok bool) {
 	at := (here.sp + 7) &^ 7
 	for range words {
-		pc, known := w.im.Uint64(at)
+		word, known := w.im.Uint64(at)
 		if !known {
 			return next, false
 		}
 		at += 8
 		w.spend(costOfWord)
-		if w.followsCall(place.Address(pc)) == yes {
-			next.set(regPC, pc)
-			next.set(regSP, uint64(at))
+		if pc := w.unsigned(word); w.followsCall(pc) == yes {
+			next.set(w.abi.pc, uint64(pc))
+			next.set(w.abi.sp, uint64(at))
 			return next, true
 		}
 	}
@@ -202,17 +251,12 @@ func (w *walker) writable(a place.Address) bool {
 	return ok && flags&elf.PF_W != 0
 }
 
-// trampoline is the code that a signal handler returns to: mov $15,%eax (or %rax); syscall, which is
-// rt_sigreturn. The C library gives the kernel its address. musl's has no unwind table.
-var trampolines = [][]byte{
-	{0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05},
-	{0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05},
-}
-
+// isTrampoline says whether the code at a is what a signal handler returns to.
 func (w *walker) isTrampoline(a place.Address) bool {
-	code := make([]byte, len(trampolines[0]))
+	const longest = 9
+	code := make([]byte, longest)
 	code = code[:w.im.Read(a, code)]
-	for _, t := range trampolines {
+	for _, t := range w.abi.trampolines {
 		if bytes.HasPrefix(code, t) {
 			return true
 		}
@@ -220,20 +264,14 @@ func (w *walker) isTrampoline(a place.Address) bool {
 	return false
 }
 
-// savedOrder is the order of the registers in the kernel's struct sigcontext (asm/sigcontext.h), by DWARF
-// number: r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip.
-var savedOrder = [...]int{8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7, 16}
-
 // throughTrampoline takes the interrupted registers from the frame that the kernel built for the signal
-// handler: struct rt_sigframe, of which ucontext stands at the stack pointer, with struct sigcontext 40
-// bytes into it.
+// handler.
 func (w *walker) throughTrampoline(here step) (next registers, ok bool) {
-	const toContext = 40
 	if !w.isTrampoline(here.pc) {
 		return next, false
 	}
-	for i, n := range savedOrder {
-		v, known := w.im.Uint64(here.sp + toContext + place.Address(8*i))
+	for i, n := range w.abi.saved.order {
+		v, known := w.im.Uint64(here.sp + w.abi.saved.offset + place.Address(8*i))
 		if !known {
 			return next, false
 		}

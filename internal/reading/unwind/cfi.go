@@ -91,6 +91,7 @@ const (
 	cfaExpression, cfaOffsetSigned, cfaDefSigned, cfaDefOffsetSF = 0x10, 0x11, 0x12, 0x13
 	cfaValOffset, cfaValOffsetSigned, cfaValExpression           = 0x14, 0x15, 0x16
 	cfaArgsSize, cfaNegativeOffset                               = 0x2e, 0x2f // GNU
+	cfaNegateState, cfaNegateStateWithPC                         = 0x2d, 0x2c // aarch64: whether return addresses are signed
 )
 
 // run executes instructions until the row for the target is complete.
@@ -139,7 +140,7 @@ func (m *machine) restore(register int) {
 // extended executes an instruction whose operands follow it; false if it is unknown.
 func (m *machine) extended(op byte, r *cursor.Reader) bool {
 	switch op {
-	case cfaNop:
+	case cfaNop, cfaNegateState, cfaNegateStateWithPC: // a signature is told by the address that has one
 	case cfaAdvance1:
 		m.advance(uint64(r.Uint8()))
 	case cfaAdvance2:
@@ -216,37 +217,51 @@ func (m *machine) stack(op byte) bool {
 
 // apply finds the caller's registers by a row.
 func (w *walker) apply(r *row, here step, regs registers) (next registers, cfa place.Address, end *ending) {
-	e := evaluation{im: w.im, regs: &regs}
+	e := evaluation{im: w.im, abi: w.abi, regs: &regs, leaf: here.exact}
 	defer func() { w.spend(e.operations) }()
 	v, ok := e.cfa(r.cfa)
 	cfa = place.Address(v)
 	switch {
 	case !ok:
 		return next, 0, endsf("the frame of %v depends on memory or registers that are not known", here.pc)
-	case cfa <= here.sp && !r.signal:
+	case !w.grows(here, cfa) && !r.signal:
 		return next, 0, endsf("the stack does not grow: the frame at %v would end at %v", here.sp, cfa)
 	}
 	if r.regs[r.column].kind == undefined {
 		return next, cfa, &ending{why: "the outermost frame: the unwind tables say that nothing called it", outermost: true}
 	}
 	e.frame = v
-	next.set(regSP, v)
+	next.set(w.abi.sp, v)
 	for n := range regCount {
 		value, ok := e.register(n, r.regs[n])
 		switch {
 		case ok:
 			next.set(n, value)
-		case n == regSP && r.regs[n].kind != unspecified:
+		case n == w.abi.sp && r.regs[n].kind != unspecified:
 			return next, cfa, endsf("the stack pointer that the frame of %v saved is not known", here.pc)
 		}
 	}
-	pc, ok := next.get(r.column)
+	back, ok := next.get(r.column)
 	if !ok {
-		return next, cfa, endsf("the stack at %v, where the return address stood, is not in the core", cfa-8)
+		return next, cfa, w.noReturnAddress(r.regs[r.column], here, cfa)
 	}
-	if pc == 0 {
+	pc := w.unsigned(back)
+	if pc == 0 && !r.signal { // of a signal's frame: what was interrupted had jumped there
 		return next, cfa, &ending{why: "the outermost frame: its return address is 0", outermost: true}
 	}
-	next.set(regPC, pc)
+	next.set(w.abi.pc, uint64(pc))
 	return next, cfa, nil
+}
+
+// grows says whether a frame that ends at cfa is further out than here. Where calls don't touch the stack, the
+// innermost function may have no frame yet.
+func (w *walker) grows(here step, cfa place.Address) bool {
+	return cfa > here.sp || cfa == here.sp && here.exact && w.abi.link >= 0
+}
+
+func (w *walker) noReturnAddress(r rule, here step, cfa place.Address) *ending {
+	if r.kind == atOffset {
+		return endsf("the stack at %v, where the return address stood, is not in the core", cfa.Add(r.offset))
+	}
+	return endsf("the unwind table doesn't say where the return address of %v is", here.pc)
 }

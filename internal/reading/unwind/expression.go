@@ -11,7 +11,9 @@ import (
 // evaluation finds the values that rules speak of, in one frame.
 type evaluation struct {
 	im    *image.Image
+	abi   *convention
 	regs  *registers
+	leaf  bool   // the frame has made no call that is under way
 	frame uint64 // the CFA, once it is known
 
 	operations int // of expressions that were evaluated
@@ -30,10 +32,10 @@ func (e *evaluation) cfa(r rule) (uint64, bool) {
 func (e *evaluation) register(n int, r rule) (uint64, bool) {
 	switch r.kind {
 	case unspecified:
-		if !calleeSaved[n] {
-			return 0, false
+		if e.abi.calleeSaved[n] || e.leaf && n == e.abi.link {
+			return e.regs.get(n)
 		}
-		return e.regs.get(n)
+		return 0, false
 	case sameValue:
 		return e.regs.get(n)
 	case atOffset:

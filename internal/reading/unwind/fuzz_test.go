@@ -193,7 +193,7 @@ func FuzzExpression(f *testing.F) {
 		}
 		evaluate := func(known []byte) (uint64, bool) {
 			regs := registers{}
-			regs.set(regSP, stackAt)
+			regs.set(amd64.sp, stackAt)
 			e := evaluation{im: openImage(t, dead(nothing, known, 0, 0), nil), regs: &regs}
 			return e.expression(code, initial)
 		}
@@ -214,13 +214,13 @@ var nothing = make([]byte, 4096)
 
 // FuzzRow runs any call frame instructions; a row that comes out must be of registers that exist.
 func FuzzRow(f *testing.F) {
-	f.Add([]byte("\x0c\x07\x08\x90\x01"), []byte("\x41\x0e\x10\x86\x02\x43\x0d\x06"), uint64(20), uint64(1), int64(-8), regPC)
-	f.Add([]byte("\x0c\x07\x08"), []byte("\x0a\x0a\x0b\x0b\x0b"), uint64(20), uint64(1), int64(-8), regPC)
-	f.Add([]byte("\x0f\xff\xff\xff\xff\x0f"), []byte("\x10\x10\x01"), uint64(20), uint64(1)<<63, int64(-1)<<63, regPC)
-	f.Add([]byte("\x0d\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), []byte{}, uint64(0), uint64(0), int64(0), regPC)
+	f.Add([]byte("\x0c\x07\x08\x90\x01"), []byte("\x41\x0e\x10\x86\x02\x43\x0d\x06"), uint64(20), uint64(1), int64(-8), amd64.pc)
+	f.Add([]byte("\x0c\x07\x08"), []byte("\x0a\x0a\x0b\x0b\x0b"), uint64(20), uint64(1), int64(-8), amd64.pc)
+	f.Add([]byte("\x0f\xff\xff\xff\xff\x0f"), []byte("\x10\x10\x01"), uint64(20), uint64(1)<<63, int64(-1)<<63, amd64.pc)
+	f.Add([]byte("\x0d\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), []byte{}, uint64(0), uint64(0), int64(0), amd64.pc)
 	f.Add([]byte("\x0c\x07\x08"), []byte{}, uint64(0), uint64(1), int64(-8), -1) // an ULEB128 of 2^64-1
 	regs := registers{}
-	regs.set(regSP, stackAt)
+	regs.set(amd64.sp, stackAt)
 	f.Fuzz(func(t *testing.T, initial, instructions []byte, vaddr, codeAlign uint64, dataAlign int64, returnRegister int) {
 		fde := &objfile.FDE{Start: 0, End: 1 << 20, Instructions: instructions,
 			CIE: objfile.CIE{CodeAlign: codeAlign, DataAlign: dataAlign, ReturnRegister: returnRegister, Instructions: initial}}
@@ -230,7 +230,7 @@ func FuzzRow(f *testing.F) {
 		}
 		im := openImage(t, dead(nothing, elftest.Words(1, 2, 3, 4), 0, 0), nil)
 		next, cfa, end := newWalker(im).apply(r, step{sp: stackAt}, regs)
-		if pc, known := next.get(regPC); end == nil && (!known || pc == 0 || cfa <= stackAt && !r.signal) {
+		if pc, known := next.get(amd64.pc); end == nil && (!known || pc == 0 || cfa <= stackAt && !r.signal) {
 			t.Errorf("a caller at %v with a stack up to %v", place.Address(pc), cfa)
 		}
 	})

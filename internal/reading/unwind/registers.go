@@ -1,21 +1,68 @@
 package unwind
 
 import (
+	"debug/elf"
+
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/ground/place"
 )
 
-// DWARF numbers of x86-64's registers (psABI, figure 3.36).
-const (
-	regFP    = 6  // rbp
-	regSP    = 7  // rsp
-	regPC    = 16 // the return address column
-	regCount = 17
-)
+// regCount is how many registers are unwound, of the machine that has the most: by DWARF number.
+const regCount = 33
 
-// calleeSaved are the registers that a call leaves as they were: rbx, rbp, r12 to r15. Of all others a
-// caller's value is unknown, unless the tables say where it is.
-var calleeSaved = [regCount]bool{3: true, 6: true, 12: true, 13: true, 14: true, 15: true}
+// convention is what a machine's calling convention says, by DWARF numbers.
+type convention struct {
+	sp, fp, pc int
+	link       int // the register that a call puts the return address in; -1 where it goes to the stack
+
+	// calleeSaved are the registers that a call leaves as they were. Of all others a caller's value is
+	// unknown, unless the tables say where it is.
+	calleeSaved [regCount]bool
+
+	// pointerBits are those that a pointer's address may use; in the others of a return address may stand its
+	// signature.
+	pointerBits uint
+
+	trampolines [][]byte
+	saved       savedContext
+}
+
+// savedContext is where the kernel leaves the interrupted registers for a signal handler, counted from the
+// trampoline's stack pointer: struct sigcontext (asm/sigcontext.h) in ucontext in rt_sigframe.
+type savedContext struct {
+	offset place.Address
+	order  []int // of the registers in it, by DWARF number
+}
+
+// amd64: System V psABI, section 3.2.1 and figure 3.36. The trampoline, which the C library gives the kernel
+// the address of, is mov $15,%eax (or %rax); syscall: rt_sigreturn. musl's has no unwind table.
+var amd64 = convention{
+	sp: 7, fp: 6, pc: 16, link: -1, pointerBits: 64,
+	calleeSaved: [regCount]bool{3: true, 6: true, 12: true, 13: true, 14: true, 15: true}, // rbx, rbp, r12 to r15
+	trampolines: [][]byte{
+		{0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05},
+		{0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05},
+	},
+	saved: savedContext{offset: 40, order: []int{8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7, 16}},
+}
+
+// arm64: Procedure Call Standard for the Arm 64-bit Architecture, section 6.1.1; DWARF for the same, section
+// 4.1. The trampoline is in the vDSO: mov x8, #139; svc #0. What the vDSO's own unwind table says of it is
+// where the interrupted function was called from, not where it was.
+var arm64 = convention{
+	sp: 31, fp: 29, pc: 32, link: 30, pointerBits: 48,
+	calleeSaved: [regCount]bool{19: true, 20: true, 21: true, 22: true, 23: true, 24: true, 25: true, 26: true, 27: true, 28: true, 29: true},
+	trampolines: [][]byte{{0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4}},
+	saved: savedContext{offset: 128 + 176 + 8, order: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+		21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32}},
+}
+
+func conventionOf(m elf.Machine) *convention {
+	if m == elf.EM_AARCH64 {
+		return &arm64
+	}
+	return &amd64
+}
 
 // registers are a frame's, as far as they are known.
 type registers struct {

@@ -2,9 +2,9 @@
 // were under way, innermost first. Threads is the way in.
 //
 // A caller is found by the program's unwind tables (call frame information: DWARF 5, section 6.4; System V
-// psABI for x86-64, section 3.7), else by the frame pointer, else by scanning the stack for an address
-// behind a call. Every frame says which: what was found by frame pointer or scan is a guess, and so is all
-// that was found from there on. Every stack says in words why it ends. Memory that is unknown ends a stack;
+// psABI for x86-64, section 3.7; for aarch64 the Arm ABI's document on DWARF), else by the link register or
+// the frame pointer, else by scanning the stack for an address behind a call. Every frame says which: what
+// was found without tables is a guess, and so is all that was found from there on. Every stack says in words why it ends. Memory that is unknown ends a stack;
 // nothing is made up for it.
 //
 // Stacks are hostile: they may have been written by the input that killed. The walk is bounded, and a stack
@@ -15,6 +15,7 @@ import (
 	"fmt"
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/disasm"
@@ -43,8 +44,12 @@ type Frame struct {
 	Signal        bool          // a signal handler's return trampoline: the next frame was interrupted
 	Module        *image.Module // nil if the PC is in none
 	Offset        place.Offset  // of the PC in Module
-	Function      string        // empty if unknown
-	FunctionStart place.Address // with FunctionEnd the function's bounds, also where it has no name; 0 if unknown
+	Function      string        // as its source has it, without parameters; empty if unknown
+	Symbol        string        // its linkage name: what the symbol table has
+	File          string        // of the source; empty if unknown
+	Line          int
+	Inlined       []objfile.Call // functions that were inlined here, innermost first; this frame's called the last of them
+	FunctionStart place.Address  // with FunctionEnd the function's bounds, also where it has no name; 0 if unknown
 	FunctionEnd   place.Address
 	Nearest       string       // the nearest symbol below, where no symbol covers the PC
 	Into          place.Offset // of the PC, from the function's start or from Nearest
@@ -132,6 +137,7 @@ const keptRegisters = 256
 type walker struct {
 	im        *image.Image
 	machine   *disasm.Machine
+	abi       *convention
 	rows      map[place.Address]*row
 	functions map[place.Address]place.Address // start by address
 	spent     int                             // operations of tables and their like, on all threads
@@ -148,7 +154,7 @@ const (
 func (w *walker) spend(operations int) { w.spent += operations }
 
 func newWalker(im *image.Image) *walker {
-	return &walker{im: im, machine: disasm.For(im.Core.Machine), rows: map[place.Address]*row{}, functions: map[place.Address]place.Address{}}
+	return &walker{im: im, machine: disasm.For(im.Core.Machine), abi: conventionOf(im.Core.Machine), rows: map[place.Address]*row{}, functions: map[place.Address]place.Address{}}
 }
 
 // step is a frame as it was walked.
@@ -194,7 +200,7 @@ func (w *walker) walk(regs registers) (steps []step, kept []registers, end endin
 	here := step{trust: finding.TrustContext, exact: true}
 	back := 0
 	for len(steps) < maxFrames {
-		here.pc, here.sp = regs.address(regPC), regs.address(regSP)
+		here.pc, here.sp = regs.address(w.abi.pc), regs.address(w.abi.sp)
 		caller, next, why := w.caller(here, regs)
 		here.cfa, here.signal = caller.cfa, caller.signal
 		steps = append(steps, here)
@@ -204,7 +210,7 @@ func (w *walker) walk(regs registers) (steps []step, kept []registers, end endin
 		if why != nil {
 			return steps, kept, *why
 		}
-		if next.address(regSP) <= here.sp {
+		if next.address(w.abi.sp) <= here.sp {
 			if back++; back > mostBack {
 				return steps, kept, *endsf("the stack leads in a circle: %d callers lie no further out than what they called", back)
 			}
@@ -235,16 +241,31 @@ func (w *walker) frame(s step) Frame {
 	}
 	f.Module, f.Offset = module, module.Offset(f.PC)
 	if ok {
-		f.Function = fn.Name
+		f.Symbol, f.Function = fn.Name, objfile.Readable(fn.Name)
 		f.FunctionStart, f.FunctionEnd = place.Address(fn.Start)+module.Bias, place.Address(fn.End)+module.Bias
 		f.Into = place.Offset(f.PC - f.FunctionStart)
 	}
-	if f.Function == "" && module.File != nil {
-		if name, start, ok := module.File.NearestSymbol(uint64(f.Lookup() - module.Bias)); ok {
-			f.Nearest, f.Into = name, place.Offset(f.PC-module.Bias)-place.Offset(start)
-		}
+	if module.File != nil {
+		w.source(&f, uint64(f.Lookup()-module.Bias))
 	}
 	return f
+}
+
+// source adds what the debug information tells. Where it names no function, and no symbol does, the nearest
+// symbol below is better than nothing.
+func (w *walker) source(f *Frame, vaddr uint64) {
+	if calls := f.Module.File.Source(vaddr); len(calls) > 0 {
+		own := calls[len(calls)-1]
+		f.File, f.Line, f.Inlined = own.File, own.Line, calls[:len(calls)-1]
+		if own.Function != "" {
+			f.Function, f.Symbol = own.Function, own.Symbol
+		}
+	}
+	if f.Function == "" {
+		if name, start, ok := f.Module.File.NearestSymbol(vaddr); ok {
+			f.Nearest, f.Into = objfile.Readable(name), place.Offset(f.PC-f.Module.Bias)-place.Offset(start)
+		}
+	}
 }
 
 // functionStart is the identity of the function at an address; the address itself where it is unknown.

@@ -55,10 +55,10 @@ func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped [
 	dead := start > s.first // the frame inside the one at i never comes back
 	for i := start; i < len(frames); i++ {
 		f := frames[i]
-		if f.Module == nil || isRuntime(f.Module) || deadly[f.Function] != "" {
+		if f.Module == nil || isRuntime(f.Module) || deadly[f.Symbol] != "" {
 			// What the next frame called speaks for itself, where it is known: __memcpy_chk comes back, also
 			// where it has made way for __chk_fail by a jump.
-			dead = deadly[f.Function] != "" && i+1 < len(frames) && s.calledBy(frames[i+1]) == 0
+			dead = deadly[f.Symbol] != "" && i+1 < len(frames) && s.calledBy(frames[i+1]) == 0
 			continue
 		}
 		if dead = deliberate(kind) && s.isHelper(i, dead); dead {
@@ -113,13 +113,23 @@ func (s *scene) role(m *finding.Mechanism) string {
 }
 
 // functionName is the name that the source has: the compiler calls the unlikely part that it moved out of a
-// function f "f.cold", and a specialised copy "f.constprop.0".
+// function f "f.cold", and a specialised copy "f.constprop.0". Of functions inlined there it is the innermost
+// that isn't from a system header: those only do as they are asked.
 func functionName(f unwind.Frame) string {
+	for _, inlined := range f.Inlined {
+		if inlined.Function != "" && !isSystemHeader(inlined.File) {
+			return inlined.Function
+		}
+	}
 	name := f.Function
 	for _, suffix := range []string{".cold", ".part.", ".constprop.", ".isra.", ".lto_priv."} {
 		name, _, _ = strings.Cut(name, suffix)
 	}
 	return name
+}
+
+func isSystemHeader(file string) bool {
+	return strings.HasPrefix(file, "/usr/include/") || strings.HasPrefix(file, "/usr/lib/")
 }
 
 // called is how a frame is referred to in a list.

@@ -82,7 +82,7 @@ func dyingThread(im *image.Image, stacks []unwind.Stack) int {
 func dies(im *image.Image, stack unwind.Stack) bool {
 	const deepest = 8
 	for _, f := range stack.Frames[:min(len(stack.Frames), deepest)] {
-		if deadly[f.Function] != "" {
+		if deadly[f.Symbol] != "" {
 			return true
 		}
 	}
@@ -95,6 +95,9 @@ func dies(im *image.Image, stack unwind.Stack) bool {
 
 func names(frames []unwind.Frame) (names []string) {
 	for _, f := range frames {
+		for _, inlined := range f.Inlined {
+			names = append(names, inlined.Function)
+		}
 		if f.Function != "" {
 			names = append(names, f.Function)
 		}

@@ -183,7 +183,7 @@ func (s *scene) behindStaticAbort() int {
 	}
 	for i := s.first; i < min(len(frames)-1, s.first+deepest); i++ {
 		f := frames[i]
-		if deadly[f.Function] != "" {
+		if deadly[f.Symbol] != "" {
 			return s.first // names will do
 		}
 		if fate, known := s.fate(f.FunctionStart, nil, 0); known && !fate.Returns {

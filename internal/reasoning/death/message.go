@@ -24,11 +24,11 @@ func (s *scene) aborted() *finding.Mechanism {
 	}
 	frames := s.stack.Frames
 	for _, f := range frames[s.first:at] {
-		if kind := deadly[f.Function]; kind != "" && kind != finding.SignalOnly {
+		if kind := deadly[f.Symbol]; kind != "" && kind != finding.SignalOnly {
 			m.Kind = kind
 		}
 	}
-	if slices.ContainsFunc(frames[s.first:at], func(f unwind.Frame) bool { return f.Function == "_ZSt9terminatev" || f.Function == "__cxa_throw" }) {
+	if slices.ContainsFunc(frames[s.first:at], func(f unwind.Frame) bool { return f.Symbol == "_ZSt9terminatev" || f.Symbol == "__cxa_throw" }) {
 		m.Message = "std::terminate: an exception that nobody caught"
 		return m
 	}
