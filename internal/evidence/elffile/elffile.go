@@ -129,14 +129,20 @@ func parsePrograms(name string, data []byte, offset, count uint64, damage []curs
 		r.Seek(min(offset, uint64(len(data))))
 		count = fit
 	}
-	programs := make([]elf.ProgHeader, count)
+	return Programs(r.Bytes(count * programSize)), damage
+}
+
+// Programs decodes a table of program headers.
+func Programs(table []byte) []elf.ProgHeader {
+	r := cursor.New("program headers", 0, table, binary.LittleEndian)
+	programs := make([]elf.ProgHeader, len(table)/programSize)
 	for i := range programs {
 		p := &programs[i]
 		p.Type, p.Flags = elf.ProgType(r.Uint32()), elf.ProgFlag(r.Uint32())
 		p.Off, p.Vaddr, p.Paddr = r.Uint64(), r.Uint64(), r.Uint64()
 		p.Filesz, p.Memsz, p.Align = r.Uint64(), r.Uint64(), r.Uint64()
 	}
-	return programs, damage
+	return programs
 }
 
 // Slice is the part of data that begins at offset and is at most size bytes long: what is there of

@@ -134,6 +134,9 @@ func parse(path string, data []byte) (*File, error) {
 	return f, nil
 }
 
+// Programs is the file's program headers.
+func (f *File) Programs() []elf.ProgHeader { return f.programs }
+
 func (f *File) readSegments() {
 	for _, p := range f.programs {
 		if p.Type != elf.PT_LOAD || p.Vaddr+p.Memsz < p.Vaddr {

@@ -127,12 +127,12 @@ const deepestRoot = 32
 // the jail's. So each path is tried under each root whole and without its first directories.
 func (s *search) paths(m *Module) []string {
 	path := strings.TrimSuffix(m.Path, deletedMark)
-	if !filepath.IsAbs(path) {
+	if path == "" {
 		return nil
 	}
 	var paths []string
 	for _, root := range s.Roots {
-		for rest, n := path, 0; rest != "" && n < deepestRoot; rest, n = withoutFirst(rest), n+1 {
+		for rest, n := filepath.Join("/", path), 0; rest != "" && n < deepestRoot; rest, n = withoutFirst(rest), n+1 {
 			paths = append(paths, filepath.Join(root, filepath.Clean(rest)))
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"debug/elf"
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
@@ -25,6 +26,8 @@ type Image struct {
 	Core     *elfcore.Core
 	Modules  []*Module // by address
 	Problems []cursor.Damage
+
+	mappings []elfcore.Mapping // by address; which file backs what
 }
 
 // Module is a program or library in the address space.
@@ -44,9 +47,14 @@ type Module struct {
 
 // Open joins a core with the binaries that find leads to.
 func Open(core *elfcore.Core, find Finder) *Image {
-	im := &Image{Core: core}
-	im.Modules = modules(core)
+	im := &Image{Core: core, mappings: core.Mappings}
 	search := newSearch(find)
+	if len(im.mappings) == 0 {
+		im.mappings = im.fromLinker(search)
+		im.Problems = append(im.Problems, cursor.Damage{Part: core.Name, Offset: -1, Problem: fmt.Sprintf(
+			"it doesn't list the mapped files (no NT_FILE note); %d mappings were taken from what the dynamic linker keeps, and from ELF headers in memory", len(im.mappings))})
+	}
+	im.Modules = im.modules()
 	for _, m := range im.Modules {
 		im.identify(m)
 		search.attach(m)
@@ -197,7 +205,7 @@ func (im *Image) segment(a place.Address) *elfcore.Segment {
 
 // mapping is the file mapping that covers a, or nil.
 func (im *Image) mapping(a place.Address) *elfcore.Mapping {
-	return mappingAt(im.Core.Mappings, a)
+	return mappingAt(im.mappings, a)
 }
 
 func mappingAt(mappings []elfcore.Mapping, a place.Address) *elfcore.Mapping {
@@ -284,7 +292,6 @@ func (im *Image) isStack(s elfcore.Segment) bool {
 // markExecutable finds the main program by the address of its program headers or of its entry point,
 // which the kernel passes in the auxiliary vector.
 func (im *Image) markExecutable() {
-	const atPhdr, atEntry = 3, 9
 	for _, key := range []uint64{atPhdr, atEntry} {
 		if a, ok := im.Core.Auxv[key]; ok {
 			if m := im.Module(place.Address(a)); m != nil {

@@ -17,11 +17,11 @@ import (
 
 const pageSize = 4096
 
-// modules groups the core's file mappings: consecutive ones of one file are one module, unless the file
+// modules groups the file mappings: consecutive ones of one file are one module, unless the file
 // begins anew. Mapped data files (locales, caches) are left out: no part of them is executable.
-func modules(core *elfcore.Core) []*Module {
+func (im *Image) modules() []*Module {
 	var all []*Module
-	for _, mapping := range core.Mappings {
+	for _, mapping := range im.mappings {
 		last := len(all) - 1
 		if last < 0 || all[last].Path != mapping.Path || mapping.Offset == 0 {
 			all = append(all, &Module{Path: mapping.Path, Name: baseName(mapping.Path), Start: mapping.Start})
@@ -30,7 +30,7 @@ func modules(core *elfcore.Core) []*Module {
 		all[last].mappings = append(all[last].mappings, mapping)
 		all[last].End = max(all[last].End, mapping.End)
 	}
-	return slices.DeleteFunc(all, func(m *Module) bool { return !isProgram(core, m) })
+	return slices.DeleteFunc(all, func(m *Module) bool { return !isProgram(im.Core, m) })
 }
 
 func isProgram(core *elfcore.Core, m *Module) bool {
@@ -56,6 +56,9 @@ func isProgram(core *elfcore.Core, m *Module) bool {
 const deletedMark = " (deleted)"
 
 func baseName(path string) string {
+	if path == "" {
+		return ""
+	}
 	return filepath.Base(strings.TrimSuffix(path, deletedMark))
 }
 
@@ -142,7 +145,6 @@ func (m *Module) fits(f *objfile.File) bool {
 
 // addVDSO adds the code that the kernel gives to every process. No file holds it, but the core does.
 func (im *Image) addVDSO() {
-	const atSysinfoEhdr = 33
 	at, ok := im.Core.Auxv[atSysinfoEhdr]
 	s := im.segment(place.Address(at))
 	if !ok || s == nil || s.Start != place.Address(at) {

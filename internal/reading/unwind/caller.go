@@ -56,16 +56,14 @@ func (w *walker) noCaller(here step) *ending {
 	return endsf("no unwind table covers %v in %s, and no return address was found", here.pc, m.Name)
 }
 
-// plausible asks for proof where a file was taken without a build ID: the return address must follow a
-// call. Tables of another build would hardly lead to one.
+// plausible asks for proof where the tables are of a file that was taken without a build ID: the return
+// address must follow a call. Tables of another build would hardly lead to one.
 func (w *walker) plausible(here step, next registers) bool {
-	pc := next.address(w.abi.pc)
-	for _, a := range []place.Address{here.pc, pc} {
-		if m := w.im.Module(a); m != nil && !m.Verified {
-			return w.followsCall(pc) == yes || w.isTrampoline(pc)
-		}
+	if m := w.im.Module(here.pc); m == nil || m.Verified {
+		return true
 	}
-	return true
+	pc := next.address(w.abi.pc)
+	return w.followsCall(pc) == yes || w.isTrampoline(pc)
 }
 
 // fromNowhere is for a jump to where no code is: through a null or junk pointer, or by a smashed return
