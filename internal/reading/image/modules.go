@@ -132,15 +132,19 @@ func (m *Module) fits(f *objfile.File) bool {
 	}
 	bias := m.Start - place.Address(f.Segments[0].Vaddr&^(pageSize-1))
 	for _, mapping := range m.mappings {
-		s := f.SegmentAt(uint64(mapping.End-bias) - 1)
-		if s == nil {
-			s = f.SegmentAt(uint64(mapping.Start - bias))
-		}
-		if s == nil || uint64(mapping.Start-bias)-mapping.Offset != s.Vaddr-s.Offset {
+		lies := func(s objfile.Segment) bool { return liesIn(s, mapping, bias) }
+		if !slices.ContainsFunc(f.Segments, lies) {
 			return false
 		}
 	}
 	return true
+}
+
+// liesIn says whether a mapping is of the pages that a segment touches, at the segment's place in the file.
+func liesIn(s objfile.Segment, m elfcore.Mapping, bias place.Address) bool {
+	start, end := uint64(m.Start-bias), uint64(m.End-bias)
+	first, last := s.Vaddr&^(pageSize-1), (s.Vaddr+s.Memsz+pageSize-1)&^(pageSize-1)
+	return start >= first && end <= last && start-m.Offset == s.Vaddr-s.Offset
 }
 
 // addVDSO adds the code that the kernel gives to every process. No file holds it, but the core does.

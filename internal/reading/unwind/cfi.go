@@ -222,13 +222,12 @@ func (w *walker) apply(r *row, here step, regs registers) (next registers, cfa p
 	v, ok := e.cfa(r.cfa)
 	cfa = place.Address(v)
 	switch {
+	case r.regs[r.column].kind == undefined:
+		return next, cfa, &ending{why: "the outermost frame: the unwind tables say that nothing called it", outermost: true}
 	case !ok:
 		return next, 0, endsf("the frame of %v depends on memory or registers that are not known", here.pc)
 	case !w.grows(here, cfa) && !r.signal:
 		return next, 0, endsf("the stack does not grow: the frame at %v would end at %v", here.sp, cfa)
-	}
-	if r.regs[r.column].kind == undefined {
-		return next, cfa, &ending{why: "the outermost frame: the unwind tables say that nothing called it", outermost: true}
 	}
 	e.frame = v
 	next.set(w.abi.sp, v)
