@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -99,12 +98,16 @@ func tell(out io.Writer, f *finding.Findings, o analyzeOptions) error {
 	if o.json {
 		return telling.JSON(out, f)
 	}
-	return telling.Text(out, f, styleOf(out, o))
+	style := styleOf(out, o.verbose)
+	if o.width != 0 {
+		style.Width = o.width
+	}
+	return telling.Text(out, f, style)
 }
 
 // styleOf asks the terminal; what is piped gets no colour and a width that fits a mail.
-func styleOf(out io.Writer, o analyzeOptions) telling.Style {
-	style := telling.Style{Width: cmp.Or(o.width, 100), Verbose: o.verbose}
+func styleOf(out io.Writer, verbose bool) telling.Style {
+	style := telling.Style{Width: 100, Verbose: verbose}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		style.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {

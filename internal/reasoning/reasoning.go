@@ -36,6 +36,23 @@ func Analyze(r *reading.Reading) (*finding.Findings, bool) {
 	return f, f.Death != nil
 }
 
+// Backtrace tells who died, how, and what every thread was doing, and no more. With code it disassembles
+// around the place where each thread was running.
+func Backtrace(r *reading.Reading, code bool) (*finding.Findings, bool) {
+	f := &finding.Findings{Version: 1}
+	d, when := Death(r)
+	tellProcess(f, r, when)
+	tellDeath(f, r, d, when)
+	tellThreads(f, r, d)
+	if code {
+		tellCode(f, r)
+	}
+	tellModules(f, r)
+	tellProblems(f, r)
+	tellEvidence(f, r)
+	return f, f.Death != nil
+}
+
 // Death finds how and when, in the order in which each helps the other: the core names the process that
 // the log is searched for, and the log's signal judges a trace that has none.
 func Death(r *reading.Reading) (death.Death, moment.Moment) {

@@ -51,23 +51,29 @@ func thread(stack unwind.Stack) finding.Thread {
 	for name, value := range stack.Regs.Named() {
 		t.Registers[name] = place.Address(value)
 	}
+	inlined := 0
 	for _, fr := range stack.Frames[:min(shownFrames, len(stack.Frames))] {
-		t.Frames = append(t.Frames, inlined(fr)...)
-		t.Frames = append(t.Frames, frame(fr))
+		for _, f := range frames(fr) {
+			f.Level = fr.Index + inlined
+			if f.Trust == finding.TrustInline {
+				inlined++
+			}
+			t.Frames = append(t.Frames, f)
+		}
 	}
 	return t
 }
 
-// inlined is a frame each for the functions that were inlined where a frame stands.
-func inlined(fr unwind.Frame) []finding.Frame {
-	var frames []finding.Frame
+// frames is a frame each for the functions that were inlined where a frame stands, and the frame itself.
+func frames(fr unwind.Frame) []finding.Frame {
+	var all []finding.Frame
 	for _, call := range fr.Inlined {
 		f := frame(fr)
 		f.Function, f.File, f.Line = call.Function, call.File, call.Line
 		f.Into, f.Nearest, f.Trust, f.Signal = nil, "", finding.TrustInline, false
-		frames = append(frames, f)
+		all = append(all, f)
 	}
-	return frames
+	return append(all, frame(fr))
 }
 
 // shownIndex is where a stack's frame stands among the findings' frames: of the culprit's, where the function
@@ -103,9 +109,9 @@ func tellTraces(f *finding.Findings, traces []backtrace.Trace) {
 	for _, trace := range traces {
 		for _, t := range trace.Threads {
 			told := finding.Thread{TID: t.ID, Died: t.Crashed}
-			for _, fr := range t.Frames {
+			for level, fr := range t.Frames {
 				told.Frames = append(told.Frames, finding.Frame{
-					PC: fr.PC, BuildID: fr.BuildID, Offset: fr.Offset, Function: fr.Function,
+					Level: level, PC: fr.PC, BuildID: fr.BuildID, Offset: fr.Offset, Function: fr.Function,
 					Module: moduleName(fr), File: fr.File, Line: fr.Line, Trust: finding.TrustPrinted,
 				})
 			}

@@ -33,3 +33,8 @@ type Style = terminal.Style
 func Text(w io.Writer, f *finding.Findings, style Style) error {
 	return terminal.Write(w, f, style)
 }
+
+// Backtrace writes the threads of completed findings for a terminal.
+func Backtrace(w io.Writer, f *finding.Findings, style Style) error {
+	return terminal.Backtrace(w, f, style)
+}

@@ -247,11 +247,20 @@ type Thread struct {
 	Frames    []Frame                  `json:"frames,omitempty"`
 	Total     int                      `json:"total_frames,omitempty"` // where Frames is folded or capped
 	Registers map[string]place.Address `json:"registers,omitempty"`
-	End       string                   `json:"end,omitempty"` // why unwinding ended
+	Code      []Instruction            `json:"code,omitempty"` // around where the thread was running
+	End       string                   `json:"end,omitempty"`  // why unwinding ended
+}
+
+// Instruction is one line of disassembly.
+type Instruction struct {
+	Address place.Address `json:"address"`
+	Text    string        `json:"text"`           // as objdump prints it; "(bad)" for bytes that are none
+	Here    bool          `json:"here,omitempty"` // the thread was here
 }
 
 // Frame is one call on a thread's stack.
 type Frame struct {
+	Level    int            `json:"level"` // as debuggers count, from the innermost, inlined functions too
 	PC       *place.Address `json:"pc,omitempty"`
 	Module   string         `json:"module,omitempty"` // base name
 	Path     string         `json:"path,omitempty"`   // as mapped

@@ -120,7 +120,7 @@ func (p *printer) threads(f *finding.Findings) {
 			if c := f.Culprit; c != nil && t.Died && c.Frame != nil && *c.Frame == n {
 				mark = ">"
 			}
-			p.line("  " + mark + " " + frameLine(n, fr))
+			p.line("  " + mark + " " + frameLine(fr))
 		}
 		if len(shown) < len(t.Frames) {
 			p.item(p.dim(fmt.Sprintf("  … %d more frames: -v", len(t.Frames)-len(shown))))
@@ -129,39 +129,6 @@ func (p *printer) threads(f *finding.Findings) {
 			p.item(p.dim("  ends: " + Safe(t.End)))
 		}
 	}
-}
-
-// frameLine is a frame as gdb prints it, with the module and offset that name it on any other machine.
-func frameLine(n int, fr finding.Frame) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "#%-2d", n)
-	if fr.PC != nil {
-		fmt.Fprintf(&b, " %s", *fr.PC)
-	}
-	switch {
-	case fr.Function != "" && fr.Into != nil:
-		fmt.Fprintf(&b, " %s+%s", Safe(fr.Function), *fr.Into)
-	case fr.Function != "":
-		fmt.Fprintf(&b, " %s", Safe(fr.Function))
-	default:
-		b.WriteString(" ??")
-	}
-	if fr.Module != "" {
-		fmt.Fprintf(&b, " in %s", Safe(fr.Module))
-		if fr.Offset != nil {
-			fmt.Fprintf(&b, "+%s", *fr.Offset)
-		}
-	}
-	if fr.File != "" {
-		fmt.Fprintf(&b, " at %s:%d", Safe(fr.File), fr.Line)
-	}
-	if fr.Repeats > 0 {
-		fmt.Fprintf(&b, " (%d times)", fr.Repeats)
-	}
-	if fr.Trust.Guessed() {
-		fmt.Fprintf(&b, " (guessed: %s)", strings.ReplaceAll(string(fr.Trust), "_", " "))
-	}
-	return b.String()
 }
 
 func (p *printer) culprit(f *finding.Findings) {

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/inquest-project/inquest/internal/evidence"
+	"github.com/inquest-project/inquest/internal/reading"
+	"github.com/inquest-project/inquest/internal/reasoning"
+	"github.com/inquest-project/inquest/internal/telling"
+)
+
+type backtraceOptions struct {
+	evidence evidence.Request
+	disasm   bool
+	json     bool
+	verbose  bool
+}
+
+func backtraceCommand() *cobra.Command {
+	var o backtraceOptions
+	cmd := &cobra.Command{
+		Use:   "backtrace CORE [BINARY | FOLDER]...",
+		Short: "What every thread of a core was doing",
+		Long: `backtrace prints the stacks of all threads: functions with what was inlined into them, lines where debug
+information is at hand, and module+offset that name a frame on any other machine. Threads with the same
+stack are shown once. A frame that was not found by unwind tables is marked as guessed, and every stack
+says why it ends.
+
+A core may be cut anywhere, and packed by zstd, lz4, xz or gzip: it is then unpacked, up to 256 GiB, to a
+file without a name in $TMPDIR or /tmp. Binaries are found on this host, under --sysroot, or among the
+files named, by build ID; debug information likewise.
+
+Exit codes: 0 done; 1 no death found; 2 wrong usage; 3 the core could not be read.`,
+		Example: `  inquest backtrace core.31826
+  inquest backtrace core.zst --sysroot ./prod-root -v --disasm`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.evidence.Paths = args
+			return runBacktrace(cmd.OutOrStdout(), o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&o.evidence.Sysroots, "sysroot", nil, "`folder` holds the binaries as the dead process saw them (repeatable)")
+	flags.BoolVar(&o.disasm, "disasm", false, "disassemble around where each thread was running")
+	flags.BoolVar(&o.json, "json", false, "print as JSON")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "print registers, too")
+	return cmd
+}
+
+func runBacktrace(out io.Writer, o backtraceOptions) error {
+	at := startProgress(os.Stderr)
+	defer at.end()
+	at.stage("opening the core")
+	set, err := evidence.Open(o.evidence)
+	if err != nil {
+		return failure{err}
+	}
+	defer set.Close()
+	at.stage("reading the core and its binaries")
+	read := reading.Read(set)
+	defer read.Close()
+	findings, died := reasoning.Backtrace(read, o.disasm)
+	telling.Complete(findings)
+	at.end()
+	if o.json {
+		err = telling.JSON(out, findings)
+	} else {
+		err = telling.Backtrace(out, findings, styleOf(out, o.verbose))
+	}
+	if err != nil {
+		return failure{err}
+	}
+	if !died {
+		return errNoDeath
+	}
+	return nil
+}
