@@ -5,6 +5,7 @@ package reasoning
 import (
 	"cmp"
 	"net/netip"
+	"sync"
 
 	"github.com/inquest-project/inquest/internal/evidence/logs"
 	"github.com/inquest-project/inquest/internal/ground/finding"
@@ -80,8 +81,8 @@ func processOf(r *reading.Reading) moment.Process {
 		p.Executable = exe.Path
 	}
 	if core.Expected <= core.Size { // of a core that was cut the address may be in what is lost
-		held := weigh.SocketAddresses(r.Image)
-		p.Names = func(a netip.AddrPort) bool { return held[a] }
+		held := sync.OnceValue(func() map[netip.AddrPort]bool { return weigh.SocketAddresses(r.Image) })
+		p.Names = func(a netip.AddrPort) bool { return held()[a] }
 	}
 	return p
 }

@@ -37,13 +37,13 @@ type Info struct {
 	info      []byte
 
 	mu      sync.Mutex
-	units   []*unit                // by offset
-	abbrevs map[uint64]abbrevTable // by offset
-	spans   spanIndex              // units by address: of .debug_aranges
-	rest    spanIndex              // and of the units that .debug_aranges doesn't list
-	listed  map[uint64]bool        // units that it does list, by offset
-	walked  bool                   // rest is filled
-	missing []string               // names of split units' files that are not there
+	units   []*unit // by offset
+	abbrevs map[abbrevKey]*abbrevTable
+	spans   spanIndex       // units by address: of .debug_aranges
+	rest    spanIndex       // and of the units that .debug_aranges doesn't list
+	listed  map[uint64]bool // units that it does list, by offset
+	walked  bool            // rest is filled
+	missing []string        // names of split units' files that are not there
 	spent   int
 }
 
@@ -57,7 +57,7 @@ const costOfKept = 16
 // Open reads the units' headers; nil where there are none. common is the file that .gnu_debugaltlink names.
 func Open(section Sections, common *Info, openSplit Opener) *Info {
 	i := &Info{section: section, openSplit: openSplit, common: common, info: section(".debug_info"),
-		abbrevs: map[uint64]abbrevTable{}, listed: map[uint64]bool{}}
+		abbrevs: map[abbrevKey]*abbrevTable{}, listed: map[uint64]bool{}}
 	if len(i.info) == 0 {
 		return nil
 	}

@@ -94,59 +94,146 @@ type abbrev struct {
 }
 
 type spec struct {
-	slot     slot // -1 for attributes that are passed over
+	slot     slot // passedOver for attributes of no use
 	form     form
 	constant int64 // of formImplicitConst
+	skip     int   // of one or more that are passed over: their bytes; 0 where that depends on the entry
 }
 
-// abbrevTable is by code.
-type abbrevTable map[uint64]*abbrev
+const passedOver slot = -1
 
-// abbrevTable reads a table of .debug_abbrev up to its end.
-func (i *Info) abbrevTable(offset uint64) abbrevTable {
-	if t, known := i.abbrevs[offset]; known {
-		return t
+// abbrevTable is by code, which compilers count from 1. Other codes are kept aside.
+type abbrevTable struct {
+	dense []abbrev
+	other map[uint64]*abbrev
+}
+
+func (t *abbrevTable) add(code uint64, a abbrev) {
+	switch {
+	case code == uint64(len(t.dense))+1:
+		t.dense = append(t.dense, a)
+	case code > uint64(len(t.dense)) && t.other[code] == nil:
+		if t.other == nil {
+			t.other = map[uint64]*abbrev{}
+		}
+		t.other[code] = &a
 	}
-	t := abbrevTable{}
-	i.abbrevs[offset] = t
-	r := cursor.New(".debug_abbrev", 0, i.section(".debug_abbrev"), binary.LittleEndian)
-	r.Seek(offset)
+}
+
+func (t *abbrevTable) find(code uint64) *abbrev {
+	if code-1 < uint64(len(t.dense)) {
+		return &t.dense[code-1]
+	}
+	return t.other[code]
+}
+
+// abbrevKey is a table, and the sizes that its forms have in a unit.
+type abbrevKey struct {
+	offset      uint64
+	wide        bool
+	addressSize int
+}
+
+// abbreviations reads the unit's table of .debug_abbrev up to its end.
+func (u *unit) abbreviations() *abbrevTable {
+	if u.table != nil {
+		return u.table
+	}
+	key := abbrevKey{u.abbrevs, u.wide, u.addressSize}
+	u.table = u.in.abbrevs[key]
+	if u.table != nil {
+		return u.table
+	}
+	u.table = &abbrevTable{}
+	u.in.abbrevs[key] = u.table
+	r := cursor.New(".debug_abbrev", 0, u.in.section(".debug_abbrev"), binary.LittleEndian)
+	r.Seek(u.abbrevs)
 	start := r.Pos()
-	for r.Len() > 0 {
+	for r.Len() > 0 && u.in.spend(0) {
+		before := r.Pos()
 		code := r.ULEB128()
 		if code == 0 {
 			break
 		}
-		if a := readAbbrev(r); r.Err() == nil && t[code] == nil {
-			t[code] = a
+		if a := u.readAbbrev(r); r.Err() == nil {
+			u.table.add(code, a)
 		}
+		u.in.spend(costOfKept * (r.Pos() - before))
 	}
-	i.spend(costOfKept * (r.Pos() - start))
-	return t
+	u.in.spend(r.Pos() - start)
+	return u.table
 }
 
-func readAbbrev(r *cursor.Reader) *abbrev {
-	a := &abbrev{tag: dwarf.Tag(r.ULEB128()), children: r.Uint8() != 0}
+func (u *unit) readAbbrev(r *cursor.Reader) abbrev {
+	a := abbrev{tag: dwarf.Tag(r.ULEB128()), children: r.Uint8() != 0}
 	for {
 		attribute, f := r.ULEB128(), form(r.ULEB128())
-		s := spec{slot: -1, form: f}
+		s := spec{slot: passedOver, form: f}
 		if f == formImplicitConst {
 			s.constant = r.SLEB128()
 		}
 		if attribute == 0 && f == 0 || r.Err() != nil {
 			return a
 		}
-		if to, ok := kept[attribute]; ok {
+		if to, ok := kept[attribute]; ok && (to == slotSibling || ofUse(a.tag)) {
 			s.slot = to
 		}
+		a.addSpec(s, u.sizeOf(f))
+	}
+}
+
+// addSpec joins attributes that are passed over to the one before, where the sizes of both are known.
+func (a *abbrev) addSpec(s spec, size int) {
+	last := len(a.specs) - 1
+	switch {
+	case s.slot != passedOver || size < 0:
+		a.specs = append(a.specs, s)
+	case last >= 0 && a.specs[last].skip > 0:
+		a.specs[last].skip += size
+	case size > 0:
+		s.skip = size
 		a.specs = append(a.specs, s)
 	}
 }
 
+// ofUse says whether entries of a kind are looked at: those of functions, and what names stand in.
+func ofUse(tag dwarf.Tag) bool {
+	switch tag {
+	case dwarf.TagCompileUnit, tagSkeleton, dwarf.TagPartialUnit, dwarf.TagSubprogram, tagInlined, dwarf.TagNamespace,
+		dwarf.TagClassType, dwarf.TagStructType, dwarf.TagUnionType, dwarf.TagModule:
+		return true
+	}
+	return false
+}
+
+// sizeOf is how many bytes a form's value takes; -1 where each says that itself.
+func (u *unit) sizeOf(f form) int {
+	switch f {
+	case formImplicitConst, formFlagPresent:
+		return 0
+	case formData1, formRef1, formStrx1, formAddrx1, formFlag:
+		return 1
+	case formData2, formRef2, formStrx2, formAddrx2:
+		return 2
+	case formStrx3, formAddrx3:
+		return 3
+	case formData4, formRef4, formStrx4, formAddrx4, formRefSup4:
+		return 4
+	case formData8, formRef8, formRefSig8, formRefSup8:
+		return 8
+	case formData16:
+		return 16
+	case formAddress:
+		return u.addressSize
+	case formStrp, formLineStrp, formSecOffset, formStrpSup, formGNURefAlt, formGNUStrpAlt:
+		return int(u.offsetSize())
+	}
+	return -1
+}
+
 // entryAt reads one entry; false where none can be read. The entry that ends a list of children has no tag.
-func (u *unit) entryAt(offset uint64) (entry, bool) {
-	r := u.reader(offset)
-	return u.readEntry(r)
+func (u *unit) entryAt(offset uint64) (e entry, ok bool) {
+	return e, u.readEntry(u.reader(offset), &e)
 }
 
 // reader reads the unit's entries from an offset of .debug_info on.
@@ -156,24 +243,30 @@ func (u *unit) reader(offset uint64) *cursor.Reader {
 	return r
 }
 
-func (u *unit) readEntry(r *cursor.Reader) (e entry, ok bool) {
-	e.offset = uint64(r.Pos())
+// readEntry reads the entry at r into e, whatever that held.
+func (u *unit) readEntry(r *cursor.Reader, e *entry) bool {
+	*e = entry{offset: uint64(r.Pos())}
 	code := r.ULEB128()
 	if code != 0 {
-		a := u.in.abbrevTable(u.abbrevs)[code]
+		a := u.abbreviations().find(code)
 		if a == nil {
-			return e, false
+			return false
 		}
 		e.tag, e.children = a.tag, a.children
-		for _, s := range a.specs {
-			v := u.readValue(r, s)
-			if s.slot >= 0 {
-				e.values[s.slot] = v
+		for i := range a.specs {
+			s := &a.specs[i]
+			switch {
+			case s.skip > 0:
+				r.Skip(uint64(s.skip))
+			case s.slot == passedOver:
+				u.readValue(r, *s)
+			default:
+				e.values[s.slot] = u.readValue(r, *s)
 			}
 		}
 	}
 	e.next = uint64(r.Pos())
-	return e, r.Err() == nil && u.in.spend(int(e.next-e.offset))
+	return r.Err() == nil && u.in.spend(int(e.next-e.offset))
 }
 
 func (u *unit) readValue(r *cursor.Reader, s spec) value {

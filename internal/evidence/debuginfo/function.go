@@ -24,12 +24,8 @@ func (u *unit) indexFunctions() {
 		return
 	}
 	u.indexed = true
-	r := u.reader(u.body)
-	for r.Len() > 0 {
-		e, ok := u.readEntry(r)
-		if !ok {
-			break
-		}
+	var e entry
+	for r := u.reader(u.body); r.Len() > 0 && u.readEntry(r, &e); {
 		if e.tag == dwarf.TagSubprogram {
 			u.eachRange(&e, func(start, end uint64) {
 				u.in.spend(costOfKept)
@@ -72,13 +68,10 @@ func (u *unit) inlinedAt(f *entry, pc uint64) (inlined []entry) {
 	if !f.children {
 		return nil
 	}
+	var e entry
 	r := u.reader(f.next)
-	for depth := 1; depth > 0; {
-		e, ok := u.readEntry(r)
-		switch {
-		case !ok:
-			return inlined
-		case e.tag == 0:
+	for depth := 1; depth > 0 && u.readEntry(r, &e); {
+		if e.tag == 0 {
 			depth--
 			continue
 		}

@@ -43,12 +43,10 @@ func (u *unit) scopeOf(offset uint64) string {
 		return ""
 	}
 	var scope []string // of the entries that are open, by depth; empty for those that are no scope
+	var e entry
 	r := u.reader(u.body)
-	for r.Len() > 0 && uint64(r.Pos()) < offset {
-		e, ok := u.readEntry(r)
+	for uint64(r.Pos()) < offset && u.readEntry(r, &e) {
 		switch sibling := u.sibling(&e); {
-		case !ok:
-			return ""
 		case e.tag == 0:
 			scope = scope[:max(0, len(scope)-1)]
 		case sibling != 0 && sibling <= offset:

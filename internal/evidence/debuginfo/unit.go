@@ -23,6 +23,7 @@ type unit struct {
 
 	root      entry
 	rootRead  bool
+	table     *abbrevTable
 	split     *unit
 	splitRead bool
 	functions spanIndex
