@@ -2,8 +2,6 @@ package unwind_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
@@ -85,53 +83,6 @@ func TestEveryFrameOfEveryThreadIsGDBs(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-// certain are the frames of a stack that are no guess, by their stack pointer.
-func certain(s unwind.Stack) map[string]bool {
-	frames := map[string]bool{}
-	for _, f := range s.Frames {
-		if !f.Trust.Guessed() {
-			frames[fmt.Sprint(f.PC, f.SP)] = true
-		}
-	}
-	return frames
-}
-
-func TestACutCoreHasNoFrameThatTheWholeLacksUnlessGuessed(t *testing.T) {
-	p := dying.One(t, "threads").Build(t, "-O2")
-	path := p.Core(t)
-	_, whole := open(t, path)
-	want := map[int]map[string]bool{}
-	for _, s := range whole {
-		want[s.TID] = certain(s)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const cuts = 50
-	found := 0
-	for i := 1; i <= cuts; i++ {
-		size := len(data) * i / cuts
-		cut := filepath.Join(t.TempDir(), fmt.Sprintf("cut%d", i))
-		if err := os.WriteFile(cut, data[:size], 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, stacks := open(t, cut)
-		for _, s := range stacks {
-			for _, f := range s.Frames {
-				if !f.Trust.Guessed() && !want[s.TID][fmt.Sprint(f.PC, f.SP)] {
-					t.Errorf("cut to %d of %d bytes: thread %d has %s", size, len(data), s.TID, show(f))
-				}
-				found++
-			}
-		}
-	}
-	t.Logf("%d frames in %d cuts", found, cuts)
-	if found < cuts*len(whole) {
-		t.Errorf("expected at least the innermost frame of each thread at each cut, found %d frames", found)
 	}
 }
 
