@@ -53,7 +53,7 @@ func (s *search) attach(m *Module) {
 // on this host, or anywhere under a root. Files of other builds at its path are refused by name.
 func (s *search) attachByID(m *Module) {
 	var refused []string
-	paths := s.paths(m)
+	paths := s.paths(m.Path)
 	if loose, ok := s.loose[m.BuildID]; ok {
 		paths = append([]string{loose}, paths...)
 	}
@@ -86,7 +86,7 @@ func (s *search) attachByID(m *Module) {
 // build ID the file at its path is taken if its segments lie as the process's mappings do. It remains
 // unverified, and the unwinder asks for proof of each step through it.
 func (s *search) attachByPath(m *Module) {
-	for _, path := range s.paths(m) {
+	for _, path := range s.byName(m.Path) {
 		f, err := objfile.Open(path)
 		if err != nil {
 			continue
@@ -118,6 +118,18 @@ func (s *search) attachLooseDebug(m *Module) {
 	}
 }
 
+// byName is where a file may be of which no build ID is known: at its path, or among the loose ones under its
+// name.
+func (s *search) byName(path string) []string {
+	paths := s.paths(path)
+	for _, loose := range s.Loose {
+		if filepath.Base(loose) == baseName(path) {
+			paths = append(paths, loose)
+		}
+	}
+	return paths
+}
+
 // deepestRoot is how many directories above a file a jail's root is looked for. A hostile core's paths are
 // as deep as they can be.
 const deepestRoot = 32
@@ -125,8 +137,8 @@ const deepestRoot = 32
 // paths is where the module's file may be, by its path. A process that went into a chroot maps files by
 // two kinds of path: host paths before, jail paths after; and a root that was given may be the host's or
 // the jail's. So each path is tried under each root whole and without its first directories.
-func (s *search) paths(m *Module) []string {
-	path := strings.TrimSuffix(m.Path, deletedMark)
+func (s *search) paths(path string) []string {
+	path = strings.TrimSuffix(path, deletedMark)
 	if path == "" {
 		return nil
 	}

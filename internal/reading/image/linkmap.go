@@ -3,7 +3,6 @@ package image
 import (
 	"cmp"
 	"debug/elf"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -196,15 +195,7 @@ func (im *Image) fromHeaders(known []elfcore.Mapping) (all []elfcore.Mapping) {
 // byPath opens the object at a path, wherever the search leads; nil if there is none. Nothing shows that it is
 // the build that ran: what is taken from it is proved later, by the build ID.
 func (s *search) byPath(path string) *objfile.File {
-	for _, candidate := range s.paths(&Module{Path: path}) {
-		if f, err := objfile.Open(candidate); err == nil {
-			return f
-		}
-	}
-	for _, candidate := range s.Loose {
-		if filepath.Base(candidate) != filepath.Base(path) {
-			continue
-		}
+	for _, candidate := range s.byName(path) {
 		if f, err := objfile.Open(candidate); err == nil {
 			return f
 		}
