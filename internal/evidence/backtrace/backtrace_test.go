@@ -1,6 +1,7 @@
 package backtrace
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -172,16 +173,21 @@ func TestWhatIsNoTraceIsRefusedByName(t *testing.T) {
 	}
 }
 
-// FuzzRead reads any text as a trace.
+// FuzzRead reads any text as a trace, and writes it in every way.
 func FuzzRead(f *testing.F) {
-	for _, name := range []string{"core_backtrace", "gdb-where.txt", "gdb-threads.txt"} {
-		seed, err := os.ReadFile("testdata/" + name)
+	seeds, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(seeds) < 15 {
+		f.Fatal(seeds, err)
+	}
+	for _, name := range append(seeds, "testdata/core_backtrace", "testdata/apport.crash") {
+		seed, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(string(seed))
 	}
 	f.Add("#0 0x1 in f (s=\"\\\") (\") at a:1 #1 0x2 in ?? () from /x")
+	f.Add(satyr)
 	f.Fuzz(func(t *testing.T, text string) {
 		Sniff([]byte(text))
 		trace, err := Read("fuzz", strings.NewReader(text))
@@ -190,6 +196,23 @@ func FuzzRead(f *testing.F) {
 		}
 		if !slices.ContainsFunc(trace.Threads, func(th Thread) bool { return th.Crashed }) {
 			t.Fatal("neither a thread that died nor an error")
+		}
+		same, err := trace.Rewrite(noNames(trace))
+		if err != nil || trace.Form != ABRTJSON && string(same) != text {
+			t.Fatalf("rewritten with nothing to say: %v", err)
+		}
+		if trace.WriteABRT(io.Discard) != nil || trace.WriteJSON(io.Discard) != nil {
+			t.Fatal("not written")
+		}
+		named := noNames(trace)
+		for i, th := range trace.Threads {
+			for j := range th.Frames {
+				named[i][j] = Named{Function: "f", Inlined: []Call{{"g", "h", 1}}}
+				trace.Exact(th.Frames, j)
+			}
+		}
+		if _, err := trace.Rewrite(named); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

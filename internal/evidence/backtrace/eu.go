@@ -16,11 +16,11 @@ var (
 	euFrame  = regexp.MustCompile(`^#(\d+)[ ]+0x([0-9a-f]{16})(?:[ ]- 1|[ ]{4})?(.*)$`)
 	euBuild  = regexp.MustCompile(`^\s+\[([0-9a-f]{16,64})\]@0x([0-9a-f]+)\+0x[0-9a-f]+\s*$`)
 	euSource = regexp.MustCompile(`^\s+(\S.*?):(\d+)(?::\d+)?\s*$`)
-	euSign   = regexp.MustCompile(`(?m)^TID \d+:\s*\n#0[ ]+0x[0-9a-f]{16}\b`)
+	euSign   = regexp.MustCompile(`(?m)^TID \d+:\s*\n(?:[ \t][^\n]*\n)*#0[ ]+0x[0-9a-f]{16}\b`)
 	// symbolVersion is what eu-stack adds to a name that it has from .dynsym.
 	symbolVersion = regexp.MustCompile(`@@?[A-Z][A-Za-z]*_[\w.]+$`)
 
-	euPID    = regexp.MustCompile(`(?m)^PID (\d+) - `)
+	euPID = regexp.MustCompile(`(?m)^PID (\d+) - `)
 )
 
 func (t *Trace) readEU() error {

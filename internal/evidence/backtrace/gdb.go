@@ -93,8 +93,9 @@ func (t *Trace) gdbStack(at span) Thread {
 	var th Thread
 	for i, call := range best.calls {
 		f := t.gdbCall(call)
-		// gdb gives no address to a frame into which the one inside it was inlined.
-		if i > 0 && f.PC == nil && f.File != "" {
+		// gdb gives no address to a frame into which the one inside it was inlined; nor to one that a handler
+		// interrupted at the start of a line.
+		if i > 0 && f.PC == nil && f.File != "" && !th.Frames[i-1].Trampoline() {
 			th.Frames[i-1].Inlined = true
 		}
 		th.Frames = append(th.Frames, f)

@@ -10,7 +10,7 @@ import (
 // systemd-coredump's message, with whatever a journal or coredumpctl info puts before its lines. Versions
 // differ in how they tell a module's build, and some don't.
 var (
-	systemdFrame  = regexp.MustCompile(`(?m)#(\d+)[ \t]+0x([0-9a-f]{16})[ \t]+(\S.*?)[ \t]+\((\S+?)(?:[ \t]*\+[ \t]*0x([0-9a-f]{1,16}))?\)[ \t\r]*$`)
+	systemdFrame  = regexp.MustCompile(`(?m)#(\d+)[ \t]+0x([0-9a-f]{16})[ \t]+(?:(\S.*?)[ \t]+\((\S+?)[ \t]*\+[ \t]*0x([0-9a-f]{1,16})\)|(\S+)[ \t]+\(([^\s()=]+)\))(?:[ \t]+(?:at \S+:\d+|\+0x[0-9a-f]+))?[ \t\r]*$`) // what follows the module we wrote
 	systemdDeath  = regexp.MustCompile(`\bProcess (\d+) \((.{1,15})\) of user \d+ (?:dumped core|terminated abnormally)`)
 	systemdThread = regexp.MustCompile(`\bStack trace of thread (\d+):`)
 	systemdModule = regexp.MustCompile(`(?m)\b(?:Found m|M)odule (\S+)[^\n]*?\b(?:with )?build-id[:= ] ?([0-9a-f]{16,64})`)
@@ -37,14 +37,12 @@ func (t *Trace) readSystemd() error {
 			t.Threads = []Thread{{}}
 		}
 		th := &t.Threads[len(t.Threads)-1]
-		f := Frame{PC: addressOf(text[m[4]:m[5]]), Function: text[m[6]:m[7]], Module: text[m[8]:m[9]]}
-		f.slot, f.end = span{from + m[6], from + m[7]}, from+m[1]
-		if f.Function == "n/a" {
-			f.Function = ""
+		name, module := m[6:8], m[8:10]
+		if name[0] < 0 { // old versions tell no offset
+			name, module = m[12:14], m[14:16]
 		}
-		if f.Module == "n/a" {
-			f.Module = ""
-		}
+		f := Frame{PC: addressOf(text[m[4]:m[5]]), Function: told(text[name[0]:name[1]]), Module: told(text[module[0]:module[1]])}
+		f.slot, f.end = span{from + name[0], from + name[1]}, from+m[1]
 		if m[10] >= 0 {
 			f.Offset = offsetOf(text[m[10]:m[11]])
 		}
@@ -54,18 +52,19 @@ func (t *Trace) readSystemd() error {
 	return nil
 }
 
+func told(text string) string {
+	if text == "n/a" {
+		return ""
+	}
+	return text
+}
+
 // lastDeath is where the last death of a log begins; coredumpctl info has a head of its own before the
 // message.
 func (t *Trace) lastDeath() int {
-	if m := systemdSignal.FindStringSubmatch(t.text); m != nil {
-		t.Signal, _ = strconv.Atoi(m[1])
-	}
-	if m := systemdExe.FindStringSubmatch(t.text); m != nil {
-		t.Executable = m[1]
-	}
-	if m := systemdPID.FindStringSubmatch(t.text); m != nil {
-		t.PID, _ = strconv.Atoi(m[1])
-	}
+	t.Signal, _ = strconv.Atoi(t.last(systemdSignal))
+	t.PID, _ = strconv.Atoi(t.last(systemdPID))
+	t.Executable = t.last(systemdExe)
 	deaths := systemdDeath.FindAllStringSubmatchIndex(t.text, -1)
 	if len(deaths) == 0 {
 		return 0
@@ -79,4 +78,13 @@ func (t *Trace) lastDeath() int {
 		t.Executable = t.group(last, 2)
 	}
 	return last[0]
+}
+
+// last is what the last match tells; empty if there is none.
+func (t *Trace) last(form *regexp.Regexp) string {
+	all := form.FindAllStringSubmatch(t.text, -1)
+	if len(all) == 0 {
+		return ""
+	}
+	return all[len(all)-1][1]
 }

@@ -17,17 +17,21 @@ func (t *Trace) WriteABRT(w io.Writer) error {
 			continue
 		}
 		for _, f := range kept(th.Frames) {
-			offset := place.Offset(0)
-			if f.Offset != nil {
-				offset = *f.Offset
-			}
-			if _, err := fmt.Fprintf(w, "%s %v %s %s\n", column(string(f.BuildID)), offset, column(f.Function), column(f.Module)); err != nil {
+			if _, err := fmt.Fprintf(w, "%s %v %s %s\n", column(string(f.BuildID)), offsetOrPC(f), column(f.Function), column(f.Module)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	return nil
+}
+
+// offsetOrPC is what abrt puts into its second column where it knows no module: the address.
+func offsetOrPC(f Frame) place.Offset {
+	if f.Offset != nil {
+		return *f.Offset
+	}
+	return place.Offset(*f.PC)
 }
 
 // column is a text without the spaces that would end it.
@@ -57,14 +61,17 @@ func (t *Trace) WriteJSON(w io.Writer) error {
 }
 
 // kept are the frames that abrt tells of: what calls main is everybody's, and of a stack that is too deep it
-// keeps the outermost.
+// keeps the outermost. A frame that has no place is left out.
 func kept(frames []Frame) []Frame {
 	var all []Frame
-	for _, f := range frames {
+	for i, f := range frames {
 		if strings.HasPrefix(f.Function, "__libc_start_main") {
 			break
 		}
-		if !f.Inlined {
+		if i > 0 && frames[i-1].Inlined && f.PC == nil {
+			f.PC = frames[i-1].PC
+		}
+		if !f.Inlined && (f.Offset != nil || f.PC != nil) {
 			all = append(all, f)
 		}
 	}

@@ -1,5 +1,0 @@
-package backtrace
-import ("testing";"os";"fmt")
-func TestDump(t *testing.T){ for _,p:=range []string{"gdb-inl","gdb-full","gdb-cpp","gdb-cppfull","gdb-more","gdb-signal","gdb-stripped","systemd","eu","eu-cpp","eu-signal","eu-stripped","eu-one","glibc"} { f,_:=os.Open("/tmp/tr/samples/"+p+".txt"); tr,err:=Read(p,f); fmt.Println("=====",p,tr.Form,tr.PID,tr.Signal,tr.Executable,tr.Damage,err); n:=0
-for _,th:=range tr.Threads { n++; if n>4 {break}; fmt.Println("--",th.ID,th.Crashed); for _,f:=range th.Frames { pc,off,into:="-","-","-"; if f.PC!=nil{pc=f.PC.String()}; if f.Offset!=nil{off=f.Offset.String()}; if f.Into!=nil{into=f.Into.String()}; fn:=f.Function; if len(fn)>110 {fn=fn[:50]+"…"+fn[len(fn)-50:]}; fmt.Printf("  %s %s %s fn=%s +%s mod=%s %s:%d inl=%v [%.60s] slot=%q end=%q\n",pc,off,f.BuildID.Short(),fn,into,f.Module,f.File,f.Line,f.Inlined,f.Arguments,trunc(tr.text[f.slot.from:f.slot.to]),trunc(tr.text[max(0,f.end-8):f.end])) } } } }
-func trunc(s string) string { if len(s)>20 {return s[:10]+"…"+s[len(s)-8:]}; return s }
