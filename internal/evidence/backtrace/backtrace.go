@@ -177,6 +177,28 @@ func (t *Trace) Exact(frames []Frame, at int) bool {
 	return frames[at-1].Trampoline()
 }
 
+// Interrupted is which frame was running when a signal handler was called; 0 if none is on the stack. The
+// frames before it are the handler's, whose report this may be. In lines of backtrace_symbols the trampoline
+// has no name: it is the first code of the C library's that has none.
+func (t *Trace) Interrupted(frames []Frame) int {
+	for i := len(frames) - 2; i >= 0; i-- {
+		if frames[i].Trampoline() {
+			return i + 1
+		}
+	}
+	for i, f := range frames[:max(0, min(deepestHandler, len(frames)-1))] {
+		if t.Form == Handler && i > 0 && f.Function == "" && libc.MatchString(baseName(f.Module)) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// deepestHandler is how many frames a handler may have that prints its stack.
+const deepestHandler = 8
+
+var libc = regexp.MustCompile(`^(?:libc|libpthread)[-.]|^ld-musl-`)
+
 // baseName is a module's name without its path.
 func baseName(module string) string {
 	if module == "" {

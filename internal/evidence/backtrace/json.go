@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/place"
@@ -67,10 +68,16 @@ func jsonOffset(err error) int64 {
 	return 0
 }
 
+// hexadecimal is a build ID: it becomes part of paths.
+var hexadecimal = regexp.MustCompile(`^[0-9a-f]{16,64}$`)
+
 func (jf jsonFrame) frame() Frame {
-	f := Frame{BuildID: place.BuildID(jf.BuildID), Function: jf.Function, Module: jf.Module}
+	f := Frame{Function: jf.Function, Module: jf.Module}
 	if f.Function == "??" || f.Function == "--" {
 		f.Function = ""
+	}
+	if id := strings.ToLower(jf.BuildID); hexadecimal.MatchString(id) {
+		f.BuildID = place.BuildID(id)
 	}
 	if jf.Address != nil {
 		pc := place.Address(*jf.Address)
