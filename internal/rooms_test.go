@@ -14,18 +14,20 @@ var rooms = []string{"ground", "evidence", "reading", "reasoning", "telling"}
 
 // Inside a room imports are few, each for a reason. (A room's front door imports its packages.)
 var inside = map[string]string{
-	"evidence/elfcore evidence/elffile":   "cores and objects have the same headers and notes",
-	"evidence/objfile evidence/debuginfo": "debug information names what a symbol can't: lines, inlined functions",
-	"evidence/objfile evidence/elffile":   "cores and objects have the same headers and notes",
-	"ground/cursor ground/place":          "a reader reads addresses",
-	"ground/finding ground/place":         "findings name addresses, offsets and builds",
-	"reading/reach reading/image":         "it follows pointers through the address space",
-	"reading/reach reading/unwind":        "it starts from a stack",
-	"reading/unwind reading/disasm":       "a return address stands behind a call",
-	"reading/unwind reading/image":        "it walks through the address space",
-	"reasoning/weigh reasoning/death":     "it weighs against how the process died",
-	"reasoning/weigh reasoning/moment":    "it weighs against when it died",
-	"telling/terminal telling/words":      "it prints sentences",
+	"evidence/debuginfod evidence/objfile": "a download must be of the build that was asked for",
+	"evidence/elfcore evidence/elffile":    "cores and objects have the same headers and notes",
+	"evidence/objfile evidence/debuginfo":  "debug information names what a symbol can't: lines, inlined functions",
+	"evidence/objfile evidence/elffile":    "cores and objects have the same headers and notes",
+	"ground/cursor ground/place":           "a reader reads addresses",
+	"ground/finding ground/place":          "findings name addresses, offsets and builds",
+	"reading/reach reading/image":          "it follows pointers through the address space",
+	"reading/reach reading/unwind":         "it starts from a stack",
+	"reading/symbolize reading/image":      "it finds objects as for a core",
+	"reading/unwind reading/disasm":        "a return address stands behind a call",
+	"reading/unwind reading/image":         "it walks through the address space",
+	"reasoning/weigh reasoning/death":      "it weighs against how the process died",
+	"reasoning/weigh reasoning/moment":     "it weighs against when it died",
+	"telling/terminal telling/words":       "it prints sentences",
 }
 
 // telling knows findings only: what it tells must be in them.

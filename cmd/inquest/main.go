@@ -36,7 +36,7 @@ func main() {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(analyzeCommand(), backtraceCommand(), demoCommand())
+	root.AddCommand(analyzeCommand(), backtraceCommand(), symbolizeCommand(), demoCommand())
 	if cmd, err := root.ExecuteC(); err != nil {
 		code := exitCode(err)
 		fmt.Fprintln(os.Stderr, "inquest:", err)

@@ -5,6 +5,7 @@ package evidence
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/capture"
 	"github.com/inquest-project/inquest/internal/evidence/casefile"
+	"github.com/inquest-project/inquest/internal/evidence/debuginfod"
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/evidence/logs"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
@@ -381,5 +383,12 @@ func (s *Set) addTrace(path string) error {
 		return err
 	}
 	s.Traces = append(s.Traces, trace)
+	s.Problems = append(s.Problems, trace.Damage...)
 	return nil
 }
+
+// ReadTrace reads one printed stack by itself.
+func ReadTrace(name string, r io.Reader) (backtrace.Trace, error) { return backtrace.Read(name, r) }
+
+// Servers is the client of the debuginfod servers that the environment names; nil if it names none.
+func Servers(ctx context.Context) *debuginfod.Client { return debuginfod.FromEnvironment(ctx) }

@@ -7,11 +7,13 @@ import (
 
 	"github.com/inquest-project/inquest/internal/evidence"
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
+	"github.com/inquest-project/inquest/internal/evidence/debuginfod"
 	"github.com/inquest-project/inquest/internal/evidence/logs"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/symbolize"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
 
@@ -80,4 +82,10 @@ func (r *Reading) Binaries() iter.Seq2[place.BuildID, string] {
 			}
 		}
 	}
+}
+
+// Symbolize names the frames of a printed stack from the objects under the roots, those on this host, and what
+// the servers have, if there are any.
+func Symbolize(trace *backtrace.Trace, roots []string, servers *debuginfod.Client) *symbolize.Result {
+	return symbolize.Trace(trace, image.Finder{Roots: roots, Host: true}, servers)
 }

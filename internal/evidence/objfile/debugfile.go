@@ -44,7 +44,7 @@ func (f *File) debugPaths() []string {
 	var paths []string
 	for _, root := range f.roots {
 		if f.BuildID != "" {
-			paths = append(paths, byBuildID(root, f.BuildID))
+			paths = append(paths, DebugPath(root, f.BuildID))
 		}
 	}
 	link, _ := f.debugLink()
@@ -63,8 +63,9 @@ func (f *File) debugPaths() []string {
 	return paths
 }
 
-func byBuildID(root string, id place.BuildID) string {
-	return filepath.Join(root, debugDir, ".build-id", string(id[:2]), string(id[2:])+".debug")
+// DebugPath is where the debug information of a build lies under a root.
+func DebugPath(root string, id place.BuildID) string {
+	return filepath.Join(root, debugDir, ".build-id", string(id[:min(2, len(id))]), string(id[min(2, len(id)):])+".debug")
 }
 
 // debugLink is the file name in .gnu_debuglink, and the checksum behind it. A name with a path in it is no
@@ -82,6 +83,11 @@ func (f *File) debugLink() (name string, sum uint32) {
 		return "", 0
 	}
 	return name, binary.LittleEndian.Uint32(s.data[at:])
+}
+
+// HasDebug says whether the file came with debug information, or was given some.
+func (f *File) HasDebug() bool {
+	return f.debug != nil || f.named(".debug_info") != nil || f.named(".zdebug_info") != nil
 }
 
 // AddDebug takes names and tables from a separate debug file, which f owns from then on. It must be
@@ -140,7 +146,7 @@ func (f *File) commonPaths(name, dir string, id place.BuildID) []string {
 	}
 	for _, root := range f.roots {
 		if len(id) > 2 {
-			paths = append(paths, byBuildID(root, id))
+			paths = append(paths, DebugPath(root, id))
 		}
 		if filepath.IsAbs(name) {
 			paths = append(paths, filepath.Join(root, name))

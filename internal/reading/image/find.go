@@ -23,6 +23,7 @@ type search struct {
 	Finder
 	loose map[place.BuildID]string
 	roots map[place.BuildID]string // filled by walking the roots, when a path has not led to a file
+	host  host                     // filled likewise by looking through this host's folders
 	debug []string                 // where separate debug information is looked for
 }
 

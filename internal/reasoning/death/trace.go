@@ -15,18 +15,19 @@ func FromTrace(t backtrace.Trace, signal int) Death {
 	d.Finding.Mechanism = &finding.Mechanism{Kind: finding.SignalOnly}
 	for _, th := range t.Threads {
 		if th.Crashed {
-			d.fromThread(th)
+			d.fromThread(th, t.Interrupted(th.Frames))
 			return d
 		}
 	}
 	return d
 }
 
-func (d *Death) fromThread(th backtrace.Thread) {
+// fromThread looks at what a signal handler interrupted, if there is one: the handler itself only reports.
+func (d *Death) fromThread(th backtrace.Thread, interrupted int) {
 	d.Finding.Thread = th.ID
-	last := lastDeadly(th.Frames)
-	if last >= 0 {
-		d.Finding.Mechanism.Kind = printedKind(th.Frames[:last+1])
+	last := lastDeadly(th.Frames[interrupted:]) + interrupted
+	if last >= interrupted {
+		d.Finding.Mechanism.Kind = printedKind(th.Frames[interrupted : last+1])
 	}
 	// Frames without a name in the library of the machinery are machinery too.
 	at := last + 1

@@ -51,3 +51,16 @@ func TestTheStorysPastedStackAccusesTheFunctionThatCalledAbort(t *testing.T) {
 		t.Errorf("found %+v, %+v", d.Culprit, d.Finding)
 	}
 }
+
+// A handler that reports, or raises the signal again, has not killed.
+func TestWhatAHandlerInterruptedIsAccused(t *testing.T) {
+	for name, want := range map[string]struct {
+		frame    int
+		function string
+	}{"gdb-handler.txt": {2, "local_one"}, "handler-rdynamic.txt": {2, ""}, "handler.txt": {2, ""}} {
+		d := death.FromTrace(trace(t, name), 11)
+		if d.Culprit == nil || d.Frame != want.frame || d.Culprit.Function != want.function || d.Finding.Mechanism.Kind != finding.SignalOnly {
+			t.Errorf("%s: found frame %d, %+v, %+v", name, d.Frame, d.Culprit, *d.Finding.Mechanism)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/inquest-project/inquest/internal/evidence"
+	"github.com/inquest-project/inquest/internal/reading"
+)
+
+type symbolizeOptions struct {
+	sysroots []string
+	json     bool
+}
+
+func symbolizeCommand() *cobra.Command {
+	var o symbolizeOptions
+	cmd := &cobra.Command{
+		Use:   "symbolize [FILE]",
+		Short: "Name the functions in a stack that somebody printed",
+		Long: `symbolize reads a printed stack from FILE or standard input and prints it again in the form it came in, with
+functions and offsets in them, lines, and what was inlined there. Lines that nothing is known of stay as they
+were. Forms: abrt's core_backtrace (text and JSON), gdb's bt, eu-stack's output, systemd-coredump's message,
+apport's report, and the lines of glibc's backtrace_symbols among any others.
+
+Programs and libraries are found by build ID under --sysroot, on this host, among its debug information, and,
+only if DEBUGINFOD_URLS is set, on the debuginfod servers it names: whom we asked for what is said. A slow
+server is given up after two seconds.
+
+Exit codes: 0 the stack was printed; 2 wrong usage; 3 no stack could be read.`,
+		Example: `  inquest symbolize core_backtrace --sysroot ./prod-root
+  journalctl -u haproxy | inquest symbolize`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, dir := range o.sysroots {
+				if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+					return fmt.Errorf("--sysroot %s: expected a folder that holds the dead process's file system", dir)
+				}
+			}
+			if len(args) == 0 {
+				return runSymbolize(cmd, "standard input", cmd.InOrStdin(), o)
+			}
+			f, err := os.Open(args[0])
+			if err != nil {
+				return failure{err}
+			}
+			defer f.Close()
+			return runSymbolize(cmd, filepath.Base(args[0]), f, o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&o.sysroots, "sysroot", nil, "`folder` holds the binaries as the dead process saw them (repeatable)")
+	flags.BoolVar(&o.json, "json", false, "print the stacks as JSON")
+	return cmd
+}
+
+func runSymbolize(cmd *cobra.Command, name string, in io.Reader, o symbolizeOptions) error {
+	trace, err := evidence.ReadTrace(name, in)
+	if err != nil {
+		return failure{err}
+	}
+	// An interrupt ends the questions to servers; a second one ends us.
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	servers := evidence.Servers(ctx)
+	if servers != nil {
+		servers.Say = func(sentence string) { fmt.Fprintln(cmd.ErrOrStderr(), "inquest:", sentence) }
+	}
+	result := reading.Symbolize(&trace, o.sysroots, servers)
+	for _, note := range append(servers.Notes(), result.Problems...) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "inquest:", note)
+	}
+	for _, damage := range trace.Damage {
+		fmt.Fprintln(cmd.ErrOrStderr(), "inquest:", damage)
+	}
+	var text []byte
+	if o.json {
+		text, err = json.MarshalIndent(result, "", "  ")
+		text = append(text, '\n')
+	} else {
+		text, err = result.Text()
+	}
+	if err == nil {
+		_, err = cmd.OutOrStdout().Write(text)
+	}
+	if err != nil {
+		return failure{err}
+	}
+	return nil
+}
