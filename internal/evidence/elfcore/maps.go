@@ -34,5 +34,10 @@ func ParseMaps(r io.Reader) []Mapping {
 		all = append(all, Mapping{Start: place.Address(start), End: place.Address(end), Offset: offset, Path: path})
 	}
 	slices.SortStableFunc(all, func(a, b Mapping) int { return cmp.Compare(a.Start, b.Start) })
-	return slices.CompactFunc(all, func(a, b Mapping) bool { return b.Start < a.End })
+	var end place.Address
+	return slices.DeleteFunc(all, func(m Mapping) bool { // what overlaps the one before
+		overlaps := m.Start < end
+		end = max(end, m.End)
+		return overlaps
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -105,4 +106,13 @@ func FuzzUnpack(f *testing.F) {
 			bytes.Count(s.Data, []byte{1}) // the mapping holds what it says
 		}
 	})
+}
+
+func run(t testing.TB, command string) []byte {
+	t.Helper()
+	out, err := exec.Command("sh", "-c", command).Output()
+	if err != nil {
+		t.Fatalf("%s: %v", command, err)
+	}
+	return out
 }
