@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -74,7 +75,9 @@ func runAnalyze(out io.Writer, o analyzeOptions) error {
 	}
 	defer set.Close()
 	at.stage("reading the core, its binaries and the captures")
-	read := reading.Read(set)
+	ctx, stop := interruptible(context.Background())
+	read := reading.Read(set, evidence.Servers(ctx, at.say))
+	stop()
 	defer read.Close()
 	at.stage("weighing the messages")
 	findings, died := reasoning.Analyze(read)

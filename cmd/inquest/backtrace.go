@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 
@@ -60,7 +61,9 @@ func runBacktrace(out io.Writer, o backtraceOptions) error {
 	}
 	defer set.Close()
 	at.stage("reading the core and its binaries")
-	read := reading.Read(set)
+	ctx, stop := interruptible(context.Background())
+	read := reading.Read(set, evidence.Servers(ctx, at.say))
+	stop()
 	defer read.Close()
 	findings, died := reasoning.Backtrace(read, o.disasm)
 	telling.Complete(findings)

@@ -3,9 +3,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +39,7 @@ func main() {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(analyzeCommand(), backtraceCommand(), symbolizeCommand(), demoCommand())
-	if cmd, err := root.ExecuteC(); err != nil {
+	if cmd, err := root.ExecuteContextC(context.Background()); err != nil {
 		code := exitCode(err)
 		fmt.Fprintln(os.Stderr, "inquest:", err)
 		if code == exitUsage {
@@ -58,4 +60,15 @@ func exitCode(err error) int {
 		return exitNoEvidence
 	}
 	return exitUsage
+}
+
+// interruptible is done when the user interrupts, if there are servers to be asked: that ends the questions, and
+// the next interrupt ends us.
+func interruptible(parent context.Context) (context.Context, context.CancelFunc) {
+	if os.Getenv("DEBUGINFOD_URLS") == "" {
+		return parent, func() {}
+	}
+	ctx, stop := signal.NotifyContext(parent, os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }

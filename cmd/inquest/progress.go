@@ -47,6 +47,16 @@ func (p *progress) stage(what string) {
 	p.doing = what
 }
 
+// say tells something that shall stay on the screen.
+func (p *progress) say(sentence string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shown {
+		fmt.Fprint(os.Stderr, "\r\x1b[K")
+	}
+	fmt.Fprintln(os.Stderr, "inquest:", sentence)
+}
+
 func (p *progress) show() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

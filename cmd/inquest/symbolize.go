@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -66,14 +64,9 @@ func runSymbolize(cmd *cobra.Command, name string, in io.Reader, o symbolizeOpti
 	if err != nil {
 		return failure{err}
 	}
-	// An interrupt ends the questions to servers; a second one ends us.
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+	ctx, stop := interruptible(cmd.Context())
 	defer stop()
-	context.AfterFunc(ctx, stop)
-	servers := evidence.Servers(ctx)
-	if servers != nil {
-		servers.Say = func(sentence string) { fmt.Fprintln(cmd.ErrOrStderr(), "inquest:", sentence) }
-	}
+	servers := evidence.Servers(ctx, func(sentence string) { fmt.Fprintln(cmd.ErrOrStderr(), "inquest:", sentence) })
 	result := reading.Symbolize(&trace, o.sysroots, servers)
 	for _, note := range append(servers.Notes(), result.Problems...) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "inquest:", note)

@@ -390,5 +390,12 @@ func (s *Set) addTrace(path string) error {
 // ReadTrace reads one printed stack by itself.
 func ReadTrace(name string, r io.Reader) (backtrace.Trace, error) { return backtrace.Read(name, r) }
 
-// Servers is the client of the debuginfod servers that the environment names; nil if it names none.
-func Servers(ctx context.Context) *debuginfod.Client { return debuginfod.FromEnvironment(ctx) }
+// Servers is the client of the debuginfod servers that the environment names; nil if it names none. say is told
+// before one is asked; when ctx is done, all questions end.
+func Servers(ctx context.Context, say func(sentence string)) *debuginfod.Client {
+	servers := debuginfod.FromEnvironment(ctx)
+	if servers != nil {
+		servers.Say = say
+	}
+	return servers
+}

@@ -28,19 +28,25 @@ type Reading struct {
 	Problems []cursor.Damage
 }
 
-// Read reads a set of evidence.
-func Read(set *evidence.Set) *Reading {
+// Read reads a set of evidence. Servers are asked for binaries and debug information that are found nowhere;
+// nil if nobody shall be.
+func Read(set *evidence.Set, servers *debuginfod.Client) *Reading {
 	r := &Reading{Logs: set.Logs, Traces: set.Traces, Files: set.Files, Problems: set.Problems}
 	if set.Core != nil {
 		r.Image = image.Open(set.Core, image.Finder{
 			Roots: set.Sysroots,
 			Loose: set.Objects,
 			Host:  len(set.Sysroots) == 0 && !set.Carried,
+
+			Servers: servers,
 		})
 		r.Stacks = unwind.Threads(r.Image)
 		r.Problems = append(r.Problems, set.Core.Damage...)
 		r.Problems = append(r.Problems, r.Image.Problems...)
 		r.Problems = append(r.Problems, lacks(r.Image)...)
+		for _, note := range servers.Notes() {
+			r.Problems = append(r.Problems, cursor.Damage{Part: "debuginfod", Offset: -1, Problem: note})
+		}
 	}
 	if len(set.Captures) > 0 {
 		r.Traffic = conversation.Assemble(set.Captures...)

@@ -56,7 +56,7 @@ func observeWith(dir string, req evidence.Request) (*observed, error) {
 		return nil, err
 	}
 	defer set.Close()
-	r := reading.Read(set)
+	r := reading.Read(set, nil)
 	defer r.Close()
 	d, when := reasoning.Death(r)
 	if d.Culprit != nil {

@@ -2,8 +2,10 @@ package image
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/inquest-project/inquest/internal/evidence/debuginfod"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
@@ -136,27 +138,42 @@ func openBuild(m *Module, path string) bool {
 // ask asks servers for what is still missing: the debug information of all builds, and the programs and
 // libraries of those for which there is none.
 func ask(servers *debuginfod.Client, found map[Build]*Module) {
-	var debug, programs []place.BuildID
-	for _, m := range found {
-		if m.BuildID != "" && (m.File == nil || !m.File.HasDebug()) {
-			debug = append(debug, m.BuildID)
+	modules := slices.Collect(maps.Values(found))
+	askDebug(servers, modules)
+	askPrograms(servers, modules)
+}
+
+func askDebug(servers *debuginfod.Client, modules []*Module) {
+	for m, path := range fetch(servers, debuginfod.Debug, modules, func(m *Module) bool { return m.File != nil && m.File.HasDebug() }) {
+		attachDebug(m, path)
+	}
+}
+
+func askPrograms(servers *debuginfod.Client, modules []*Module) {
+	for m, path := range fetch(servers, debuginfod.Executable, modules, func(m *Module) bool { return m.File != nil }) {
+		openBuild(m, path)
+	}
+}
+
+// fetch asks for the files of all modules that lack one, at the same time.
+func fetch(servers *debuginfod.Client, kind debuginfod.Kind, modules []*Module, has func(*Module) bool) map[*Module]string {
+	var ids []place.BuildID
+	for _, m := range modules {
+		if m.BuildID != "" && !has(m) {
+			ids = append(ids, m.BuildID)
 		}
 	}
-	servers.FindAll(debuginfod.Debug, debug...)
-	for _, m := range found {
-		if path, ok := servers.Find(debuginfod.Debug, m.BuildID); ok && !(m.File != nil && m.File.HasDebug()) {
-			attachDebug(m, path)
+	servers.FindAll(kind, ids...)
+	files := map[*Module]string{}
+	for _, m := range modules {
+		if m.BuildID == "" || has(m) {
+			continue
 		}
-		if m.File == nil && m.BuildID != "" {
-			programs = append(programs, m.BuildID)
-		}
-	}
-	servers.FindAll(debuginfod.Executable, programs...)
-	for _, m := range found {
-		if path, ok := servers.Find(debuginfod.Executable, m.BuildID); ok && m.File == nil {
-			openBuild(m, path)
+		if path, ok := servers.Find(kind, m.BuildID); ok {
+			files[m] = path
 		}
 	}
+	return files
 }
 
 func attachDebug(m *Module, path string) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/inquest-project/inquest/internal/evidence/debuginfod"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/ground/place"
 )
@@ -16,6 +17,8 @@ type Finder struct {
 	Roots []string // copies of the dead process's file system, or of parts of it
 	Loose []string // binaries by themselves, of any name
 	Host  bool     // look on this host, too
+
+	Servers *debuginfod.Client // is asked for what is found nowhere; nil if nobody shall be
 }
 
 // search finds binaries for one image. A build ID decides; a path only says where to look first.
@@ -44,6 +47,9 @@ func (s *search) attach(m *Module) {
 		s.attachByID(m)
 	} else {
 		s.attachByPath(m)
+	}
+	if m.File == nil && m.Path == "" && m.BuildID != "" && s.Host {
+		s.attachFromHost(m)
 	}
 	if m.File != nil && objfile.FindDebug(m.File, s.debug) == "" {
 		s.attachLooseDebug(m)

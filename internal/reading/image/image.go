@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/inquest-project/inquest/internal/evidence/debuginfod"
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
@@ -27,7 +28,8 @@ type Image struct {
 	Modules  []*Module // by address
 	Problems []cursor.Damage
 
-	mappings []elfcore.Mapping // by address; which file backs what
+	mappings []elfcore.Mapping  // by address; which file backs what
+	servers  *debuginfod.Client // may have what is missing; nil if nobody shall be asked
 }
 
 // Module is a program or library in the address space.
@@ -47,7 +49,7 @@ type Module struct {
 
 // Open joins a core with the binaries that find leads to.
 func Open(core *elfcore.Core, find Finder) *Image {
-	im := &Image{Core: core, mappings: core.Mappings}
+	im := &Image{Core: core, mappings: core.Mappings, servers: find.Servers}
 	search := newSearch(find)
 	if len(im.mappings) == 0 {
 		im.mappings = im.fromLinker(search)
@@ -58,6 +60,9 @@ func Open(core *elfcore.Core, find Finder) *Image {
 	for _, m := range im.Modules {
 		im.identify(m)
 		search.attach(m)
+	}
+	askPrograms(find.Servers, im.Modules)
+	for _, m := range im.Modules {
 		im.locate(m)
 		if m.Problem != "" {
 			im.Problems = append(im.Problems, cursor.Damage{Part: m.Path, Offset: -1, Problem: m.Problem})
@@ -67,6 +72,10 @@ func Open(core *elfcore.Core, find Finder) *Image {
 	im.markExecutable()
 	return im
 }
+
+// AskDebug asks the servers for the debug information of modules that have none. It must be called before
+// anything in them is looked up.
+func (im *Image) AskDebug(modules []*Module) { askDebug(im.servers, modules) }
 
 // Close unmaps the binaries; the core is its opener's to close.
 func (im *Image) Close() {

@@ -12,7 +12,9 @@
 package unwind
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
@@ -115,14 +117,33 @@ func (s Stack) Running() map[string]uint64 {
 	return named
 }
 
-// Threads unwinds all threads, in the core's order.
+// Threads unwinds all threads, in the core's order. Their frames are named last: debug information may have to
+// be asked for, and only that of the modules on a stack is.
 func Threads(im *image.Image) []Stack {
-	stacks := make([]Stack, len(im.Core.Threads))
 	w := newWalker(im)
+	walks := make([]walk, len(im.Core.Threads))
 	for i, t := range im.Core.Threads {
-		stacks[i] = w.thread(t)
+		walks[i] = w.walk(fromCore(t.Regs))
+	}
+	im.AskDebug(w.met(walks))
+	stacks := make([]Stack, len(walks))
+	for i, t := range im.Core.Threads {
+		stacks[i] = w.stack(t, walks[i])
 	}
 	return stacks
+}
+
+// met is the modules that have a frame on a stack.
+func (w *walker) met(walks []walk) (modules []*image.Module) {
+	for _, walk := range walks {
+		for _, s := range walk.steps {
+			if m := w.im.Module(s.pc); m != nil && (len(modules) == 0 || modules[len(modules)-1] != m) {
+				modules = append(modules, m)
+			}
+		}
+	}
+	slices.SortFunc(modules, func(a, b *image.Module) int { return cmp.Compare(a.Start, b.Start) })
+	return slices.Compact(modules)
 }
 
 // maxFrames bounds a walk: 16 MiB of the smallest frames that a call can make.
@@ -167,15 +188,22 @@ type step struct {
 
 func (s step) lookup() place.Address { return Frame{PC: s.pc, exact: s.exact}.Lookup() }
 
-func (w *walker) thread(t elfcore.Thread) Stack {
-	steps, kept, end := w.walk(fromCore(t.Regs))
-	s := Stack{TID: t.TID, Regs: t.Regs, Total: len(steps), End: end.why, Outermost: end.outermost, Smashed: end.smashed}
+// walk is a stack as it was walked, not yet named.
+type walk struct {
+	steps []step
+	kept  []registers // of the innermost frames
+	end   ending
+}
+
+// stack names and folds what was walked.
+func (w *walker) stack(t elfcore.Thread, walked walk) Stack {
+	s := Stack{TID: t.TID, Regs: t.Regs, Total: len(walked.steps), End: walked.end.why, Outermost: walked.end.outermost, Smashed: walked.end.smashed}
 	s.Overflow = !w.writable(t.Regs.SP())
-	for _, k := range fold(steps, w.functionStart) {
-		f := w.frame(steps[k.index])
+	for _, k := range fold(walked.steps, w.functionStart) {
+		f := w.frame(walked.steps[k.index])
 		f.Index, f.Repeats = k.index, k.repeats
-		if k.index < len(kept) {
-			f.regs = kept[k.index]
+		if k.index < len(walked.kept) {
+			f.regs = walked.kept[k.index]
 		}
 		s.Frames = append(s.Frames, f)
 	}
@@ -196,32 +224,42 @@ func endsf(format string, args ...any) *ending { return &ending{why: fmt.Sprintf
 const mostBack = 64
 
 // walk goes from the innermost frame outwards.
-func (w *walker) walk(regs registers) (steps []step, kept []registers, end ending) {
+func (w *walker) walk(regs registers) (walked walk) {
 	here := step{trust: finding.TrustContext, exact: true}
 	back := 0
-	for len(steps) < maxFrames {
+	for len(walked.steps) < maxFrames {
 		here.pc, here.sp = regs.address(w.abi.pc), regs.address(w.abi.sp)
 		caller, next, why := w.caller(here, regs)
 		here.cfa, here.signal = caller.cfa, caller.signal
-		steps = append(steps, here)
-		if len(kept) < keptRegisters {
-			kept = append(kept, regs)
+		walked.steps = append(walked.steps, here)
+		if len(walked.kept) < keptRegisters {
+			walked.kept = append(walked.kept, regs)
+		}
+		if why == nil {
+			why = w.tooFar(here, next, &back)
 		}
 		if why != nil {
-			return steps, kept, *why
-		}
-		if next.address(w.abi.sp) <= here.sp {
-			if back++; back > mostBack {
-				return steps, kept, *endsf("the stack leads in a circle: %d callers lie no further out than what they called", back)
-			}
-		}
-		if w.spend(costOfFrame); w.spent > mostSpent {
-			return steps, kept, *endsf("unwinding this core takes too long: more than %d operations", mostSpent)
+			walked.end = *why
+			return walked
 		}
 		here = step{trust: here.inherit(caller.trust), exact: caller.signal}
 		regs = next
 	}
-	return steps, kept, *endsf("more than %d frames", maxFrames)
+	walked.end = *endsf("more than %d frames", maxFrames)
+	return walked
+}
+
+// tooFar is why a walk must not go on, or nil; back counts callers that lie no further out than what they called.
+func (w *walker) tooFar(here step, next registers, back *int) *ending {
+	if next.address(w.abi.sp) <= here.sp {
+		if *back++; *back > mostBack {
+			return endsf("the stack leads in a circle: %d callers lie no further out than what they called", *back)
+		}
+	}
+	if w.spend(costOfFrame); w.spent > mostSpent {
+		return endsf("unwinding this core takes too long: more than %d operations", mostSpent)
+	}
+	return nil
 }
 
 // inherit is the trust in a frame that was found from this one: a sound step from a guess is a guess.
