@@ -44,7 +44,7 @@ func disjoint(sorted []elfcore.Mapping) (kept []elfcore.Mapping) {
 
 // Keys of the auxiliary vector (elf.h).
 const (
-	atPhdr, atPhnum, atEntry, atExecFn, atSysinfoEhdr = 3, 5, 9, 31, 33
+	atPhdr, atPhnum, atBase, atEntry, atExecFn, atSysinfoEhdr = 3, 5, 7, 9, 31, 33
 )
 
 // linkMap is the program, and all that the dynamic linker has loaded for it.
@@ -60,7 +60,31 @@ func (im *Image) linkMap(s *search) []loaded {
 			all = append(all, im.linked(place.Address(at))...)
 		}
 	}
-	return all
+	for i := range all { // the linker's own name is the program's for it, which a core may leave out
+		if all[i].path == "" && uint64(all[i].bias) == im.Core.Auxv[atBase] {
+			all[i].path = im.interpreter(program, programs, s)
+		}
+	}
+	return slices.DeleteFunc(all, func(l loaded) bool { return l.path == "" })
+}
+
+// interpreter is the path of the dynamic linker that the program asks for.
+func (im *Image) interpreter(program loaded, programs []elf.ProgHeader, s *search) string {
+	const longest = 4096
+	for _, p := range programs {
+		if p.Type != elf.PT_INTERP {
+			continue
+		}
+		if path, ok := im.CString(program.bias+place.Address(p.Vaddr), longest); ok {
+			return path
+		}
+		if f := s.byPath(program.path); f != nil {
+			defer f.Close()
+			path, _ := f.Data(p.Vaddr, min(p.Filesz, longest))
+			return strings.TrimRight(string(path), "\x00")
+		}
+	}
+	return ""
 }
 
 // program finds the main program's headers where the kernel says that they are; in memory, or where the core
@@ -138,7 +162,7 @@ func (im *Image) linked(debug place.Address) (all []loaded) {
 			break
 		}
 		path, _ := im.CString(place.Address(name), longest)
-		if path != "" && n > 0 && bias != im.Core.Auxv[atSysinfoEhdr] {
+		if n > 0 && bias != im.Core.Auxv[atSysinfoEhdr] {
 			all = append(all, loaded{path, place.Address(bias)})
 		}
 		at = next

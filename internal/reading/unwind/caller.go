@@ -62,8 +62,7 @@ func (w *walker) plausible(here step, next registers) bool {
 	if m := w.im.Module(here.pc); m == nil || m.Verified {
 		return true
 	}
-	pc := next.address(w.abi.pc)
-	return w.followsCall(pc) == yes || w.isTrampoline(pc)
+	return w.canReturnTo(next.address(w.abi.pc)) == yes
 }
 
 // fromNowhere is for a jump to where no code is: through a null or junk pointer, or by a smashed return
@@ -190,7 +189,7 @@ func (w *walker) byFramePointer(here step, regs registers) (next registers, ok b
 	saved, ok1 := w.im.Uint64(place.Address(fp))
 	back, ok2 := w.im.Uint64(place.Address(fp + 8))
 	pc := w.unsigned(back)
-	if !ok1 || !ok2 || w.followsCall(pc) == no {
+	if !ok1 || !ok2 || w.canReturnTo(pc) == no {
 		return next, false
 	}
 	next.set(w.abi.fp, saved)
@@ -212,7 +211,7 @@ func (w *walker) byScan(here step, words int) (next registers, ok bool) {
 		}
 		at += 8
 		w.spend(costOfWord)
-		if pc := w.unsigned(word); w.followsCall(pc) == yes {
+		if pc := w.unsigned(word); w.canReturnTo(pc) == yes {
 			next.set(w.abi.pc, uint64(pc))
 			next.set(w.abi.sp, uint64(at))
 			return next, true
@@ -242,6 +241,33 @@ func (w *walker) followsCall(a place.Address) answer {
 		return yes
 	}
 	return no
+}
+
+// canReturnTo says whether a can be a return address, or where the kernel or makecontext(3) made one up: a
+// signal's trampoline, or a function's first instruction.
+func (w *walker) canReturnTo(a place.Address) answer {
+	if is := w.followsCall(a); is != no {
+		return is
+	}
+	if w.isTrampoline(a) || w.beginsFunction(a) {
+		return yes
+	}
+	return no
+}
+
+// beginsFunction says whether the unwind tables have an entry that begins at a, of code that nothing called or
+// that is a trampoline. Pointers to other functions lie on every stack.
+func (w *walker) beginsFunction(a place.Address) bool {
+	m := w.im.Module(a)
+	if m == nil || m.File == nil || !w.im.Code(a) {
+		return false
+	}
+	fde, ok := m.File.CFI(uint64(a - m.Bias))
+	if !ok || fde.Start != uint64(a-m.Bias) {
+		return false
+	}
+	r := w.row(a)
+	return r != nil && (r.signal || r.regs[r.column].kind == undefined)
 }
 
 func (w *walker) writable(a place.Address) bool {

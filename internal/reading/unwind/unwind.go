@@ -295,7 +295,8 @@ func (w *walker) source(f *Frame, vaddr uint64) {
 	if calls := f.Module.File.Source(vaddr); len(calls) > 0 {
 		own := calls[len(calls)-1]
 		f.File, f.Line, f.Inlined = own.File, own.Line, calls[:len(calls)-1]
-		if own.Function != "" {
+		// A compiler may leave out the linkage name of what no other file can link to; the symbol has it.
+		if own.Function != "" && (mangled(own.Symbol) || !mangled(f.Symbol)) {
 			f.Function, f.Symbol = own.Function, own.Symbol
 		}
 	}
@@ -305,6 +306,9 @@ func (w *walker) source(f *Frame, vaddr uint64) {
 		}
 	}
 }
+
+// mangled says whether a symbol is a name of C++ or Rust as linkers know it.
+func mangled(symbol string) bool { return objfile.Readable(symbol) != symbol }
 
 // functionStart is the identity of the function at an address; the address itself where it is unknown.
 func (w *walker) functionStart(a place.Address) place.Address {
