@@ -57,7 +57,7 @@ could be read, or what was found not be written.`,
 	flags.StringArrayVar(&o.evidence.Cores, "core", nil, "`file` is a core")
 	flags.StringArrayVar(&o.evidence.Captures, "pcap", nil, "`file` is a packet capture, or a packet list as text (repeatable)")
 	flags.StringArrayVar(&o.evidence.Logs, "log", nil, "`file` is a log (repeatable)")
-	flags.StringArrayVar(&o.evidence.Backtraces, "backtrace", nil, "`file` is a backtrace: abrt's core_backtrace or gdb's bt (repeatable)")
+	flags.StringArrayVar(&o.evidence.Backtraces, "backtrace", nil, "`file` is a printed stack: abrt's core_backtrace, gdb's bt, eu-stack's and others (repeatable)")
 	flags.StringArrayVar(&o.evidence.Sysroots, "sysroot", nil, "`folder` holds the binaries as the dead process saw them (repeatable)")
 	flags.StringVarP(&o.caseDir, "output", "o", "", "write a case that can be carried away to `folder`")
 	flags.BoolVar(&o.json, "json", false, "print the findings as JSON")

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/inquest-project/inquest/internal/evidence"
 	"github.com/inquest-project/inquest/internal/reading"
+	"github.com/inquest-project/inquest/internal/telling"
 )
 
 type symbolizeOptions struct {
@@ -68,11 +72,12 @@ func runSymbolize(cmd *cobra.Command, name string, in io.Reader, o symbolizeOpti
 	defer stop()
 	servers := evidence.Servers(ctx, func(sentence string) { fmt.Fprintln(cmd.ErrOrStderr(), "inquest:", sentence) })
 	result := reading.Symbolize(&trace, o.sysroots, servers)
-	for _, note := range append(servers.Notes(), result.Problems...) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "inquest:", note)
-	}
+	notes := append(servers.Notes(), result.Problems...)
 	for _, damage := range trace.Damage {
-		fmt.Fprintln(cmd.ErrOrStderr(), "inquest:", damage)
+		notes = append(notes, damage.String())
+	}
+	for _, note := range notes {
+		fmt.Fprintln(cmd.ErrOrStderr(), "inquest:", telling.Safe(note))
 	}
 	var text []byte
 	if o.json {
@@ -82,10 +87,23 @@ func runSymbolize(cmd *cobra.Command, name string, in io.Reader, o symbolizeOpti
 		text, err = result.Text()
 	}
 	if err == nil {
-		_, err = cmd.OutOrStdout().Write(text)
+		err = writeText(cmd.OutOrStdout(), text)
 	}
 	if err != nil {
 		return failure{err}
 	}
 	return nil
+}
+
+// writeText writes a text as it is, but for what could play tricks on a terminal if that is where it goes.
+func writeText(out io.Writer, text []byte) error {
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		var safe bytes.Buffer
+		for line := range strings.Lines(string(text)) {
+			safe.WriteString(telling.Safe(strings.TrimSuffix(line, "\n")) + "\n")
+		}
+		text = safe.Bytes()
+	}
+	_, err := out.Write(text)
+	return err
 }

@@ -47,12 +47,15 @@ type Set struct {
 	Logs     []logs.Record
 	Traces   []backtrace.Trace
 	Sysroots []string
+	Maps     string   // the path of a copy of /proc/PID/maps; empty if there is none
 	Objects  []string // programs, libraries and debug files that were among the paths
 	Files    []File
 	Carried  bool // read from a case, which brings its own binaries
 	Problems []cursor.Damage
 
-	seen []fs.FileInfo // of what was added: a file may be named twice, or lie in a folder that is named, too
+	printed  []backtrace.Trace // in logs
+	elements map[string]string // of abrt's dump directory
+	seen     []fs.FileInfo     // of what was added: a file may be named twice, or lie in a folder that is named, too
 }
 
 // File is one file of evidence that was read.
@@ -100,6 +103,8 @@ func Open(req Request) (*Set, error) {
 		}
 		return nil, errors.Join(append(errs, ErrNothing)...)
 	}
+	s.addHandlersRecords()
+	s.Traces = append(s.Traces, s.printed...) // a stack that was handed over counts before one in a log
 	for _, err := range errs {
 		s.problem(err)
 	}
@@ -141,6 +146,8 @@ func (s *Set) addPath(path string) error {
 		return err
 	case info.IsDir() && casefile.IsCase(path):
 		return s.addCase(path)
+	case info.IsDir() && isDump(path):
+		return errors.Join(s.addDump(path)...)
 	case info.IsDir():
 		return s.addFolder(path)
 	}
@@ -196,6 +203,7 @@ func (s *Set) addCase(dir string) error {
 // keep notes beside their evidence. Links are not followed: they may lead anywhere.
 func (s *Set) addFolder(dir string) error {
 	var errs []error
+	var dumps []string
 	files, known := 0, 0
 	root := dir + "/." // the folder that was named may be a link itself
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -205,6 +213,9 @@ func (s *Set) addFolder(dir string) error {
 			return nil
 		case d.IsDir() && path != root && casefile.IsCase(path):
 			return fs.SkipDir // another death's
+		case d.IsDir() && path != root && isDump(path):
+			dumps = append(dumps, path)
+			return fs.SkipDir
 		case !d.Type().IsRegular():
 			return nil
 		}
@@ -221,7 +232,8 @@ func (s *Set) addFolder(dir string) error {
 		}
 		return nil
 	})
-	if known == 0 {
+	errs = append(errs, s.addDumps(dumps)...)
+	if known+len(dumps) == 0 {
 		errs = append(errs, fmt.Errorf("%s: expected a core, a capture, a log or a backtrace in this folder, found none of them among %d file(s)", dir, files))
 	}
 	return errors.Join(append(errs, err)...)
@@ -259,10 +271,10 @@ func recognise(head []byte) casefile.Kind {
 		return casefile.Binary
 	case capture.Sniff(head):
 		return casefile.Capture
+	case logs.Sniff(head): // which may hold a stack, too
+		return casefile.Log
 	case backtrace.Sniff(head):
 		return casefile.Backtrace
-	case logs.Sniff(head):
-		return casefile.Log
 	case capture.SniffList(head):
 		return casefile.Capture
 	}
@@ -313,6 +325,10 @@ func (s *Set) add(kind casefile.Kind, path string) error {
 		err = s.addLog(path)
 	case casefile.Backtrace:
 		err = s.addTrace(path)
+	case casefile.Maps:
+		s.Maps = path
+	case casefile.Element:
+		s.addElement(path)
 	case casefile.Binary:
 		s.Objects = append(s.Objects, path)
 		return nil // of use only beside a core, so not evidence that counts
@@ -336,7 +352,7 @@ func (s *Set) addCore(path string, info fs.FileInfo) error {
 		return nil
 	}
 	previous, err := os.Stat(s.CoreFile)
-	if err == nil && !info.ModTime().After(previous.ModTime()) {
+	if err == nil && !written(path, info.ModTime()).After(written(s.CoreFile, previous.ModTime())) {
 		core.Close()
 		return leftAside(path, s.CoreFile)
 	}
@@ -369,6 +385,7 @@ func (s *Set) addLog(path string) error {
 	records, damage := logs.Read(filepath.Base(path), f)
 	s.Logs = append(s.Logs, records...)
 	s.Problems = append(s.Problems, damage...)
+	s.addPrinted(path, records)
 	return nil
 }
 

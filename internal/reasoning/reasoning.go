@@ -129,7 +129,7 @@ func tellDeath(f *finding.Findings, r *reading.Reading, d death.Death, when mome
 		return // captures alone don't show that anybody died
 	}
 	f.Death, f.Culprit = &found, d.Culprit
-	if d.Thread >= 0 && d.Frame >= 0 {
+	if r.Image != nil && d.Culprit != nil && d.Thread >= 0 && d.Frame >= 0 {
 		shown := shownIndex(r.Stacks[d.Thread].Frames, d.Frame, d.Culprit.Function)
 		f.Culprit.Frame = &shown
 	}

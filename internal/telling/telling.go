@@ -26,6 +26,9 @@ func JSON(w io.Writer, f *finding.Findings) error {
 	return nil
 }
 
+// Safe makes visible what could play tricks on a terminal: what is printed may be an attacker's.
+func Safe(s string) string { return terminal.Safe(s) }
+
 // Style is how Text prints.
 type Style = terminal.Style
 

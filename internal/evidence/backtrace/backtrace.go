@@ -128,6 +128,17 @@ func Sniff(head []byte) bool {
 	return false
 }
 
+// InLog reads the stack that a daemon's log or a journal holds; false if there is none. A line of a log is not
+// enough to be one: the other forms are files of their own.
+func InLog(name string, r io.Reader) (Trace, bool) {
+	text, err := io.ReadAll(io.LimitReader(r, readMost))
+	if err != nil || !bytes.Contains(text, []byte("#0 ")) && !bytes.Contains(text, []byte("+0x")) {
+		return Trace{}, false
+	}
+	t, err := Read(name, bytes.NewReader(text))
+	return t, err == nil && slices.Contains([]Form{Systemd, GDB, Handler}, t.Form)
+}
+
 // conclude tells which thread died, if the form doesn't: the first, as in every core. And abort's signal is
 // known without being told.
 func (t *Trace) conclude() {

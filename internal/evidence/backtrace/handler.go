@@ -17,6 +17,9 @@ var (
 // between is how many lines may stand between two frames of one stack: some handlers print several for each.
 const between = 8
 
+// longestModule bounds what may be a path, with what a log puts before it, in bytes.
+const longestModule = 8192
+
 // readHandler reads the last stack: a handler that dies itself is called once more.
 func (t *Trace) readHandler() error {
 	th := Thread{Crashed: true}
@@ -26,6 +29,9 @@ func (t *Trace) readHandler() error {
 			th.Frames = nil
 		}
 		last = m[1]
+		if m[3]-m[2] > longestModule {
+			continue
+		}
 		f := Frame{Module: handlerModule(t.group(m, 1)), Function: t.group(m, 2), PC: addressOf(t.group(m, 4)), end: m[1]}
 		number := offsetOf(t.group(m, 3))
 		if f.Function != "" {

@@ -48,6 +48,8 @@ const (
 	Capture   Kind = "capture"
 	Log       Kind = "log"
 	Backtrace Kind = "backtrace"
+	Maps      Kind = "maps"    // a copy of /proc/PID/maps
+	Element   Kind = "element" // a file of abrt's dump directory that tells a fact of the death
 	Binary    Kind = "binary"
 	Findings  Kind = "findings"
 )

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 var (
@@ -86,6 +87,9 @@ func parseCoredump(e entry) (Record, bool) {
 			Executable: e.fields["COREDUMP_EXE"], Signal: signalNumber(e.fields["COREDUMP_SIGNAL"])}
 		r.PID, _ = strconv.Atoi(pid)
 		r.TID, _ = strconv.Atoi(e.fields["COREDUMP_TID"])
+		if r.Time.Nanosecond() == 0 { // as the kernel tells it
+			r.Resolution = time.Second
+		}
 		return r, true
 	}
 	m := dumpedCore.FindStringSubmatch(e.text)

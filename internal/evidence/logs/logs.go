@@ -33,13 +33,15 @@ const (
 	Kernel   Kind = "kernel"
 	OOM      Kind = "oom"
 	Coredump Kind = "coredump" // systemd-coredump's
+	ABRT     Kind = "abrt"     // abrt's dump directory
 )
 
 // Record is one death in a log. What the line doesn't tell is zero.
 type Record struct {
 	Kind       Kind
-	Time       time.Time // UTC
-	Source     string    // "audit.log:17"
+	Time       time.Time     // UTC
+	Resolution time.Duration // how much later than its time it may have been, where the time is rounded down
+	Source     string        // "audit.log:17"
 	PID, TID   int
 	Command    string // the crashing thread's name, at most 15 bytes
 	Executable string

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/debuginfod"
@@ -132,21 +134,31 @@ func named(f *objfile.File, vaddr, lookup uint64) backtrace.Named {
 	var n backtrace.Named
 	if fn, ok := f.Function(lookup); ok && fn.Name != "" {
 		into := place.Offset(vaddr - fn.Start)
-		n.Function, n.Into = objfile.Readable(fn.Name), &into
+		n.Function, n.Into = oneLine(objfile.Readable(fn.Name)), &into
 	}
 	calls := f.Source(lookup)
 	if len(calls) == 0 {
 		return n
 	}
 	outer := calls[len(calls)-1]
-	n.File, n.Line = outer.File, outer.Line
+	n.File, n.Line = oneLine(outer.File), outer.Line
 	if n.Function == "" {
-		n.Function = outer.Function
+		n.Function = oneLine(outer.Function)
 	}
 	for _, c := range calls[:len(calls)-1] {
-		n.Inlined = append(n.Inlined, backtrace.Call{Function: c.Function, File: c.File, Line: c.Line})
+		n.Inlined = append(n.Inlined, backtrace.Call{Function: oneLine(c.Function), File: oneLine(c.File), Line: c.Line})
 	}
 	return n
+}
+
+// oneLine keeps a hostile object's names from breaking a line.
+func oneLine(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, name)
 }
 
 func (r *Result) tellProblems(wanted []image.Build) {

@@ -3,6 +3,8 @@ package symbolize_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/debuginfod"
+	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/symbolize"
 )
@@ -44,7 +47,7 @@ func read(t *testing.T, text string) *backtrace.Trace {
 func dump(t *testing.T, dir, name string, options ...string) string {
 	t.Helper()
 	core := filepath.Join(dir, name+".core")
-	gdb := exec.Command("gdb", "-nx", "-batch", "-ex", "run", "-ex", "generate-core-file "+core, filepath.Join(dir, name))
+	gdb := exec.Command("gdb", "-nx", "-batch", "-ex", "set auto-solib-add off", "-ex", "run", "-ex", "generate-core-file "+core, filepath.Join(dir, name))
 	gdb.Env = append(os.Environ(), "DEBUGINFOD_URLS=")
 	if out, err := gdb.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -147,6 +150,52 @@ func TestABuildThatIsNotThereIsNamed(t *testing.T) {
 	r := symbolize.Trace(read(t, id+" 0x1139 - /libx.so\n"), image.Finder{Roots: []string{dir}}, nil)
 	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], id) || r.Names[0][0].Function != "" {
 		t.Errorf("found %+v, %v", r.Names, r.Problems)
+	}
+}
+
+// serve serves one file of a build, as a debuginfod server does.
+func serve(t *testing.T, id place.BuildID, kind debuginfod.Kind, path string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/buildid/"+string(id)+"/"+string(kind) {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeFile(w, r, path)
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("DEBUGINFOD_URLS", server.URL)
+	t.Setenv("DEBUGINFOD_CACHE_PATH", t.TempDir())
+}
+
+// Debug information alone is enough, and so is a program with symbols; a stripped program that is here gets its
+// debug information from there.
+func TestNamesFromAServer(t *testing.T) {
+	dir := t.TempDir()
+	build(t, dir, "whole", "inlined.c", "-g", "-O2", "-fno-omit-frame-pointer")
+	text := dump(t, dir, "whole", "-b", "-m", "-q")
+	whole, debug, stripped := filepath.Join(dir, "whole"), filepath.Join(dir, "debug"), filepath.Join(t.TempDir(), "whole")
+	for _, arguments := range [][]string{{"objcopy", "--only-keep-debug", whole, debug}, {"strip", "-o", stripped, whole}} {
+		if out, err := exec.Command(arguments[0], arguments[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	id := read(t, text).Threads[0].Frames[0].BuildID
+	for _, c := range []struct {
+		kind  debuginfod.Kind
+		path  string
+		roots []string
+	}{
+		{debuginfod.Debug, debug, nil},
+		{debuginfod.Executable, whole, nil},
+		{debuginfod.Debug, debug, []string{filepath.Dir(stripped)}},
+	} {
+		serve(t, id, c.kind, c.path)
+		client := debuginfod.FromEnvironment(t.Context())
+		r := symbolize.Trace(read(t, text), image.Finder{Roots: c.roots}, client)
+		if n := r.Names[0][1]; n.Function != "recurse" || n.Line != 11 {
+			t.Errorf("%s of %s: found %+v, %v", c.kind, c.path, n, client.Notes())
+		}
 	}
 }
 

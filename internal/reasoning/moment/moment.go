@@ -91,7 +91,7 @@ func (m *Moment) fromRecord() {
 	if m.Record == nil || m.Record.Time.IsZero() {
 		return
 	}
-	m.Earliest, m.Latest = m.Record.Time.Add(-recordEarly), m.Record.Time.Add(recordLate)
+	m.Earliest, m.Latest = m.Record.Time.Add(-recordEarly), m.Record.Time.Add(recordLate+m.Record.Resolution)
 	m.Clock = string(m.Record.Kind)
 	m.RestsOn = []string{m.Record.Source}
 }
