@@ -132,7 +132,7 @@ func TestStacksInLogs(t *testing.T) {
 	}{
 		"short":  {testdata(t, "systemd-journal.txt"), 1, 7, 0},
 		"json":   {entry, 1, 7, 11},
-		"daemon": {syslog, 0, 8, 0},
+		"daemon": {syslog, 0, 8, 11},
 	} {
 		s := open(t, evidence.Request{Paths: []string{folder(t, map[string]string{"log": c.text})}})
 		if kinds(s) != "log=log" || len(s.Logs) != c.records || len(s.Traces) != 1 {

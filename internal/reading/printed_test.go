@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -41,6 +42,39 @@ func TestACoresStacksInABRTsForm(t *testing.T) {
 	}
 	if d := cmp.Diff(places(t, theirs), places(t, ours)); d != "" || len(ours.Threads) != 2 || ours.Signal != 11 || ours.Executable != program {
 		t.Errorf("signal %d of %s, (-eu-stack +ours)\n%s", ours.Signal, ours.Executable, d)
+	}
+}
+
+// A trace that lies beside the binaries gets their names, and only theirs.
+func TestATraceIsNamedFromTheBinariesBesideIt(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "daemon")
+	if out, err := exec.Command("gcc", "-g", "-O1", "-Wl,--build-id", "-o", program, "../evidence/backtrace/testdata/handler.c").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := exec.Command("nm", program).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := regexp.MustCompile(`(?m)^0*([0-9a-f]+) t local_one$`).FindSubmatch(out)
+	id, err := exec.Command("sh", "-c", "eu-readelf -n "+program+" | sed -n 's/.*Build ID: //p'").Output()
+	if err != nil || start == nil {
+		t.Fatal(err, string(out))
+	}
+	trace := strings.TrimSpace(string(id)) + " 0x" + string(start[1]) + " - [exe]\n605701a8ae551604303523b4f0d3a7e98cf9e153 0x87201 -\n"
+	if err := os.WriteFile(filepath.Join(dir, "core_backtrace"), []byte(trace), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, err := evidence.Open(evidence.Request{Paths: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	read := reading.Read(set, nil)
+	defer read.Close()
+	frames := read.Traces[0].Threads[0].Frames
+	if frames[0].Function != "local_one" || frames[0].Line != 7 || frames[1].Function != "" {
+		t.Errorf("found %+v", frames)
 	}
 }
 

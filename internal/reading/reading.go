@@ -44,15 +44,31 @@ func Read(set *evidence.Set, servers *debuginfod.Client) *Reading {
 		r.Problems = append(r.Problems, set.Core.Damage...)
 		r.Problems = append(r.Problems, r.Image.Problems...)
 		r.Problems = append(r.Problems, lacks(r.Image)...)
-		for _, note := range servers.Notes() {
-			r.Problems = append(r.Problems, cursor.Damage{Part: "debuginfod", Offset: -1, Problem: note})
-		}
+		r.noteServers(servers)
+	}
+	if set.Core == nil {
+		r.nameTraces(set, servers)
 	}
 	if len(set.Captures) > 0 {
 		r.Traffic = conversation.Assemble(set.Captures...)
 		r.Problems = append(r.Problems, r.Traffic.Damage...)
 	}
 	return r
+}
+
+// nameTraces names frames from binaries that were handed over with a trace.
+func (r *Reading) nameTraces(set *evidence.Set, servers *debuginfod.Client) {
+	for i := range r.Traces {
+		symbolize.Trace(&r.Traces[i], image.Finder{Roots: set.Sysroots, Loose: set.Objects}, servers).Fill()
+	}
+	r.noteServers(servers)
+}
+
+// noteServers tells what was asked of whom.
+func (r *Reading) noteServers(servers *debuginfod.Client) {
+	for _, note := range servers.Notes() {
+		r.Problems = append(r.Problems, cursor.Damage{Part: "debuginfod", Offset: -1, Problem: note})
+	}
 }
 
 // lacks is debug information that belongs to a binary, was needed to name frames, and is not there.

@@ -93,6 +93,9 @@ func tellProcess(f *finding.Findings, r *reading.Reading, when moment.Moment) {
 		p.Command, p.Executable, p.PID = record.Command, record.Executable, cmp.Or(record.PID, record.TID)
 	}
 	if r.Image == nil {
+		if len(r.Traces) > 0 {
+			p.Executable, p.PID = cmp.Or(p.Executable, r.Traces[0].Executable), cmp.Or(p.PID, r.Traces[0].PID)
+		}
 		if *p != (finding.Process{}) {
 			f.Process = p
 		}

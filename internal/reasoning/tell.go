@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/ground/finding"
@@ -105,9 +106,10 @@ func frame(fr unwind.Frame) finding.Frame {
 	return out
 }
 
+// tellTraces tells of the thread that died first, as a core does; gdb prints it last.
 func tellTraces(f *finding.Findings, traces []backtrace.Trace) {
 	for _, trace := range traces {
-		for _, t := range trace.Threads {
+		for _, t := range slices.SortedStableFunc(slices.Values(trace.Threads), diedFirst) {
 			told := finding.Thread{TID: t.ID, Died: t.Crashed}
 			for level, fr := range t.Frames {
 				told.Frames = append(told.Frames, finding.Frame{
@@ -118,6 +120,16 @@ func tellTraces(f *finding.Findings, traces []backtrace.Trace) {
 			f.Threads = append(f.Threads, told)
 		}
 	}
+}
+
+func diedFirst(a, b backtrace.Thread) int {
+	switch {
+	case a.Crashed && !b.Crashed:
+		return -1
+	case b.Crashed && !a.Crashed:
+		return 1
+	}
+	return 0
 }
 
 // moduleName is the base name of a printed frame's module, or its build ID.

@@ -63,9 +63,9 @@ func TestRealTracesOfEveryForm(t *testing.T) {
 		{"systemd-message.txt", Systemd, 2, 19462, 0, "inl", "deref recurse recurse recurse __libc_start_call_main __libc_start_main_impl _start"},
 		{"systemd-journal.txt", Systemd, 2, 19462, 0, "inl", "deref recurse recurse recurse __libc_start_call_main __libc_start_main_impl _start"},
 		{"coredumpctl-info.txt", Systemd, 2, 19462, 11, "/tmp/tr/inl", "deref recurse recurse recurse __libc_start_call_main __libc_start_main_impl _start"},
-		{"handler.txt", Handler, 1, 0, 0, "", "- - - - - - __libc_start_main -"},
-		{"handler-rdynamic.txt", Handler, 1, 0, 0, "", "- - - exported main - __libc_start_main _start"},
-		{"handler-nopie.txt", Handler, 1, 0, 0, "", "- - - - - - __libc_start_main -"},
+		{"handler.txt", Handler, 1, 0, 11, "", "- - - - - - __libc_start_main -"},
+		{"handler-rdynamic.txt", Handler, 1, 0, 11, "", "- - - exported main - __libc_start_main _start"},
+		{"handler-nopie.txt", Handler, 1, 0, 11, "", "- - - - - - __libc_start_main -"},
 		{"apport.crash", Apport, 2, 19332, 11, "/tmp/tr/inl_stripped", "- - - - __libc_start_call_main __libc_start_main_impl -"},
 	} {
 		text, err := os.ReadFile("testdata/" + c.file)

@@ -2,6 +2,7 @@ package backtrace
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -23,10 +24,13 @@ const longestModule = 8192
 // readHandler reads the last stack: a handler that dies itself is called once more.
 func (t *Trace) readHandler() error {
 	th := Thread{Crashed: true}
-	last := 0
+	first, last := len(t.text), 0
 	for _, m := range handlerLine.FindAllStringSubmatchIndex(t.text, -1) {
 		if strings.Count(t.text[last:m[0]], "\n") > between {
 			th.Frames = nil
+		}
+		if len(th.Frames) == 0 {
+			first = m[0]
 		}
 		last = m[1]
 		if m[3]-m[2] > longestModule {
@@ -45,7 +49,23 @@ func (t *Trace) readHandler() error {
 		th.Frames = append(th.Frames, f)
 	}
 	t.Threads = append(t.Threads, th)
+	t.Signal = caughtSignal(t.text[:first])
 	return nil
+}
+
+// caught is how handlers tell the signal before the stack: "caught signal 11", "crashed by signal: 11", "SIGSEGV".
+var caught = regexp.MustCompile(`(?i)\bsignal[ :=#(]{1,3}(\d{1,2})\b|\b(SIG[A-Z]{3,4})\b`)
+
+func caughtSignal(head string) int {
+	all := caught.FindAllStringSubmatch(head, -1)
+	if len(all) == 0 {
+		return 0
+	}
+	m := all[len(all)-1]
+	if n, err := strconv.Atoi(m[1]); err == nil {
+		return n
+	}
+	return signals[strings.ToUpper(m[2])]
 }
 
 // handlerModule cuts off what a log puts before a line.

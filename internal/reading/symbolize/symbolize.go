@@ -193,6 +193,19 @@ func (r *Result) Count() (named, all int) {
 // Text is the trace in the form it came in.
 func (r *Result) Text() ([]byte, error) { return r.Trace.Rewrite(r.Names) }
 
+// Fill puts names that are certain into the trace itself, where nothing was printed.
+func (r *Result) Fill() {
+	for i, th := range r.Trace.Threads {
+		for j := range th.Frames {
+			f, n := &th.Frames[j], r.Names[i][j]
+			if m := r.modules[r.build(*f)]; f.Function != "" || m == nil || !m.Verified {
+				continue
+			}
+			f.Function, f.File, f.Line = n.Function, n.File, n.Line
+		}
+	}
+}
+
 // frame is one in JSON; all fields are optional.
 type frame struct {
 	Address  *place.Address   `json:"address,omitempty"`

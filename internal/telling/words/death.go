@@ -57,10 +57,12 @@ func mechanism(m *finding.Mechanism) string {
 const clockTime = "15:04:05.000"
 
 var clocks = map[string]string{
-	"capture": "the capture's clock",
-	"audit":   "the audit record's clock, which runs in steps of some milliseconds",
-	"kernel":  "the kernel log's clock",
-	"oom":     "the kernel log's clock",
+	"capture":  "the capture's clock",
+	"audit":    "the audit record's clock, which runs in steps of some milliseconds",
+	"kernel":   "the kernel log's clock",
+	"coredump": "systemd-coredump's clock, of whole seconds",
+	"abrt":     "abrt's clock, of whole seconds",
+	"oom":      "the kernel log's clock",
 }
 
 func interval(t *finding.Interval) string {
