@@ -72,11 +72,12 @@ func calls(t finding.Thread) string {
 func (p *printer) stack(group []finding.Thread, culprit *finding.Culprit) {
 	t := group[0]
 	p.line(p.color("36", title(group)))
+	placed := placed(t.Frames)
 	for n, f := range t.Frames {
 		if t.Died && culprit != nil && culprit.Frame != nil && *culprit.Frame == n {
-			p.line(p.bold(frameLine(f)))
+			p.line(p.bold(frameLine(f, placed)))
 		} else {
-			p.line(frameLine(f))
+			p.line(frameLine(f, placed))
 		}
 		if last := n+1 == len(t.Frames) || t.Frames[n+1].Repeats != f.Repeats; f.Repeats > 0 && last {
 			p.line("      " + recursion(t.Frames, n))
@@ -124,10 +125,19 @@ func recursion(frames []finding.Frame, n int) string {
 	return fmt.Sprintf("… %d frames of the same %d functions", last-frames[first].Level, members)
 }
 
-// frameLine is a frame as gdb prints it, with the module and offset that name it on any other machine.
-func frameLine(f finding.Frame) string {
+// placed says whether any frame has an address: some printed stacks have none.
+func placed(frames []finding.Frame) bool {
+	return slices.ContainsFunc(frames, func(f finding.Frame) bool { return f.PC != nil })
+}
+
+// frameLine is a frame as gdb prints it, with the module and offset that name it on any other machine. placed
+// leaves a column for addresses.
+func frameLine(f finding.Frame, placed bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "#%-3d %18s in ", f.Level, pc(f))
+	fmt.Fprintf(&b, "#%-3d ", f.Level)
+	if placed {
+		fmt.Fprintf(&b, "%18s in ", pc(f))
+	}
 	switch {
 	case f.Signal:
 		b.WriteString("<signal handler called>")

@@ -120,7 +120,7 @@ func (p *printer) threads(f *finding.Findings) {
 			if c := f.Culprit; c != nil && t.Died && c.Frame != nil && *c.Frame == n {
 				mark = ">"
 			}
-			p.line("  " + mark + " " + frameLine(fr))
+			p.line("  " + mark + " " + frameLine(fr, placed(t.Frames)))
 		}
 		if len(shown) < len(t.Frames) {
 			p.item(p.dim(fmt.Sprintf("  … %d more frames: -v", len(t.Frames)-len(shown))))
