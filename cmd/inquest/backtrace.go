@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/inquest-project/inquest/internal/evidence"
+	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading"
 	"github.com/inquest-project/inquest/internal/reasoning"
 	"github.com/inquest-project/inquest/internal/telling"
@@ -15,10 +19,14 @@ import (
 
 type backtraceOptions struct {
 	evidence evidence.Request
+	format   string // one of backtraceForms
 	disasm   bool
 	json     bool
 	verbose  bool
 }
+
+// backtraceForms are what --format may be: our own, and the two forms of abrt's core_backtrace.
+var backtraceForms = []string{"gdb", "abrt", "abrt-json"}
 
 func backtraceCommand() *cobra.Command {
 	var o backtraceOptions
@@ -39,12 +47,16 @@ Exit codes: 0 done; 1 no death found; 2 wrong usage; 3 the core could not be rea
   inquest backtrace core.zst --sysroot ./prod-root -v --disasm`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(backtraceForms, o.format) {
+				return fmt.Errorf("--format: expected one of %s, found %q", strings.Join(backtraceForms, ", "), o.format)
+			}
 			o.evidence.Paths = args
 			return runBacktrace(cmd.OutOrStdout(), o)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&o.evidence.Sysroots, "sysroot", nil, "`folder` holds the binaries as the dead process saw them (repeatable)")
+	flags.StringVar(&o.format, "format", "gdb", "print as `form`: gdb, or abrt and abrt-json for a core_backtrace in text or JSON")
 	flags.BoolVar(&o.disasm, "disasm", false, "disassemble around where each thread was running")
 	flags.BoolVar(&o.json, "json", false, "print as JSON")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "print registers, too")
@@ -68,16 +80,24 @@ func runBacktrace(out io.Writer, o backtraceOptions) error {
 	findings, died := reasoning.Backtrace(read, o.disasm)
 	telling.Complete(findings)
 	at.end()
-	if o.json {
-		err = telling.JSON(out, findings)
-	} else {
-		err = telling.Backtrace(out, findings, styleOf(out, o.verbose))
-	}
-	if err != nil {
+	if err := tellBacktrace(out, read, findings, o); err != nil {
 		return failure{err}
 	}
 	if !died {
 		return errNoDeath
 	}
 	return nil
+}
+
+func tellBacktrace(out io.Writer, read *reading.Reading, f *finding.Findings, o backtraceOptions) error {
+	printed := read.Printed()
+	switch {
+	case o.json:
+		return telling.JSON(out, f)
+	case o.format == "abrt":
+		return printed.WriteABRT(out)
+	case o.format == "abrt-json":
+		return printed.WriteJSON(out)
+	}
+	return telling.Backtrace(out, f, styleOf(out, o.verbose))
 }
