@@ -2,7 +2,9 @@ package elfcore_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/binary"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/ulikunitz/xz"
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/evidence/elftest"
@@ -58,29 +62,29 @@ func TestAWindowThatNothingCanFillIsNotAllocated(t *testing.T) {
 	}
 }
 
-// FuzzUnpack opens anything as a packed core: what comes out is what zstd's own reader gives, or as much of
-// it as there was, with damage.
+// FuzzUnpack opens anything as a packed core, of each form: of zstd what comes out is what its own reader gives,
+// or as much of it as there was, with damage.
 func FuzzUnpack(f *testing.F) {
-	z, err := zstd.NewWriter(nil)
-	if err != nil {
-		f.Fatal(err)
-	}
 	core := elftest.Process{Threads: []elftest.Thread{{TID: 7, Signal: 11}}, Memory: []elftest.Segment{{Flags: elftest.RW, Data: make([]byte, 200<<10)}}}.Core()
-	whole := z.EncodeAll(core, nil)
-	f.Add(whole)
-	f.Add(whole[:len(whole)/2])
-	f.Add(append(bytes.Clone(whole), whole...))
-	f.Add(packed(core[:1000], 23))
-	for _, hostile := range elftest.Hostile() {
-		f.Add(z.EncodeAll(hostile, nil))
+	magics := []string{"\x28\xb5\x2f\xfd", "\x04\x22\x4d\x18", "\xfd7zXZ\x00", "\x1f\x8b"}
+	for form, pack := range []func([]byte) []byte{zstdOf, lz4Of, xzOf, gzipOf} {
+		whole := pack(core)
+		f.Add(byte(form), whole)
+		f.Add(byte(form), whole[:len(whole)/2])
+		f.Add(byte(form), append(bytes.Clone(whole), whole...))
+		for _, hostile := range elftest.Hostile() {
+			f.Add(byte(form), pack(hostile))
+		}
 	}
+	f.Add(byte(0), packed(core[:1000], 23))
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if !bytes.HasPrefix(data, []byte("\x28\xb5\x2f\xfd")) {
-			data = append([]byte("\x28\xb5\x2f\xfd"), data...)
+	f.Fuzz(func(t *testing.T, form byte, data []byte) {
+		magic := magics[int(form)%len(magics)]
+		if !bytes.HasPrefix(data, []byte(magic)) {
+			data = append([]byte(magic), data...)
 		}
 		begin := time.Now()
 		elfcore.Sniff(data)
@@ -99,13 +103,41 @@ func FuzzUnpack(f *testing.F) {
 		for _, damage := range c.Damage {
 			cut = cut || strings.Contains(damage.Part, "zstd")
 		}
-		if all, err := d.DecodeAll(data, nil); err == nil && (cut || c.Size != int64(len(all))) {
+		if all, err := d.DecodeAll(data, nil); form == 0 && err == nil && (cut || c.Size != int64(len(all))) {
 			t.Errorf("expected %d bytes, found %d, damage %v", len(all), c.Size, c.Damage)
 		}
 		for _, s := range c.Segments {
 			bytes.Count(s.Data, []byte{1}) // the mapping holds what it says
 		}
 	})
+}
+
+func zstdOf(data []byte) []byte {
+	z, _ := zstd.NewWriter(nil)
+	return z.EncodeAll(data, nil)
+}
+
+func lz4Of(data []byte) []byte {
+	return writtenBy(data, func(w io.Writer) io.WriteCloser { return lz4.NewWriter(w) })
+}
+
+func xzOf(data []byte) []byte {
+	return writtenBy(data, func(w io.Writer) io.WriteCloser {
+		x, _ := xz.NewWriter(w)
+		return x
+	})
+}
+
+func gzipOf(data []byte) []byte {
+	return writtenBy(data, func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
+}
+
+func writtenBy(data []byte, writer func(io.Writer) io.WriteCloser) []byte {
+	var b bytes.Buffer
+	w := writer(&b)
+	w.Write(data)
+	w.Close()
+	return b.Bytes()
 }
 
 func run(t testing.TB, command string) []byte {

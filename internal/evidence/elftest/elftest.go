@@ -94,8 +94,9 @@ type Mapping struct {
 // Process is a process that died.
 type Process struct {
 	Threads  []Thread
-	Mappings []Mapping
+	Mappings []Mapping // none: the core doesn't list them
 	Memory   []Segment // Type may be left out
+	Auxv     []uint64  // keys and values
 }
 
 // Core writes the process's core, as the kernel would.
@@ -113,7 +114,12 @@ func (p Process) Core() []byte {
 		files = append(files, Words(m.Start, m.End, m.Page)...)
 		names = append(append(names, m.Path...), 0)
 	}
-	notes = append(notes, Note("CORE", 0x46494c45, append(files, names...))...)
+	if len(p.Mappings) > 0 {
+		notes = append(notes, Note("CORE", 0x46494c45, append(files, names...))...)
+	}
+	if len(p.Auxv) > 0 {
+		notes = append(notes, Note("CORE", 6, Words(p.Auxv...))...)
+	}
 	segments := []Segment{{Type: Notes, Data: notes}}
 	for _, s := range p.Memory {
 		s.Type = Load

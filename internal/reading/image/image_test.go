@@ -3,6 +3,7 @@ package image_test
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -279,6 +280,43 @@ func TestWritableMemoryIsWhatTheCoreHoldsOfIt(t *testing.T) {
 	}
 }
 
+// unlisted is a process whose core lists no files: the dynamic linker's list has the program and a library at
+// 0x70000000, and goes on at next.
+func unlisted(next uint64) elftest.Process {
+	const headers, dynamic, debug, first, second, name, library = 0x20400, 0x20200, 0x20300, 0x20000, 0x20040, 0x20100, 0x70000000
+	memory := make([]byte, 0x1000)
+	put := func(at uint64, words ...uint64) { copy(memory[at-0x20000:], elftest.Words(words...)) }
+	put(first, 0, 0, dynamic, second)
+	put(second, library, name, 0, next)
+	copy(memory[name-0x20000:], "/lib/x.so\x00")
+	put(dynamic, 21, debug, 0, 0) // DT_DEBUG, DT_NULL
+	put(debug, 1, first)
+	put(headers, 4<<32|2, 0, dynamic, 0, 0x20, 0x20, 8) // PT_DYNAMIC, readable
+	p := process("")
+	p.Mappings = nil
+	p.Auxv = []uint64{3, headers, 5, 1, 9, 0x20000, 0, 0} // AT_PHDR, AT_PHNUM, AT_ENTRY, AT_NULL
+	p.Memory = append(p.Memory, elftest.Segment{Flags: elftest.RW, Vaddr: 0x20000, Data: memory})
+	p.Memory = append(p.Memory, elftest.Pages(elftest.Library(ran, text, nil), library, make([]byte, 64))...)
+	return p
+}
+
+// A list that leads in a circle, or to nowhere, gives what it has.
+func TestTheDynamicLinkersListMayBeBroken(t *testing.T) {
+	for name, next := range map[string]uint64{"whole": 0, "a circle": 0x20040, "to nowhere": 0xdead0000} {
+		t.Run(name, func(t *testing.T) {
+			core, err := elfcore.Parse("core", unlisted(next).Core())
+			if err != nil {
+				t.Fatal(err)
+			}
+			im := image.Open(core, image.Finder{})
+			defer im.Close()
+			if m := im.Module(0x70001000); m == nil || m.Path != "/lib/x.so" || m.BuildID != place.BuildID(fmt.Sprintf("%x", ran)) {
+				t.Errorf("0x70001000 is of %+v", m)
+			}
+		})
+	}
+}
+
 // FuzzOpen joins any core with any binary and asks everything of every address that either names.
 func FuzzOpen(f *testing.F) {
 	library := elftest.Library(ran, text, []byte{0x0e, 16})
@@ -287,6 +325,8 @@ func FuzzOpen(f *testing.F) {
 	cut := process("/lib/x.so").Core()
 	f.Add(cut[:len(cut)/2], library)
 	f.Add(elftest.File(elftest.Core, elftest.Segment{Type: elftest.Load, Flags: elftest.RW, Vaddr: 0, Data: make([]byte, 8)}), []byte{})
+	f.Add(unlisted(0).Core(), library)
+	f.Add(unlisted(0x20040).Core(), library)
 	for _, hostile := range elftest.Hostile() {
 		f.Add(hostile, hostile)
 		f.Add(process("/lib/x.so").Core(), hostile)
