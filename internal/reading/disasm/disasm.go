@@ -14,9 +14,11 @@ import "debug/elf"
 
 // Machine is one kind of processor.
 type Machine struct {
-	Registers []string // names of the integer registers, by DWARF number
-	Arguments []int    // the registers of a call's first arguments, in order
-	Longest   int      // of its instructions, in bytes
+	Name       string   // what the kernel calls it
+	SystemCall int      // the register that a system call's number is in
+	Registers  []string // names of the integer registers, by DWARF number
+	Arguments  []int    // the registers of a call's first arguments, in order
+	Longest    int      // of its instructions, in bytes
 
 	decode    func(code []byte, at uint64) (Instruction, bool)
 	unit      int   // instructions stand at multiples of it

@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 	"github.com/inquest-project/inquest/internal/reasoning/death"
+	"github.com/inquest-project/inquest/internal/telling/words"
 	"github.com/inquest-project/inquest/lab/dying"
 )
 
@@ -38,6 +40,13 @@ func TestMechanismCulpritAndRoleAreWhatEachProgramSays(t *testing.T) {
 				}
 				if got := d.Finding.Mechanism.Message; !strings.Contains(got, source.Message) {
 					t.Errorf("expected a message with %q, found %q", source.Message, got)
+				}
+				findings := &finding.Findings{Death: &d.Finding}
+				words.Fill(findings)
+				for _, part := range source.Says {
+					if !strings.Contains(findings.Death.Says, part) {
+						t.Errorf("expected %q to be said, found %q", part, findings.Death.Says)
+					}
 				}
 				checkCulprit(t, p, d, im)
 			})

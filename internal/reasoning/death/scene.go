@@ -98,3 +98,11 @@ func (s *scene) writable(a place.Address) bool {
 	flags, ok := s.im.Flags(a)
 	return ok && flags&elf.PF_W != 0
 }
+
+// owner is the module whose data an address belongs to: what begins as zeros lies right behind the module's file.
+func (s *scene) owner(a place.Address) *image.Module {
+	if m := s.im.Module(a); m != nil {
+		return m
+	}
+	return s.im.Module(a - 1)
+}
