@@ -54,8 +54,16 @@ var allocators = map[string]bool{
 var allocating = map[string]bool{
 	"malloc": true, "free": true, "calloc": true, "realloc": true, "reallocarray": true, "memalign": true,
 	"aligned_alloc": true, "posix_memalign": true, "cfree": true, "mallocx": true, "dallocx": true, "sdallocx": true,
-	"rallocx": true, "malloc_trim": true, "tc_malloc": true, "tc_free": true, "__libc_malloc": true, "__libc_free": true,
+	"rallocx": true, "malloc_trim": true, "tc_malloc": true, "tc_free": true,
 	"_Znwm": true, "_Znam": true, "_ZdlPv": true, "_ZdlPvm": true, "_ZdaPv": true, "_ZdaPvm": true,
+}
+
+// plain is a function's name without what glibc's own sources put before it: __GI___libc_free, _int_free.
+func plain(name string) string {
+	for _, prefix := range []string{"__GI_", "__libc_", "_int_"} {
+		name = strings.TrimPrefix(name, prefix)
+	}
+	return name
 }
 
 // inAllocator says whether the thread was looking after the heap.
@@ -64,7 +72,7 @@ func (s *scene) inAllocator() bool {
 		if !isRuntime(f.Module) {
 			break
 		}
-		if name, _, _ := strings.Cut(f.Module.SoName(), ".so"); allocating[f.Symbol] || allocators[name] {
+		if name, _, _ := strings.Cut(f.Module.SoName(), ".so"); allocating[plain(f.Symbol)] || allocators[name] {
 			return true
 		}
 	}
