@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/inquest-project/inquest/internal/evidence/logs"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading"
 	"github.com/inquest-project/inquest/internal/reasoning/death"
@@ -115,6 +114,7 @@ func tellDeath(f *finding.Findings, r *reading.Reading, d death.Death, when mome
 	if record := when.Record; record != nil && found.SignalNumber == 0 {
 		fromRecord(&found, record)
 	}
+	fromLogs(&found, pidOf(r, when), r.Logs)
 	if !when.Latest.IsZero() {
 		interval := &finding.Interval{
 			Earliest: when.Earliest.UTC(), Latest: when.Latest.UTC(), Clock: when.Clock, RestsOn: when.RestsOn,
@@ -132,14 +132,6 @@ func tellDeath(f *finding.Findings, r *reading.Reading, d death.Death, when mome
 	if r.Image != nil && d.Culprit != nil && d.Thread >= 0 && d.Frame >= 0 {
 		shown := shownIndex(r.Stacks[d.Thread].Frames, d.Frame, d.Culprit.Function)
 		f.Culprit.Frame = &shown
-	}
-}
-
-// fromRecord takes what a log alone knows of a death.
-func fromRecord(d *finding.Death, record *logs.Record) {
-	d.SignalNumber, d.Signal = record.Signal, death.SignalName(record.Signal)
-	if d.Mechanism == nil && record.Signal != 0 {
-		d.Mechanism = &finding.Mechanism{Kind: finding.SignalOnly}
 	}
 }
 

@@ -58,9 +58,10 @@ type Death struct {
 
 // Sender is who sent a signal that a process sent.
 type Sender struct {
-	PID  int  `json:"pid"`
-	UID  int  `json:"uid"`
-	Self bool `json:"self"` // the dead process itself
+	PID  int    `json:"pid"`
+	UID  int    `json:"uid"`
+	Self bool   `json:"self"`           // the dead process itself
+	Name string `json:"name,omitempty"` // where a log tells who it was
 }
 
 // MechanismKind is how a process came to die, in the field's usual terms.

@@ -140,7 +140,12 @@ func (s *scene) forbidden() *finding.Mechanism {
 	m := &finding.Mechanism{Kind: finding.Seccomp}
 	number, ok := s.register(s.machine.SystemCall)
 	if ok {
-		m.SystemCall = &finding.SystemCall{Number: int(number), Name: auparse.AuditSyscalls[s.machine.Name][int(number)]}
+		m.SystemCall = SystemCall(s.machine.Name, int(number))
 	}
 	return m
+}
+
+// SystemCall is a system call of a machine, "x86_64" or "aarch64".
+func SystemCall(machine string, number int) *finding.SystemCall {
+	return &finding.SystemCall{Number: number, Name: auparse.AuditSyscalls[machine][number]}
 }

@@ -16,7 +16,11 @@ func sayDeath(d *finding.Death) {
 		d.Says = d.Mechanism.Says
 	}
 	if s := d.Sender; s != nil && !s.Self {
-		d.Says += fmt.Sprintf(" (sent by process %d of user %d)", s.PID, s.UID)
+		d.Says += fmt.Sprintf(" (sent by process %d of user %d", s.PID, s.UID)
+		if s.Name != "" {
+			d.Says += ": " + s.Name
+		}
+		d.Says += ")"
 	}
 	if d.Time != nil {
 		d.Time.Says = interval(d.Time)
@@ -156,10 +160,14 @@ func pattern(m *finding.Mechanism) string {
 const clockTime = "15:04:05.000"
 
 var clocks = map[string]string{
-	"capture": "the capture's clock",
-	"audit":   "the audit record's clock, which runs in steps of some milliseconds",
-	"kernel":  "the kernel log's clock",
-	"oom":     "the kernel log's clock",
+	"capture":  "the capture's clock",
+	"audit":    "the audit record's clock, which runs in steps of some milliseconds",
+	"kernel":   "the kernel log's clock",
+	"oom":      "the kernel log's clock",
+	"seccomp":  "the audit record's clock, which runs in steps of some milliseconds",
+	"stopped":  "the clock of systemd's log",
+	"watchdog": "the clock of systemd's log",
+	"coredump": "systemd-coredump's clock",
 }
 
 func interval(t *finding.Interval) string {
