@@ -56,7 +56,7 @@ func Backtrace(r *reading.Reading, code bool) (*finding.Findings, bool) {
 // Death finds how and when, in the order in which each helps the other: the core names the process that
 // the log is searched for, and the log's signal judges a trace that has none.
 func Death(r *reading.Reading) (death.Death, moment.Moment) {
-	var d death.Death
+	d := death.Death{Thread: -1, Frame: -1}
 	process := moment.Process{}
 	if r.Image != nil {
 		d = death.Judge(r.Image, r.Stacks)
