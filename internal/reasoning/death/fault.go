@@ -21,9 +21,12 @@ const (
 
 // faulted tells what kind of access failed, from the signal's address and the instruction.
 func (s *scene) faulted() *finding.Mechanism {
-	m := &finding.Mechanism{Kind: finding.Fault, Address: s.signal.Address}
 	pc := s.frame().PC
 	i, known := s.instruction(pc)
+	if s.signal.Address == nil && !s.signal.HasCode {
+		s.signal.Address = s.refusedAddress(i)
+	}
+	m := &finding.Mechanism{Kind: finding.Fault, Address: s.signal.Address}
 	if known && s.im.Code(pc) {
 		m.Instruction = i.Text()
 	}
@@ -43,6 +46,18 @@ func (s *scene) faulted() *finding.Mechanism {
 		s.accessed(m, s.access(i, m.Address))
 	}
 	return m
+}
+
+// refusedAddress is the address that an instruction could not have, where the core doesn't tell it: qemu's cores hold no
+// siginfo.
+func (s *scene) refusedAddress(i disasm.Instruction) *place.Address {
+	for _, a := range i.Accesses(s.register) {
+		address := place.Address(a.Address)
+		if !s.im.Mapped(address) || a.Write && !s.writable(address) {
+			return &address
+		}
+	}
+	return nil
 }
 
 // refused is an instruction that the processor answers with a general protection fault: hlt, by which musl dies.
