@@ -12,6 +12,7 @@ import (
 var amd64 = Machine{
 	Name:       "x86_64",
 	SystemCall: 0,
+	Link:       -1,
 	Registers:  []string{"rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"},
 	Arguments:  []int{5, 4, 1, 2, 8, 9},
 	Longest:    longestAMD64,

@@ -15,7 +15,6 @@ package death
 
 import (
 	"github.com/inquest-project/inquest/internal/ground/finding"
-	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/disasm"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
@@ -86,9 +85,9 @@ func dies(im *image.Image, stack unwind.Stack) bool {
 			return true
 		}
 	}
-	back, _ := im.Uint64(stack.Regs.SP() - 8) // where the thread's last call came back to
 	s := scene{im: im, machine: disasm.For(im.Core.Machine)}
-	c, ok := s.callBefore(place.Address(back))
+	back, _ := s.cameBack(stack.Regs.SP(), stack.Regs.ByDWARF) // from the thread's last call
+	c, ok := s.callBefore(back)
 	_, name := s.target(c)
 	return ok && deadly[name] != ""
 }

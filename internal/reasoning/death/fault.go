@@ -53,7 +53,8 @@ func (s *scene) faulted() *finding.Mechanism {
 func (s *scene) refusedAddress(i disasm.Instruction) *place.Address {
 	for _, a := range i.Accesses(s.register) {
 		address := place.Address(a.Address)
-		if !s.im.Mapped(address) || a.Write && !s.writable(address) {
+		rights, mapped := s.im.Flags(address)
+		if !mapped || rights&elf.PF_R == 0 || a.Write && rights&elf.PF_W == 0 {
 			return &address
 		}
 	}
@@ -161,6 +162,9 @@ func (s *scene) outOfStack() bool {
 			return false
 		}
 		above := s.im.SegmentAbove(a)
+		if above != nil && above.Flags == 0 { // a guard
+			above = s.im.SegmentAbove(above.Start)
+		}
 		return above != nil && above.Start-a <= distance && s.writable(above.Start)
 	}
 	if !s.writable(sp) {
@@ -187,8 +191,19 @@ func (s *scene) returned() bool {
 		i, _ := s.instruction(f.PC)
 		return i.Flow == disasm.Returns
 	}
-	taken, ok := s.im.Uint64(f.SP - 8)
-	return ok && place.Address(taken) == f.PC
+	taken, ok := s.cameBack(f.SP, s.register)
+	return ok && taken == f.PC
+}
+
+// cameBack is the address that the last return went to, or goes to: it is in the link register, or was taken from the
+// stack.
+func (s *scene) cameBack(sp place.Address, regs disasm.Registers) (place.Address, bool) {
+	if s.machine.Link < 0 {
+		taken, ok := s.im.Uint64(sp - 8)
+		return place.Address(taken), ok
+	}
+	link, ok := regs(s.machine.Link)
+	return place.Address(link), ok
 }
 
 // canonical says whether an address can exist: its upper bits repeat bit 47.

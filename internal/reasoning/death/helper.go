@@ -203,7 +203,7 @@ func (s *scene) isFragment(f unwind.Frame) bool {
 func (s *scene) behindStaticAbort() int {
 	const deepest = 8
 	frames := s.stack.Frames
-	if !s.selfSent() || isRuntime(s.frame().Module) || s.hasRuntime() {
+	if s.signal.HasCode && !s.selfSent() || isRuntime(s.frame().Module) || s.hasRuntime() {
 		return s.first
 	}
 	for i := s.first; i < min(len(frames)-1, s.first+deepest); i++ {

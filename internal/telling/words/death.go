@@ -120,7 +120,9 @@ func instruction(m *finding.Mechanism) string {
 	says := "; the instruction " + m.Instruction
 	if m.Access == "read" || m.Access == "write" {
 		says += " " + m.Access + "s"
-		if m.Size > 0 {
+		if m.Size == 1 {
+			says += " 1 byte"
+		} else if m.Size > 1 {
 			says += fmt.Sprintf(" %d bytes", m.Size)
 		}
 		if m.Register != "" && m.Value != nil {
