@@ -109,6 +109,8 @@ type Program struct {
 	Dir   string
 	Path  string // stripped
 	Named string // the same with its symbols
+
+	emulated bool // it is aarch64's
 }
 
 // language is how programs of one are built: which compiler, and its arguments for an optimisation, flags of gcc's and
@@ -157,6 +159,24 @@ func (s Source) Build(t testing.TB, flags ...string) Program {
 	return p
 }
 
+// ARM64Root holds aarch64's C library, as Debian's cross compiler has it.
+const ARM64Root = "/usr/aarch64-linux-gnu"
+
+// BuildARM64 compiles and strips a C program for aarch64, with signed return addresses.
+func (s Source) BuildARM64(t testing.TB, flags ...string) Program {
+	t.Helper()
+	dir := t.TempDir()
+	p := Program{Source: s, Dir: dir, Path: filepath.Join(dir, s.Name), Named: filepath.Join(dir, s.Name+".named"), emulated: true}
+	source := p.Path + s.suffix
+	if err := os.WriteFile(source, s.Text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags = append(flags, "-mbranch-protection=standard")
+	Run(t, dir, "aarch64-linux-gnu-gcc", buildC(p.Named, source, flags, s.Flags)...)
+	Run(t, dir, "aarch64-linux-gnu-strip", "-o", p.Path, p.Named)
+	return p
+}
+
 // Run runs a tool and gives what it printed.
 func Run(t testing.TB, dir, name string, args ...string) string {
 	t.Helper()
@@ -174,6 +194,9 @@ func Run(t testing.TB, dir, name string, args ...string) string {
 // Core lets the program die and gives the path of its core.
 func (p Program) Core(t testing.TB) string {
 	t.Helper()
+	if p.emulated { // qemu writes the core itself, to the working directory
+		return p.die(t, "qemu-aarch64 -L "+ARM64Root+" ", "qemu_*.core")
+	}
 	m, err := machine.Borrow("core")
 	if err != nil {
 		t.Fatal(err)
@@ -183,15 +206,21 @@ func (p Program) Core(t testing.TB) string {
 			t.Error(err)
 		}
 	}()
+	return p.die(t, "", "core*") // "core" or "core.PID" (kernel.core_uses_pid)
+}
+
+// die runs the program, by another that runs it if need be, and finds its core by a pattern.
+func (p Program) die(t testing.TB, by, pattern string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-c", "ulimit -c unlimited; exec "+p.Path)
+	cmd := exec.CommandContext(ctx, "sh", "-c", "ulimit -c unlimited; exec "+by+p.Path)
 	cmd.Dir = p.Dir
 	cmd.Env = append(os.Environ(), "GOTRACEBACK=crash")
 	if err := cmd.Run(); err == nil {
 		t.Fatalf("%s did not die", p.Path)
 	}
-	cores, _ := filepath.Glob(filepath.Join(p.Dir, "core*")) // "core" or "core.PID" (kernel.core_uses_pid)
+	cores, _ := filepath.Glob(filepath.Join(p.Dir, pattern))
 	if len(cores) != 1 {
 		t.Fatalf("%s left the cores %v, expected one", p.Path, cores)
 	}

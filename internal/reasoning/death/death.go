@@ -65,7 +65,9 @@ func sender(im *image.Image) *finding.Sender {
 // dyingThread is the first, which dumped, unless the process signalled itself, the first is idle and
 // another stands in the dying machinery: kill() goes to the process, and the kernel lets any thread take it.
 func dyingThread(im *image.Image, stacks []unwind.Stack) int {
-	if from := sender(im); from == nil || !from.Self || dies(im, stacks[0]) {
+	from := sender(im)
+	untold := !im.Core.Signal.HasCode && im.Core.Signal.Number == sigabrt // a core without siginfo
+	if !untold && (from == nil || !from.Self) || dies(im, stacks[0]) {
 		return 0
 	}
 	for i, s := range stacks {
