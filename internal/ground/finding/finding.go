@@ -108,6 +108,7 @@ const (
 	ByZero        = "by_zero"        // a division
 	Quotient      = "quotient"       // a division whose result has no room, as of the least integer by -1
 	Float         = "float"          // a floating-point exception that was asked for
+	OnPurpose     = "on_purpose"     // an instruction that can't but fail
 	InAllocator   = "in_allocator"   // the C library's malloc or free tripped over its own data
 	CPUTime       = "cpu_time"       // a limit
 	FileSize      = "file_size"      // a limit

@@ -2,6 +2,7 @@ package death
 
 import (
 	"debug/elf"
+	"slices"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
@@ -108,6 +109,49 @@ func (s *scene) accessed(m *finding.Mechanism, access *disasm.Access) {
 	if *m.Address < nullPage {
 		m.Kind = finding.FaultNull
 	}
+	if m.Kind == finding.FaultNull && access != nil && access.Write && s.constant(access.By) {
+		s.onPurpose(m)
+	}
+}
+
+// constant says whether an address stands in the code itself: it was made of no register, or of one that the straight code
+// before sets to a constant.
+func (s *scene) constant(by []int) bool {
+	f := s.frame()
+	values := s.constantsUpTo(f, f.PC)
+	return !slices.ContainsFunc(by, func(n int) bool { _, known := values[n]; return !known })
+}
+
+// onPurpose is a write to a low address that stands in the code: no pointer was null there, and it can't but fail. What was
+// said before stands with the call before, as a helper's message does with its own.
+//
+// Seen in HAProxy, whose BUG_ON prints the condition and writes to address 1.
+func (s *scene) onPurpose(m *finding.Mechanism) {
+	m.Kind, m.Detail = finding.Abort, finding.OnPurpose
+	m.Message = s.saidBefore()
+}
+
+// saidBefore is the text that the running function told one that it called right before.
+func (s *scene) saidBefore() string {
+	const shortest = 8
+	f := s.frame()
+	size := int(f.PC - f.FunctionStart)
+	if f.FunctionStart == 0 || size <= 0 || size > longestFunction {
+		return ""
+	}
+	code := s.im.Bytes(f.FunctionStart, size)
+	for _, i := range slices.Backward(s.machine.Function(code, uint64(f.FunctionStart)).Instructions) {
+		if i.Leaves() && i.Flow != disasm.Calls {
+			return ""
+		}
+		if i.Flow == disasm.Calls {
+			f.PC = place.Address(i.Next())
+			if message, _ := s.told(f); len(message) >= shortest {
+				return message
+			}
+		}
+	}
+	return ""
 }
 
 // by names the register that led astray: the one whose value is junk by its looks, else the base.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading/disasm"
 )
 
 // Signal numbers of Linux on x86-64 and arm64 (asm-generic/signal.h).
@@ -112,6 +113,9 @@ func (s *scene) illegal(kind finding.MechanismKind) *finding.Mechanism {
 		i, _ = s.instruction(pc - 1) // this one is over when the trap is reported
 	}
 	m.Instruction = i.Text()
+	if i.Flow == disasm.Stops {
+		m.Message = s.saidBefore()
+	}
 	if code, ok := i.Trap(); ok && (code&^most == sanitizer || code <= most && s.machine.Longest > 4) {
 		m.Kind, m.Message = finding.Sanitizer, failedCheck(code&most)
 	}

@@ -50,15 +50,21 @@ func (s *scene) machineryKind(at int) finding.MechanismKind {
 	return kind
 }
 
-// fromHelper tells what the culprit told its helper, or what the helper made of it.
+// fromHelper tells what the culprit told its helper. Where that was a format, it is what the helper, or one further in,
+// made of it.
 func (s *scene) fromHelper(m *finding.Mechanism, culprit int) {
-	f := s.stack.Frames[culprit]
-	message, names := s.told(f)
-	if names {
-		m.Kind = finding.Assertion
+	message, names := s.told(s.stack.Frames[culprit])
+	for at := culprit; at > s.first && m.Message == ""; at-- {
+		m.Message = s.formatted(s.stack.Frames[at])
 	}
-	if m.Message = s.formatted(f); m.Message == "" || names {
+	switch {
+	case m.Message == "":
 		m.Message = message
+		if names {
+			m.Kind = finding.Assertion
+		}
+	case names:
+		m.Source = message
 	}
 }
 
@@ -195,7 +201,11 @@ func madeFrom(format string) *regexp.Regexp {
 	for i := range parts {
 		parts[i] = regexp.QuoteMeta(parts[i])
 	}
-	made, err := regexp.Compile(strings.Join(parts, `[\x20-\x7e]{0,200}?`))
+	pattern := strings.Join(parts, `[\x20-\x7e]{0,200}?`)
+	if parts[len(parts)-1] == "" { // nothing of the format's own says where the last value ends
+		pattern = strings.TrimSuffix(pattern, "?")
+	}
+	made, err := regexp.Compile(pattern)
 	if err != nil {
 		return nil
 	}
@@ -217,18 +227,23 @@ func (s *scene) stackMemory(from, to place.Address) []byte {
 
 // constants are the registers that the straight code before a call sets to constants.
 func (s *scene) constants(caller unwind.Frame) map[int]uint64 {
+	c, ok := s.callBefore(caller.PC)
+	if !ok {
+		return nil
+	}
+	return s.constantsUpTo(caller, place.Address(c.At))
+}
+
+// constantsUpTo are the registers that hold constants at a place in a frame's function.
+func (s *scene) constantsUpTo(f unwind.Frame, end place.Address) map[int]uint64 {
 	values := map[int]uint64{}
-	size := int(caller.PC - caller.FunctionStart)
+	size := int(end - f.FunctionStart)
 	const largest = 1 << 20
-	if caller.FunctionStart == 0 || size <= 0 || size > largest {
+	if f.FunctionStart == 0 || size <= 0 || size > largest {
 		return values
 	}
-	code := s.im.Bytes(caller.FunctionStart, size)
-	instructions := s.machine.Function(code, uint64(caller.FunctionStart)).Instructions
-	if len(instructions) == 0 {
-		return values
-	}
-	for _, i := range instructions[:len(instructions)-1] { // the last is the call
+	code := s.im.Bytes(f.FunctionStart, size)
+	for _, i := range s.machine.Function(code, uint64(f.FunctionStart)).Instructions {
 		if i.Leaves() {
 			clear(values)
 			continue

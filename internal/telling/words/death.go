@@ -68,6 +68,7 @@ var sharper = map[string]string{
 	finding.NoAccess:      "it touched memory that is mapped without any rights, as guards are",
 	finding.NotExecutable: "it jumped into memory that holds data and no code",
 	finding.BeyondFile:    "the file behind a mapping had become shorter (SIGBUS)",
+	finding.OnPurpose:     "it died on purpose, by an instruction that can't but fail",
 	finding.Privileged:    "it ran into an instruction that only the kernel may use",
 	finding.ByZero:        "it divided by zero",
 	finding.Quotient:      "it divided, and the result has no room in the register, as of the least integer by -1",
