@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/inquest-project/inquest/internal/evidence/logs"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading"
 	"github.com/inquest-project/inquest/internal/reasoning/death"
@@ -57,7 +56,7 @@ func Backtrace(r *reading.Reading, code bool) (*finding.Findings, bool) {
 // Death finds how and when, in the order in which each helps the other: the core names the process that
 // the log is searched for, and the log's signal judges a trace that has none.
 func Death(r *reading.Reading) (death.Death, moment.Moment) {
-	var d death.Death
+	d := death.Death{Thread: -1, Frame: -1}
 	process := moment.Process{}
 	if r.Image != nil {
 		d = death.Judge(r.Image, r.Stacks)
@@ -118,6 +117,7 @@ func tellDeath(f *finding.Findings, r *reading.Reading, d death.Death, when mome
 	if record := when.Record; record != nil && found.SignalNumber == 0 {
 		fromRecord(&found, record)
 	}
+	fromLogs(&found, pidOf(r, when), r.Logs)
 	if !when.Latest.IsZero() {
 		interval := &finding.Interval{
 			Earliest: when.Earliest.UTC(), Latest: when.Latest.UTC(), Clock: when.Clock, RestsOn: when.RestsOn,
@@ -135,14 +135,6 @@ func tellDeath(f *finding.Findings, r *reading.Reading, d death.Death, when mome
 	if r.Image != nil && d.Culprit != nil && d.Thread >= 0 && d.Frame >= 0 {
 		shown := shownIndex(r.Stacks[d.Thread].Frames, d.Frame, d.Culprit.Function)
 		f.Culprit.Frame = &shown
-	}
-}
-
-// fromRecord takes what a log alone knows of a death.
-func fromRecord(d *finding.Death, record *logs.Record) {
-	d.SignalNumber, d.Signal = record.Signal, death.SignalName(record.Signal)
-	if d.Mechanism == nil && record.Signal != 0 {
-		d.Mechanism = &finding.Mechanism{Kind: finding.SignalOnly}
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package dying makes real deaths for the tests of other packages: it builds the small C programs in its
-// testdata, lets them die and keeps their cores. All lists them, Build compiles one, Core kills it. Each
+// Package dying makes real deaths for the tests of other packages: it builds the small programs in its
+// testdata (C, C++, Rust, Go), lets them die and keeps their cores. All lists them, Build compiles one, Core kills it. Each
 // program's head says in comments what must be concluded of it.
 //
 // The kernel writes the cores, to the working directory: the machine's core_pattern is borrowed for each
@@ -7,13 +7,14 @@
 package dying
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"embed"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,8 +34,12 @@ type Source struct {
 	Mechanism string
 	Culprit   string // function; empty if there must be none
 	Role      string
-	Message   string // a part of it
+	Message   string   // a part of it
+	Says      []string // parts of what is said of the death
+	Compiler  string   // empty for the one of the language
 	Text      []byte
+
+	suffix string // of the file
 }
 
 // All is every program.
@@ -46,7 +51,7 @@ func All(t testing.TB) []Source {
 	}
 	var all []Source
 	for _, entry := range names {
-		if strings.HasSuffix(entry.Name(), ".c") || strings.HasSuffix(entry.Name(), ".cc") {
+		if languages[path.Ext(entry.Name())].build != nil {
 			all = append(all, read(t, entry.Name()))
 		}
 	}
@@ -56,7 +61,13 @@ func All(t testing.TB) []Source {
 // One is a program by its name.
 func One(t testing.TB, name string) Source {
 	t.Helper()
-	return read(t, name+".c")
+	for suffix := range languages {
+		if _, err := sources.ReadFile("testdata/" + name + suffix); err == nil {
+			return read(t, name+suffix)
+		}
+	}
+	t.Fatalf("no program is called %s", name)
+	return Source{}
 }
 
 func read(t testing.TB, file string) Source {
@@ -65,7 +76,7 @@ func read(t testing.TB, file string) Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Source{Name: strings.TrimSuffix(file, path.Ext(file)), Text: text}
+	s := Source{Name: strings.TrimSuffix(file, path.Ext(file)), Text: text, suffix: path.Ext(file)}
 	for line := range strings.Lines(string(text)) {
 		key, value, ok := strings.Cut(strings.TrimPrefix(line, "// "), ": ")
 		if !strings.HasPrefix(line, "// ") || !ok {
@@ -83,6 +94,10 @@ func read(t testing.TB, file string) Source {
 			s.Role = value
 		case "message":
 			s.Message = value
+		case "says":
+			s.Says = append(s.Says, value)
+		case "compiler":
+			s.Compiler = value
 		}
 	}
 	return s
@@ -94,23 +109,71 @@ type Program struct {
 	Dir   string
 	Path  string // stripped
 	Named string // the same with its symbols
+
+	emulated bool // it is aarch64's
 }
 
-// Build compiles and strips a program, with flags before the source's own.
+// language is how programs of one are built: which compiler, and its arguments for an optimisation, flags of gcc's and
+// the program's own.
+type language struct {
+	compiler string
+	build    func(out, source string, flags, own []string) []string
+}
+
+var languages = map[string]language{
+	".c":  {"gcc", buildC},
+	".cc": {"g++", buildC},
+	".rs": {"rustc", func(out, source string, flags, own []string) []string {
+		level := strings.TrimPrefix(flags[0], "-O")
+		return append([]string{"-A", "warnings", "-C", "opt-level=" + level, "-o", out, source}, own...)
+	}},
+	".go": {"go", func(out, source string, flags, own []string) []string {
+		if flags[0] == "-O0" {
+			own = append(own, "-gcflags=-N -l")
+		}
+		return append(append([]string{"build", "-o", out}, own...), source)
+	}},
+}
+
+func buildC(out, source string, flags, own []string) []string {
+	return slices.Concat([]string{"-g0", "-w", "-Wl,--build-id", "-o", out, source}, flags, own)
+}
+
+// Build compiles and strips a program; the flags are gcc's, an optimisation first. Go programs keep their names, as they
+// do where they are deployed.
 func (s Source) Build(t testing.TB, flags ...string) Program {
 	t.Helper()
 	dir := t.TempDir()
 	p := Program{Source: s, Dir: dir, Path: filepath.Join(dir, s.Name), Named: filepath.Join(dir, s.Name+".named")}
-	compiler, source := "gcc", p.Path+".c"
-	if bytes.Contains(s.Text, []byte("throw ")) {
-		compiler, source = "g++", p.Path+".cc"
-	}
+	source := p.Path + s.suffix
 	if err := os.WriteFile(source, s.Text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"-g0", "-w", "-Wl,--build-id", "-o", p.Named, source}, append(flags, s.Flags...)...)
-	Run(t, dir, compiler, args...)
+	l := languages[s.suffix]
+	Run(t, dir, cmp.Or(s.Compiler, l.compiler), l.build(p.Named, source, flags, s.Flags)...)
+	if s.suffix == ".go" {
+		Run(t, dir, "cp", p.Named, p.Path)
+		return p
+	}
 	Run(t, dir, "strip", "-o", p.Path, p.Named)
+	return p
+}
+
+// ARM64Root holds aarch64's C library, as Debian's cross compiler has it.
+const ARM64Root = "/usr/aarch64-linux-gnu"
+
+// BuildARM64 compiles and strips a C program for aarch64, with signed return addresses.
+func (s Source) BuildARM64(t testing.TB, flags ...string) Program {
+	t.Helper()
+	dir := t.TempDir()
+	p := Program{Source: s, Dir: dir, Path: filepath.Join(dir, s.Name), Named: filepath.Join(dir, s.Name+".named"), emulated: true}
+	source := p.Path + s.suffix
+	if err := os.WriteFile(source, s.Text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags = append(flags, "-mbranch-protection=standard")
+	Run(t, dir, "aarch64-linux-gnu-gcc", buildC(p.Named, source, flags, s.Flags)...)
+	Run(t, dir, "aarch64-linux-gnu-strip", "-o", p.Path, p.Named)
 	return p
 }
 
@@ -131,6 +194,9 @@ func Run(t testing.TB, dir, name string, args ...string) string {
 // Core lets the program die and gives the path of its core.
 func (p Program) Core(t testing.TB) string {
 	t.Helper()
+	if p.emulated { // qemu writes the core itself, to the working directory
+		return p.die(t, "qemu-aarch64 -L "+ARM64Root+" ", "qemu_*.core")
+	}
 	m, err := machine.Borrow("core")
 	if err != nil {
 		t.Fatal(err)
@@ -140,14 +206,21 @@ func (p Program) Core(t testing.TB) string {
 			t.Error(err)
 		}
 	}()
+	return p.die(t, "", "core*") // "core" or "core.PID" (kernel.core_uses_pid)
+}
+
+// die runs the program, by another that runs it if need be, and finds its core by a pattern.
+func (p Program) die(t testing.TB, by, pattern string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-c", "ulimit -c unlimited; exec "+p.Path)
+	cmd := exec.CommandContext(ctx, "sh", "-c", "ulimit -c unlimited; exec "+by+p.Path)
 	cmd.Dir = p.Dir
+	cmd.Env = append(os.Environ(), "GOTRACEBACK=crash")
 	if err := cmd.Run(); err == nil {
 		t.Fatalf("%s did not die", p.Path)
 	}
-	cores, _ := filepath.Glob(filepath.Join(p.Dir, "core*")) // "core" or "core.PID" (kernel.core_uses_pid)
+	cores, _ := filepath.Glob(filepath.Join(p.Dir, pattern))
 	if len(cores) != 1 {
 		t.Fatalf("%s left the cores %v, expected one", p.Path, cores)
 	}
@@ -172,7 +245,7 @@ func (p Program) Spans(t testing.TB, function string) (spans []Span) {
 	t.Helper()
 	for line := range strings.Lines(Run(t, p.Dir, "nm", "-C", "-S", "--defined-only", p.Named)) {
 		f := strings.Fields(line)
-		if len(f) >= 4 && (f[3] == function || strings.HasPrefix(f[3], function+"(") || strings.HasPrefix(f[3], function+".")) {
+		if len(f) >= 4 && (f[3] == function || strings.HasSuffix(f[3], "::"+function) || strings.Contains(f[3], "::"+function+"(") || f[3] == "main."+function || strings.HasPrefix(f[3], function+"(") || strings.HasPrefix(f[3], function+".")) {
 			start, _ := strconv.ParseUint(f[0], 16, 64)
 			size, _ := strconv.ParseUint(f[1], 16, 64)
 			spans = append(spans, Span{start, start + size})

@@ -10,8 +10,9 @@ import (
 
 var (
 	// auditAbend finds the record's type in all that may stand before its fields.
-	auditAbend = regexp.MustCompile(`\bANOM_ABEND\b|\btype=1701\b|<audit-1701>`)
-	auditName  = regexp.MustCompile(`(?:^|[\s\x1d])([A-Za-z_-]+)=`)
+	auditAbend   = regexp.MustCompile(`\bANOM_ABEND\b|\btype=1701\b|<audit-1701>`)
+	auditSeccomp = regexp.MustCompile(`\bSECCOMP (?:msg=|auid=)|\btype=1326\b|<audit-1326>`)
+	auditName    = regexp.MustCompile(`(?:^|[\s\x1d])([A-Za-z_-]+)=`)
 )
 
 // signals are those that make a core (signal(7)) and those that kill from outside.
@@ -25,16 +26,37 @@ func parseAudit(e entry) (Record, bool) {
 	if !auditAbend.MatchString(e.text) && e.fields["_AUDIT_TYPE"] != "1701" {
 		return Record{}, false
 	}
+	r, _ := auditRecord(e, Audit)
+	return r, r.PID != 0 || r.Signal != 0
+}
+
+// auditRecord reads what the records of deaths have in common.
+func auditRecord(e entry, kind Kind) (Record, map[string]string) {
 	// ausearch -i has decoded the strings already, and prints them without quotes.
 	decode := auditString
 	if ausearchStamp.MatchString(e.text) {
 		decode = func(s string) string { return s }
 	}
 	fields := auditFields(e.text)
-	r := Record{Kind: Audit, Time: auditTime(e.text), Command: decode(fields["comm"]), Executable: decode(fields["exe"])}
+	r := Record{Kind: kind, Time: auditTime(e.text), Command: decode(fields["comm"]), Executable: decode(fields["exe"])}
 	r.PID, _ = strconv.Atoi(fields["pid"])
 	r.Signal = signalNumber(fields["sig"])
-	return r, r.PID != 0 || r.Signal != 0
+	return r, fields
+}
+
+// auditArches are the machines by their AUDIT_ARCH (linux/audit.h).
+var auditArches = map[string]string{"c000003e": "x86_64", "x86_64": "x86_64", "c00000b7": "aarch64", "aarch64": "aarch64"}
+
+// parseSeccomp reads a SECCOMP record. A filter that only logs sends no signal.
+func parseSeccomp(e entry) (Record, bool) {
+	if !auditSeccomp.MatchString(e.text) && e.fields["_AUDIT_TYPE"] != "1326" {
+		return Record{}, false
+	}
+	r, fields := auditRecord(e, Seccomp)
+	if number, err := strconv.Atoi(fields["syscall"]); err == nil {
+		r.SystemCall, r.Arch = &number, auditArches[fields["arch"]]
+	}
+	return r, r.Signal != 0
 }
 
 // auditFields splits "name=value name=value". A value ends where the next name begins, since ausearch -i

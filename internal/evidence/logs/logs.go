@@ -1,8 +1,9 @@
 // Package logs finds the records of deaths in logs of any form. Read is the way in; what tells of no death
 // is passed over.
 //
-// Records: the kernel's audit record ANOM_ABEND (type 1701: linux/audit.h), its lines on faults ("segfault
-// at", "traps:") and on the OOM killer, and systemd-coredump's journal entry. Forms: raw audit, the kernel
+// Records: the kernel's audit records ANOM_ABEND and SECCOMP (types 1701 and 1326: linux/audit.h), its lines on
+// faults ("segfault at", "traps:") and on the OOM killer, systemd-coredump's journal entry, and what systemd says of a
+// process that it kills itself, as its watchdog does. Forms: raw audit, the kernel
 // log with syslog's or dmesg's prefixes, the journal as text, JSON or export, and what ausearch prints.
 //
 // A record's number is not always the process: the kernel log's brackets hold the thread, the audit
@@ -34,6 +35,9 @@ const (
 	OOM      Kind = "oom"
 	Coredump Kind = "coredump" // systemd-coredump's
 	ABRT     Kind = "abrt"     // abrt's dump directory
+	Seccomp  Kind = "seccomp"
+	Stopped  Kind = "stopped"  // systemd killed it
+	Watchdog Kind = "watchdog" // systemd killed it since it gave no sign of life
 )
 
 // Record is one death in a log. What the line doesn't tell is zero.
@@ -48,6 +52,9 @@ type Record struct {
 	Signal     int
 	Text       string // the line, or the journal entry's message
 	Fault      *Fault // from the kernel's line on a fault
+	SystemCall *int   // the one that was forbidden, from a SECCOMP record
+	Arch       string // whose numbers those are: "x86_64", "aarch64"
+	Unit       string // systemd's, of a process that it killed
 }
 
 // Fault is what the kernel log tells of a faulting instruction.
@@ -83,12 +90,12 @@ func Read(name string, r io.Reader) ([]Record, []cursor.Damage) {
 	for _, i := range undated {
 		records[i].Time = inYear(records[i].Time, anchor)
 	}
-	return records, damage
+	return joinWatchdogs(records), damage
 }
 
 // parse takes an entry for a record, if it is one. The record's own time counts before the line's.
 func parse(e entry) (Record, bool) {
-	for _, form := range []func(entry) (Record, bool){parseCoredump, parseAudit, parseFault, parseTrap, parseOOM} {
+	for _, form := range []func(entry) (Record, bool){parseCoredump, parseAudit, parseSeccomp, parseFault, parseTrap, parseOOM, parseStopped} {
 		if r, ok := form(e); ok {
 			r.Text = e.text
 			if r.Time.IsZero() {

@@ -26,6 +26,43 @@ func haproxy(kind Kind, at time.Time, pid int, exe string, signal int) Record {
 	return Record{Kind: kind, Time: at, PID: pid, Command: "haproxy", Executable: exe, Signal: signal}
 }
 
+func TestAForbiddenSystemCallIsRead(t *testing.T) {
+	for _, line := range []string{
+		`type=SECCOMP msg=audit(1391032884.818:7): auid=0 uid=0 gid=0 ses=1 subj=unconfined pid=31826 comm="haproxy" exe="/usr/sbin/haproxy" sig=31 arch=c000003e syscall=110 compat=0 ip=0x7f3b code=0x80000000`,
+		`Jan 29 22:01:24 lb1 kernel: [12345.678901] audit: type=1326 audit(1391032884.818:7): auid=0 uid=0 gid=0 ses=1 pid=31826 comm="haproxy" exe="/usr/sbin/haproxy" sig=31 arch=c000003e syscall=110 compat=0 ip=0x7f3b code=0x80000000`,
+	} {
+		records, _ := Read("log", strings.NewReader(line))
+		if len(records) != 1 {
+			t.Fatalf("%s: found %+v", line, records)
+		}
+		r := records[0]
+		if r.Kind != Seccomp || r.PID != 31826 || r.Signal != 31 || r.SystemCall == nil || *r.SystemCall != 110 || r.Arch != "x86_64" || !r.Time.Equal(stamp) {
+			t.Errorf("%s: found %+v", line, r)
+		}
+	}
+	if records, _ := Read("log", strings.NewReader(`type=SECCOMP msg=audit(1391032884.818:7): auid=0 pid=31826 comm="haproxy" sig=0 arch=c000003e syscall=110 code=0x7ffc0000`)); len(records) != 0 {
+		t.Errorf("a call that was only logged is taken for a death: %+v", records)
+	}
+}
+
+func TestWhomSystemdKillsAndWhy(t *testing.T) {
+	const log = `2014-01-29T22:01:20+0000 lb1 systemd[1]: proxy.service: State 'stop-sigterm' timed out. Killing.
+2014-01-29T22:01:20+0000 lb1 systemd[1]: proxy.service: Killing process 700 (proxy) with signal SIGKILL.
+2014-01-29T22:01:24+0000 lb1 systemd[1]: haproxy.service: Watchdog timeout (limit 3s)!
+2014-01-29T22:01:24+0000 lb1 systemd[1]: haproxy.service: Killing process 31826 (haproxy) with signal SIGABRT.
+2014-01-29T22:01:30+0000 lb1 systemd[1]: haproxy.service: Killing process 31900 (haproxy) with signal SIGKILL.
+`
+	records, _ := Read("log", strings.NewReader(log))
+	var got []string
+	for _, r := range records {
+		got = append(got, fmt.Sprint(r.Kind, r.Unit, r.PID, r.Command, r.Signal, r.Source))
+	}
+	want := []string{"stoppedproxy.service700proxy9log:2", "watchdoghaproxy.service31826haproxy6log:4", "stoppedhaproxy.service31900haproxy9log:5"}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("expected %v, found %v", want, got)
+	}
+}
+
 func TestEveryFormOfADeathIsRead(t *testing.T) {
 	segv := Fault{Address: 0x10, IP: 0x7f7a4ee6af3e, SP: 0x7ffd0c1b7f10, Error: 4, Module: "libc.so.6", ModuleBase: 0x7f7a4ee44000, ModuleSize: 0x155000}
 	kernel := func(at time.Time, command string, signal int, f Fault) Record {

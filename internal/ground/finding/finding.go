@@ -58,9 +58,10 @@ type Death struct {
 
 // Sender is who sent a signal that a process sent.
 type Sender struct {
-	PID  int  `json:"pid"`
-	UID  int  `json:"uid"`
-	Self bool `json:"self"` // the dead process itself
+	PID  int    `json:"pid"`
+	UID  int    `json:"uid"`
+	Self bool   `json:"self"`           // the dead process itself
+	Name string `json:"name,omitempty"` // where a log tells who it was
 }
 
 // MechanismKind is how a process came to die, in the field's usual terms.
@@ -82,18 +83,72 @@ const (
 	Arithmetic     MechanismKind = "arithmetic" // SIGFPE
 	IllegalCode    MechanismKind = "illegal_instruction"
 	BusError       MechanismKind = "bus_error"
-	Killed         MechanismKind = "killed" // a signal from another process
-	SignalOnly     MechanismKind = "signal" // nothing more is known than the signal
+	Exception      MechanismKind = "exception"     // std::terminate: an exception that nobody caught
+	PureVirtual    MechanismKind = "pure_virtual"  // a virtual function that its class doesn't have
+	Panic          MechanismKind = "panic"         // Rust's or Go's
+	Sanitizer      MechanismKind = "sanitizer"     // ASan, UBSan and their kind stopped it
+	Trap           MechanismKind = "trap"          // a breakpoint's instruction
+	Seccomp        MechanismKind = "seccomp"       // a system call that a filter forbids
+	Limit          MechanismKind = "limit"         // of processor time or file size (setrlimit(2))
+	OutOfMemory    MechanismKind = "out_of_memory" // the kernel killed it for its memory
+	Watchdog       MechanismKind = "watchdog"      // its supervisor killed it since it gave no sign of life
+	Killed         MechanismKind = "killed"        // a signal from another process
+	SignalOnly     MechanismKind = "signal"        // nothing more is known than the signal
+)
+
+// Details of mechanisms. A new one needs a sentence in telling/words.
+const (
+	ReadOnly      = "read_only"      // a write to memory that may only be read
+	NoAccess      = "no_access"      // memory that may be neither read nor written
+	NotExecutable = "not_executable" // a jump to memory that holds data
+	NonCanonical  = "non_canonical"  // an address that can't exist
+	Misaligned    = "misaligned"     // an operand that must lie at a multiple of its size
+	BeyondFile    = "beyond_file"    // a mapping's part behind the end of its file
+	Privileged    = "privileged"     // an instruction that only the kernel may use
+	ByZero        = "by_zero"        // a division
+	Quotient      = "quotient"       // a division whose result has no room, as of the least integer by -1
+	Float         = "float"          // a floating-point exception that was asked for
+	OnPurpose     = "on_purpose"     // an instruction that can't but fail
+	InAllocator   = "in_allocator"   // the C library's malloc or free tripped over its own data
+	CPUTime       = "cpu_time"       // a limit
+	FileSize      = "file_size"      // a limit
+)
+
+// Patterns that a junk pointer may show.
+const (
+	Text         = "text"          // printable characters
+	Fill         = "fill"          // one byte over and over, or a word made to be noticed
+	FreedLink    = "freed_link"    // glibc's link between freed blocks (safe-linking)
+	FreedMark    = "freed_mark"    // glibc's mark on freed blocks (the tcache's key)
+	JemallocJunk = "jemalloc_junk" // what jemalloc fills memory with
+	ASanFill     = "asan_fill"     // what AddressSanitizer fills memory with
+	DebugFill    = "debug_fill"    // what tcmalloc's debug allocator fills freed memory with
 )
 
 // Mechanism is how, in detail.
 type Mechanism struct {
-	Kind    MechanismKind  `json:"kind"`
-	Message string         `json:"message,omitempty"` // what the dying code said: the assertion, malloc's message
-	Address *place.Address `json:"address,omitempty"` // the faulting address
-	Access  string         `json:"access,omitempty"`  // "read", "write" or "execute"
-	Repeats int            `json:"repeats,omitempty"` // stack overflow: how many frames repeat
-	Says    string         `json:"says,omitempty"`
+	Kind        MechanismKind  `json:"kind"`
+	Detail      string         `json:"detail,omitempty"`      // which of its kind: a key of telling/words
+	Message     string         `json:"message,omitempty"`     // what the dying code said: the assertion, malloc's message
+	Exception   string         `json:"exception,omitempty"`   // the type that was thrown
+	Source      string         `json:"source,omitempty"`      // the line that the dying code named, "src/main.rs:12"
+	Instruction string         `json:"instruction,omitempty"` // the one that failed, as objdump prints it
+	Address     *place.Address `json:"address,omitempty"`     // the faulting address
+	Access      string         `json:"access,omitempty"`      // "read", "write" or "execute"
+	Size        int            `json:"size,omitempty"`        // of the access, in bytes
+	Register    string         `json:"register,omitempty"`    // the one that the address was made from
+	Value       *place.Address `json:"value,omitempty"`       // what it held
+	Pattern     string         `json:"pattern,omitempty"`     // what a junk pointer looks like: a key of telling/words
+	File        string         `json:"file,omitempty"`        // what was mapped where the fault was
+	SystemCall  *SystemCall    `json:"system_call,omitempty"`
+	Repeats     int            `json:"repeats,omitempty"` // stack overflow: how many frames repeat
+	Says        string         `json:"says,omitempty"`
+}
+
+// SystemCall is what a filter forbade.
+type SystemCall struct {
+	Number int    `json:"number"`
+	Name   string `json:"name,omitempty"`
 }
 
 // Interval is when, as a span and by which clock: no single clock tells the instant of a death.

@@ -18,6 +18,7 @@ var mayBeZero = map[string]string{
 	"Findings":    "version verdict",
 	"Sender":      "pid uid self",
 	"Mechanism":   "kind",
+	"SystemCall":  "number",
 	"Interval":    "earliest latest clock rests_on",
 	"Link":        "module frames",
 	"Message":     "source length",

@@ -10,15 +10,18 @@ import (
 // amd64's registers have the numbers of the System V psABI for x86-64, figure 3.36; its calls take arguments as
 // in section 3.2.3.
 var amd64 = Machine{
-	Registers: []string{"rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"},
-	Arguments: []int{5, 4, 1, 2, 8, 9},
-	Longest:   longestAMD64,
-	unit:      1,
-	decode:    decodeAMD64,
-	callSizes: []int{2, 3, 4, 5, 6, 7, 8},
-	stub:      stubAMD64,
-	frameSize: frameSizeAMD64,
-	jumpsInto: jumpsIntoAMD64,
+	Name:       "x86_64",
+	SystemCall: 0,
+	Link:       -1,
+	Registers:  []string{"rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"},
+	Arguments:  []int{5, 4, 1, 2, 8, 9},
+	Longest:    longestAMD64,
+	unit:       1,
+	decode:     decodeAMD64,
+	callSizes:  []int{2, 3, 4, 5, 6, 7, 8},
+	stub:       stubAMD64,
+	frameSize:  frameSizeAMD64,
+	jumpsInto:  jumpsIntoAMD64,
 }
 
 // encodedAMD64 are those numbers in the order in which instructions encode the registers.

@@ -10,6 +10,9 @@ import (
 // arm64's registers have the numbers of DWARF for the Arm 64-bit Architecture, section 4.1; its calls take
 // arguments as in the Procedure Call Standard, section 6.8.
 var arm64 = Machine{
+	Name:       "aarch64",
+	SystemCall: 8,
+	Link:       linkRegister,
 	Registers: []string{"x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15",
 		"x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x29", "x30", "sp"},
 	Arguments: []int{0, 1, 2, 3, 4, 5, 6, 7},

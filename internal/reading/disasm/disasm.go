@@ -14,9 +14,12 @@ import "debug/elf"
 
 // Machine is one kind of processor.
 type Machine struct {
-	Registers []string // names of the integer registers, by DWARF number
-	Arguments []int    // the registers of a call's first arguments, in order
-	Longest   int      // of its instructions, in bytes
+	Name       string   // what the kernel calls it
+	SystemCall int      // the register that a system call's number is in
+	Registers  []string // names of the integer registers, by DWARF number
+	Arguments  []int    // the registers of a call's first arguments, in order
+	Link       int      // the register that a call leaves its return address in; -1 where it goes to the stack
+	Longest    int      // of its instructions, in bytes
 
 	decode    func(code []byte, at uint64) (Instruction, bool)
 	unit      int   // instructions stand at multiples of it
@@ -30,6 +33,7 @@ var machines = map[elf.Machine]*Machine{elf.EM_X86_64: &amd64, elf.EM_AARCH64: &
 
 // none is a machine of which no code can be read.
 var none = Machine{
+	Link:      -1,
 	unit:      1,
 	decode:    func([]byte, uint64) (Instruction, bool) { return Instruction{}, false },
 	stub:      func(*Machine, []byte, uint64) (uint64, bool) { return 0, false },

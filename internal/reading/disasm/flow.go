@@ -21,16 +21,16 @@ type Call struct {
 // Function decodes the code of a function that begins at start.
 func (m *Machine) Function(code []byte, start uint64) *Body {
 	b := &Body{Start: start, End: start + uint64(len(code)), index: map[uint64]int{}}
-	for at := start; at < b.End; {
-		i, ok := m.decode(code[at-start:], at)
+	for n := 0; n < len(code); {
+		i, ok := m.decode(code[n:], start+uint64(n))
 		if !ok {
 			b.Gaps++
-			at += uint64(m.unit)
+			n += m.unit
 			continue
 		}
-		b.index[at] = len(b.Instructions)
+		b.index[i.At] = len(b.Instructions)
 		b.Instructions = append(b.Instructions, i)
-		at = i.Next()
+		n += i.Len
 	}
 	return b
 }

@@ -59,6 +59,13 @@ var gdbIsWrong = map[string]string{
 	"return_to_junk":     "gdb unwinds into the junk",
 	"return_to_low_junk": "gdb unwinds into the junk",
 	"smashed":            "gdb unwinds into the junk",
+	"go_deadlock":        "gdb goes on behind the outermost frame, to 0",
+	"go_index":           "gdb goes on behind the outermost frame, to 0",
+	"go_panic":           "gdb goes on behind the outermost frame, to 0",
+	"jemalloc_conf":      "gdb goes on behind the dynamic linker's entry, which has no caller",
+	"musl_assertion":     "musl has no unwind tables, and gdb guesses by the code",
+	"rust_index":         "Rust's main has no unwind table, and gdb guesses by the code",
+	"rust_panic":         "Rust's main has no unwind table, and gdb guesses by the code",
 }
 
 func TestEveryFrameOfEveryThreadIsGDBs(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading/disasm"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
@@ -55,10 +56,10 @@ func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped [
 	dead := start > s.first // the frame inside the one at i never comes back
 	for i := start; i < len(frames); i++ {
 		f := frames[i]
-		if f.Module == nil || isRuntime(f.Module) || deadly[f.Symbol] != "" {
+		if s.onlyLeads(f) || deadly[f.Symbol] != "" {
 			// What the next frame called speaks for itself, where it is known: __memcpy_chk comes back, also
 			// where it has made way for __chk_fail by a jump.
-			dead = deadly[f.Symbol] != "" && i+1 < len(frames) && s.calledBy(frames[i+1]) == 0
+			dead = deadly[f.Symbol] != "" && deadly[f.Symbol] != finding.PureVirtual && i+1 < len(frames) && s.calledBy(frames[i+1]) == 0
 			continue
 		}
 		if dead = deliberate(kind) && s.isHelper(i, dead); dead {
@@ -68,10 +69,24 @@ func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped [
 		return i, rule, skipped
 	}
 	// Where the stack was lost, somebody whom we don't see had called: the runtime does as it is asked.
-	if s.stack.Outermost && s.first < len(frames) && frames[s.first].Module != nil {
+	if s.stack.Outermost && s.first < len(frames) && frames[s.first].Module != nil && isRuntime(frames[s.first].Module) {
 		return s.first, ruleOnlyRuntime, nil
 	}
 	return -1, "", nil
+}
+
+// onlyLeads says whether a frame is no function's that could decide: it is of a runtime, where no code is, or a stub of
+// the linkage table.
+func (s *scene) onlyLeads(f unwind.Frame) bool {
+	if f.Module == nil || isMachinery(f) || !s.im.Code(f.PC) {
+		return true
+	}
+	slot, ok := s.machine.Stub(s.im.Bytes(f.PC, disasm.LongestStub), uint64(f.PC))
+	if !ok || f.Function != "" || f.Module.File == nil {
+		return false
+	}
+	_, imported := f.Module.File.Import(slot - uint64(f.Module.Bias))
+	return imported
 }
 
 // recursion is the frame by which a folded recursion was entered: the outermost, which stands behind the
@@ -89,7 +104,8 @@ func (s *scene) recursion() int {
 // deliberate says whether a process dies of this by a call of its own, so that helpers may stand between.
 func deliberate(kind finding.MechanismKind) bool {
 	switch kind {
-	case finding.Abort, finding.Assertion, finding.Fortify, finding.StackProtector, finding.SignalOnly, finding.IllegalCode:
+	case finding.Abort, finding.Assertion, finding.Fortify, finding.StackProtector, finding.SignalOnly, finding.IllegalCode,
+		finding.Exception, finding.PureVirtual, finding.Panic, finding.Sanitizer, finding.Trap, finding.AllocatorCheck:
 		return true
 	}
 	return false
@@ -100,8 +116,8 @@ func (s *scene) role(m *finding.Mechanism) string {
 	switch m.Kind {
 	case finding.AllocatorCheck:
 		return finding.Victim
-	case finding.FaultRead, finding.FaultWrite, finding.Fault:
-		if m.Address == nil || s.wild(*m.Address) {
+	case finding.FaultRead, finding.FaultWrite, finding.Fault, finding.FaultNull:
+		if m.Detail == finding.InAllocator || m.Kind != finding.FaultNull && (m.Address == nil || s.wild(*m.Address)) {
 			return finding.Victim
 		}
 	case finding.FaultExecute:
@@ -172,7 +188,7 @@ func chain(frames []unwind.Frame) []finding.Link {
 	var links []finding.Link
 	for i := len(frames) - 1; i >= 0; i-- {
 		f := frames[i]
-		if f.Module == nil || isRuntime(f.Module) && i > 0 {
+		if f.Module == nil || isMachinery(f) && i > 0 {
 			continue
 		}
 		links = addLink(links, moduleName(f.Module), f.Function)

@@ -15,7 +15,6 @@ package death
 
 import (
 	"github.com/inquest-project/inquest/internal/ground/finding"
-	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/disasm"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
@@ -66,7 +65,9 @@ func sender(im *image.Image) *finding.Sender {
 // dyingThread is the first, which dumped, unless the process signalled itself, the first is idle and
 // another stands in the dying machinery: kill() goes to the process, and the kernel lets any thread take it.
 func dyingThread(im *image.Image, stacks []unwind.Stack) int {
-	if from := sender(im); from == nil || !from.Self || dies(im, stacks[0]) {
+	from := sender(im)
+	untold := !im.Core.Signal.HasCode && im.Core.Signal.Number == sigabrt // a core without siginfo
+	if !untold && (from == nil || !from.Self) || dies(im, stacks[0]) {
 		return 0
 	}
 	for i, s := range stacks {
@@ -86,9 +87,9 @@ func dies(im *image.Image, stack unwind.Stack) bool {
 			return true
 		}
 	}
-	back, _ := im.Uint64(stack.Regs.SP() - 8) // where the thread's last call came back to
 	s := scene{im: im, machine: disasm.For(im.Core.Machine)}
-	c, ok := s.callBefore(place.Address(back))
+	back, _ := s.cameBack(stack.Regs.SP(), stack.Regs.ByDWARF) // from the thread's last call
+	c, ok := s.callBefore(back)
 	_, name := s.target(c)
 	return ok && deadly[name] != ""
 }

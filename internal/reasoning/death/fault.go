@@ -1,6 +1,9 @@
 package death
 
 import (
+	"debug/elf"
+	"slices"
+
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/disasm"
@@ -19,51 +22,175 @@ const (
 
 // faulted tells what kind of access failed, from the signal's address and the instruction.
 func (s *scene) faulted() *finding.Mechanism {
-	m := &finding.Mechanism{Kind: finding.Fault, Address: s.signal.Address}
-	if s.outOfStack() {
-		m.Kind, m.Repeats = finding.StackOverflow, s.repeats()
-		return m
-	}
 	pc := s.frame().PC
-	if !s.im.Code(pc) {
-		return executed(m, pc)
+	i, known := s.instruction(pc)
+	if s.signal.Address == nil && !s.signal.HasCode {
+		s.signal.Address = s.refusedAddress(i)
 	}
-	i, ok := s.instruction(pc)
-	if !ok {
-		return accessed(m, nil)
+	m := &finding.Mechanism{Kind: finding.Fault, Address: s.signal.Address}
+	if known && s.im.Code(pc) {
+		m.Instruction = i.Text()
 	}
-	// The processor refuses an address that can't exist while it still stands at the jump, and doesn't tell it.
-	if target, ok := i.Goes(s.register, s.word); ok && !canonical(place.Address(target)) {
-		return executed(m, place.Address(target))
+	switch target, jumps := i.Goes(s.register, s.word); {
+	case s.outOfStack():
+		m.Kind, m.Repeats = finding.StackOverflow, s.repeats()
+	case !s.im.Code(pc):
+		s.executed(m, pc)
+	case !known:
+		s.accessed(m, nil)
+	case i.Flow == disasm.Stops:
+		s.refused(m)
+	case jumps && !canonical(place.Address(target)):
+		// The processor refuses such an address while it still stands at the jump, and doesn't tell it.
+		s.executed(m, place.Address(target))
+	default:
+		s.accessed(m, s.access(i, m.Address))
 	}
-	return accessed(m, s.access(i, m.Address))
+	return m
+}
+
+// refusedAddress is the address that an instruction could not have, where the core doesn't tell it: qemu's cores hold no
+// siginfo.
+func (s *scene) refusedAddress(i disasm.Instruction) *place.Address {
+	for _, a := range i.Accesses(s.register) {
+		address := place.Address(a.Address)
+		rights, mapped := s.im.Flags(address)
+		if !mapped || rights&elf.PF_R == 0 || a.Write && rights&elf.PF_W == 0 {
+			return &address
+		}
+	}
+	return nil
+}
+
+// refused is an instruction that the processor answers with a general protection fault: hlt, by which musl dies.
+func (s *scene) refused(m *finding.Mechanism) {
+	m.Kind, m.Detail = finding.IllegalCode, finding.Privileged
+	if s.inAllocator() {
+		m.Kind, m.Detail = finding.AllocatorCheck, ""
+	} else if s.frame().Symbol == "__stack_chk_fail" {
+		m.Kind, m.Detail = finding.StackProtector, ""
+	}
 }
 
 // executed is a jump, call or return to where no code is.
-func executed(m *finding.Mechanism, target place.Address) *finding.Mechanism {
+func (s *scene) executed(m *finding.Mechanism, target place.Address) {
 	m.Kind, m.Access, m.Address = finding.FaultExecute, "execute", &target
-	if target < nullPage {
+	switch {
+	case target < nullPage:
 		m.Kind = finding.FaultNull
+	case !canonical(target):
+		m.Detail, m.Pattern = finding.NonCanonical, s.pattern(uint64(target))
+	case s.im.Mapped(target):
+		m.Detail = finding.NotExecutable
+	default:
+		m.Pattern = s.pattern(uint64(target))
 	}
-	return m
 }
 
-// accessed names an access by whether it wrote and where; nil where the access isn't known.
-func accessed(m *finding.Mechanism, access *disasm.Access) *finding.Mechanism {
+// accessed names an access by whether it wrote, where, and by which register; access is nil where it isn't known.
+func (s *scene) accessed(m *finding.Mechanism, access *disasm.Access) {
 	if access != nil {
-		m.Kind, m.Access = finding.FaultRead, "read"
+		m.Kind, m.Access, m.Size = finding.FaultRead, "read", access.Size
 		if access.Write {
 			m.Kind, m.Access = finding.FaultWrite, "write"
 		}
-		if m.Address == nil && !canonical(place.Address(access.Address)) {
-			address := place.Address(access.Address)
+		address := place.Address(access.Address)
+		if m.Address == nil && (!canonical(address) || s.misaligned(*access)) {
 			m.Address = &address
 		}
+		s.by(m, access.By)
 	}
-	if m.Address != nil && *m.Address < nullPage {
+	if m.Address == nil {
+		return
+	}
+	if m.Detail = s.detail(m, access); s.inAllocator() {
+		m.Detail = finding.InAllocator
+	}
+	if *m.Address < nullPage {
 		m.Kind = finding.FaultNull
 	}
-	return m
+	if m.Kind == finding.FaultNull && access != nil && access.Write && s.constant(access.By) {
+		s.onPurpose(m)
+	}
+}
+
+// constant says whether an address stands in the code itself: it was made of no register, or of one that the straight code
+// before sets to a constant.
+func (s *scene) constant(by []int) bool {
+	f := s.frame()
+	values := s.constantsUpTo(f, f.PC)
+	return !slices.ContainsFunc(by, func(n int) bool { _, known := values[n]; return !known })
+}
+
+// onPurpose is a write to a low address that stands in the code: no pointer was null there, and it can't but fail. What was
+// said before stands with the call before, as a helper's message does with its own.
+//
+// Seen in HAProxy, whose BUG_ON prints the condition and writes to address 1.
+func (s *scene) onPurpose(m *finding.Mechanism) {
+	m.Kind, m.Detail = finding.Abort, finding.OnPurpose
+	m.Message = s.saidBefore()
+}
+
+// saidBefore is the text that the running function told one that it called right before.
+func (s *scene) saidBefore() string {
+	const shortest = 8
+	f := s.frame()
+	size := int(f.PC - f.FunctionStart)
+	if f.FunctionStart == 0 || size <= 0 || size > longestFunction {
+		return ""
+	}
+	code := s.im.Bytes(f.FunctionStart, size)
+	for _, i := range slices.Backward(s.machine.Function(code, uint64(f.FunctionStart)).Instructions) {
+		if i.Leaves() && i.Flow != disasm.Calls {
+			return ""
+		}
+		if i.Flow == disasm.Calls {
+			f.PC = place.Address(i.Next())
+			if message, _ := s.told(f); len(message) >= shortest {
+				return message
+			}
+		}
+	}
+	return ""
+}
+
+// by names the register that led astray: the one whose value is junk by its looks, else the base.
+func (s *scene) by(m *finding.Mechanism, registers []int) {
+	for n := len(registers) - 1; n >= 0; n-- {
+		v, ok := s.register(registers[n])
+		if !ok || registers[n] >= len(s.machine.Registers) {
+			continue
+		}
+		if pattern := s.pattern(v); n == 0 || pattern != "" {
+			value := place.Address(v)
+			m.Register, m.Value, m.Pattern = s.machine.Registers[registers[n]], &value, pattern
+		}
+		if m.Pattern != "" {
+			return
+		}
+	}
+}
+
+// detail says why an address failed.
+func (s *scene) detail(m *finding.Mechanism, access *disasm.Access) string {
+	flags, mapped := s.im.Flags(*m.Address)
+	switch {
+	case !canonical(*m.Address):
+		return finding.NonCanonical
+	case access != nil && s.signal.Address == nil && s.misaligned(*access):
+		return finding.Misaligned
+	case mapped && flags&elf.PF_W == 0 && m.Access == "write":
+		return finding.ReadOnly
+	case mapped && flags == 0:
+		return finding.NoAccess
+	}
+	return ""
+}
+
+// misaligned says whether an access is refused for where it lies: those of 16 bytes and more may be.
+func (s *scene) misaligned(a disasm.Access) bool {
+	const least = 16
+	return a.Size >= least && a.Address%least != 0 && s.im.Mapped(place.Address(a.Address))
 }
 
 // outOfStack says whether the thread ran out of stack: it touched what lies right below a stack, or its
@@ -79,6 +206,9 @@ func (s *scene) outOfStack() bool {
 			return false
 		}
 		above := s.im.SegmentAbove(a)
+		if above != nil && above.Flags == 0 { // a guard
+			above = s.im.SegmentAbove(above.Start)
+		}
 		return above != nil && above.Start-a <= distance && s.writable(above.Start)
 	}
 	if !s.writable(sp) {
@@ -105,8 +235,19 @@ func (s *scene) returned() bool {
 		i, _ := s.instruction(f.PC)
 		return i.Flow == disasm.Returns
 	}
-	taken, ok := s.im.Uint64(f.SP - 8)
-	return ok && place.Address(taken) == f.PC
+	taken, ok := s.cameBack(f.SP, s.register)
+	return ok && taken == f.PC
+}
+
+// cameBack is the address that the last return went to, or goes to: it is in the link register, or was taken from the
+// stack.
+func (s *scene) cameBack(sp place.Address, regs disasm.Registers) (place.Address, bool) {
+	if s.machine.Link < 0 {
+		taken, ok := s.im.Uint64(sp - 8)
+		return place.Address(taken), ok
+	}
+	link, ok := regs(s.machine.Link)
+	return place.Address(link), ok
 }
 
 // canonical says whether an address can exist: its upper bits repeat bit 47.

@@ -15,13 +15,17 @@ import (
 func (s *scene) isHelper(i int, dead bool) bool {
 	frames := s.stack.Frames
 	f := frames[i]
-	if i+1 >= len(frames) || frames[i+1].Module == nil || isRuntime(frames[i+1].Module) || f.Trust.Guessed() {
+	if i+1 >= len(frames) || frames[i+1].Module == nil || isRuntime(frames[i+1].Module) {
 		return false
 	}
 	caller := frames[i+1]
 	entry := s.calledBy(caller)
+	if f.Trust.Guessed() && !follows(entry, f) {
+		return false
+	}
 	if entry == 0 && s.isFragment(f) {
-		return false // it can't be told whose
+		// It can't be told whose; but what a helper calls through a pointer is part of its dying.
+		return s.isHelper(i+1, true)
 	}
 	if entry == 0 {
 		entry = f.FunctionStart
@@ -33,6 +37,18 @@ func (s *scene) isHelper(i int, dead bool) bool {
 	fate, known := s.fate(entry, ends, helperDepth)
 	return known && !fate.Returns && (!fate.Loops || s.endsAt(caller))
 }
+
+// follows says whether a frame stands in the function that its caller's call leads to. A guessed frame is proven by it.
+func follows(entry place.Address, f unwind.Frame) bool {
+	if f.FunctionStart != 0 {
+		return entry == f.FunctionStart
+	}
+	return entry != 0 && f.PC-entry < unbounded
+}
+
+// unbounded is how much code is taken for a function whose end is not known: nothing names it, and no unwind table covers
+// it, as it is with the part of Rust's library that is always built to abort.
+const unbounded = 4096
 
 // helperDepth is how deep a helper's own calls are followed: two calls, as a helper often ends in another, and
 // some jumps besides. A function whose unlikely part was moved away jumps there and back again, and its part
@@ -57,17 +73,12 @@ const (
 // is in ends, and at calls of functions that never return themselves. It is false where the code is not
 // known.
 func (s *scene) fate(entry place.Address, ends map[place.Address]bool, depth int) (disasm.Fate, bool) {
-	module, fn, ok := s.im.Function(entry)
-	if !ok || fn.End <= fn.Start {
-		return disasm.Fate{}, false
-	}
-	start := place.Address(fn.Start) + module.Bias
-	size := fn.End - fn.Start
+	start, size := s.bounds(entry)
 	if s.followed += size; size > longestFunction || s.followed > mostFollowed {
 		return disasm.Fate{}, false
 	}
 	code := s.im.Bytes(start, int(size))
-	if uint64(len(code)) < size {
+	if uint64(len(code)) < size || size == 0 {
 		return disasm.Fate{}, false
 	}
 	return s.machine.Function(code, uint64(start)).Fate(uint64(entry), func(c disasm.Call) bool {
@@ -76,6 +87,20 @@ func (s *scene) fate(entry place.Address, ends map[place.Address]bool, depth int
 		}
 		return ends[place.Address(c.Next)] || s.neverReturns(c, ends, depth-callDepth)
 	}), true
+}
+
+// bounds are those of the function at an address; size is 0 where there is none.
+func (s *scene) bounds(a place.Address) (start place.Address, size uint64) {
+	module, fn, ok := s.im.Function(a)
+	switch {
+	case module == nil:
+		return a, 0
+	case !ok:
+		return a, uint64(len(s.im.Bytes(a, unbounded)))
+	case fn.End <= fn.Start:
+		return a, 0
+	}
+	return place.Address(fn.Start) + module.Bias, fn.End - fn.Start
 }
 
 // neverReturns says whether a call never comes back, whoever makes it. A jump into the part of a function
@@ -178,7 +203,7 @@ func (s *scene) isFragment(f unwind.Frame) bool {
 func (s *scene) behindStaticAbort() int {
 	const deepest = 8
 	frames := s.stack.Frames
-	if !s.selfSent() || isRuntime(s.frame().Module) || s.hasRuntime() {
+	if s.signal.HasCode && !s.selfSent() || isRuntime(s.frame().Module) || s.hasRuntime() {
 		return s.first
 	}
 	for i := s.first; i < min(len(frames)-1, s.first+deepest); i++ {

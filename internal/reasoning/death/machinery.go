@@ -20,8 +20,8 @@ var deadly = map[string]finding.MechanismKind{
 	"__longjmp_chk": finding.Fortify, "__fdelt_chk": finding.Fortify,
 	"malloc_printerr": finding.AllocatorCheck, "__malloc_assert": finding.AllocatorCheck,
 	"__libc_message": finding.Abort, "__libc_fatal": finding.Abort,
-	"_ZSt9terminatev": finding.Abort, "__cxa_throw": finding.Abort, "__cxa_rethrow": finding.Abort,
-	"_Unwind_Resume": finding.Abort, "__cxa_pure_virtual": finding.Abort,
+	"_ZSt9terminatev": finding.Exception, "__cxa_throw": finding.Exception, "__cxa_rethrow": finding.Exception,
+	"_Unwind_Resume": finding.Abort, "__cxa_pure_virtual": finding.PureVirtual, "__cxa_deleted_virtual": finding.PureVirtual,
 
 	// raise and its kind come back if the signal is handled or ignored; here it was not.
 	"raise": finding.SignalOnly, "gsignal": finding.SignalOnly, "__GI_raise": finding.SignalOnly,
@@ -41,7 +41,42 @@ var runtimes = map[string]bool{
 	"ld-linux-x86-64": true, "ld-linux-aarch64": true, "ld-linux": true,
 	"ld-musl-x86_64": true, "ld-musl-aarch64": true, "libc.musl-x86_64": true, "libc.musl-aarch64": true,
 	"libgcc_s": true, "libstdc++": true, "libc++": true, "libc++abi": true, "libunwind": true,
-	"libasan": true, "libubsan": true, "libtsan": true, "linux-vdso": true,
+	"libasan": true, "libubsan": true, "libtsan": true, "liblsan": true, "linux-vdso": true,
+}
+
+// allocators are runtimes, too, by their own name.
+var allocators = map[string]bool{
+	"libjemalloc": true, "libtcmalloc": true, "libtcmalloc_minimal": true, "libtcmalloc_debug": true,
+	"libtcmalloc_minimal_debug": true, "libmimalloc": true,
+}
+
+// allocating are the functions that look after the heap.
+var allocating = map[string]bool{
+	"malloc": true, "free": true, "calloc": true, "realloc": true, "reallocarray": true, "memalign": true,
+	"aligned_alloc": true, "posix_memalign": true, "cfree": true, "mallocx": true, "dallocx": true, "sdallocx": true,
+	"rallocx": true, "malloc_trim": true, "tc_malloc": true, "tc_free": true,
+	"_Znwm": true, "_Znam": true, "_ZdlPv": true, "_ZdlPvm": true, "_ZdaPv": true, "_ZdaPvm": true,
+}
+
+// plain is a function's name without what glibc's own sources put before it: __GI___libc_free, _int_free.
+func plain(name string) string {
+	for _, prefix := range []string{"__GI_", "__libc_", "_int_"} {
+		name = strings.TrimPrefix(name, prefix)
+	}
+	return name
+}
+
+// inAllocator says whether the thread was looking after the heap.
+func (s *scene) inAllocator() bool {
+	for _, f := range s.stack.Frames[s.first:] {
+		if !isRuntime(f.Module) {
+			break
+		}
+		if name, _, _ := strings.Cut(f.Module.SoName(), ".so"); allocating[plain(f.Symbol)] || allocators[name] {
+			return true
+		}
+	}
+	return false
 }
 
 func isRuntime(m *image.Module) bool {
@@ -54,5 +89,5 @@ func isRuntimeName(name string) bool {
 	if i := strings.Index(name, "-2."); i > 0 {
 		name = name[:i]
 	}
-	return found && runtimes[name]
+	return found && (runtimes[name] || allocators[name])
 }

@@ -3,7 +3,7 @@ package death
 import (
 	"fmt"
 	"path"
-	"slices"
+	"regexp"
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
@@ -11,7 +11,7 @@ import (
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
 
-// aborted tells the kinds of abort apart: by the C library's last message, else by the names of the
+// aborted tells the kinds of abort apart: by what the C library or a runtime said last, else by the names of the
 // machinery, else by what the helper was told that the culprit called.
 func (s *scene) aborted() *finding.Mechanism {
 	if message := s.lastMessage(); message != "" {
@@ -20,30 +20,52 @@ func (s *scene) aborted() *finding.Mechanism {
 	m := &finding.Mechanism{Kind: finding.Abort}
 	at, _, skipped := s.pick(finding.Abort)
 	if at < 0 {
-		return m
+		at = len(s.stack.Frames) - 1
 	}
-	frames := s.stack.Frames
-	for _, f := range frames[s.first:at] {
-		if kind := deadly[f.Symbol]; kind != "" && kind != finding.SignalOnly {
-			m.Kind = kind
+	m.Kind = s.machineryKind(at)
+	for _, tell := range []func(*finding.Mechanism, int) bool{s.exception, s.report, s.goPanic, s.rustPanic} {
+		if tell(m, at) {
+			return m
 		}
 	}
-	if slices.ContainsFunc(frames[s.first:at], func(f unwind.Frame) bool { return f.Symbol == "_ZSt9terminatev" || f.Symbol == "__cxa_throw" }) {
-		m.Message = "std::terminate: an exception that nobody caught"
-		return m
+	if m.Kind == finding.Assertion || len(skipped) > 0 {
+		s.fromHelper(m, at)
+	}
+	return m
+}
+
+// machineryKind is what the outermost of the machinery inside a frame tells: it is what the culprit called.
+func (s *scene) machineryKind(at int) finding.MechanismKind {
+	kind := finding.Abort
+	frames := s.stack.Frames
+	for _, f := range frames[s.first:at] {
+		if told := deadly[f.Symbol]; told != "" && told != finding.SignalOnly {
+			kind = told
+		}
 	}
 	c, _ := s.callBefore(frames[at].PC)
 	if _, name := s.target(c); deadly[name] != "" && deadly[name] != finding.SignalOnly {
-		m.Kind = deadly[name]
+		kind = deadly[name]
 	}
-	if m.Kind == finding.Assertion || len(skipped) > 0 {
-		var names bool
-		m.Message, names = s.told(frames[at])
+	return kind
+}
+
+// fromHelper tells what the culprit told its helper. Where that was a format, it is what the helper, or one further in,
+// made of it.
+func (s *scene) fromHelper(m *finding.Mechanism, culprit int) {
+	message, names := s.told(s.stack.Frames[culprit])
+	for at := culprit; at > s.first && m.Message == ""; at-- {
+		m.Message = s.formatted(s.stack.Frames[at])
+	}
+	switch {
+	case m.Message == "":
+		m.Message = message
 		if names {
 			m.Kind = finding.Assertion
 		}
+	case names:
+		m.Source = message
 	}
-	return m
 }
 
 // lastMessage is what glibc printed before it aborted. It keeps it in __abort_msg for post-mortems
@@ -145,20 +167,83 @@ func (s *scene) told(culprit unwind.Frame) (message string, names bool) {
 
 var sourceFile = map[string]bool{".c": true, ".cc": true, ".cpp": true, ".cxx": true, ".h": true, ".hh": true, ".hpp": true, ".rs": true, ".y": true, ".l": true}
 
+// formatted is the text that a helper made of the format that the culprit gave it: such a text still lies in the
+// helper's frames, or below them, where the functions had theirs that wrote it.
+func (s *scene) formatted(culprit unwind.Frame) string {
+	const longest, below = 400, 32 << 10
+	values := s.constants(culprit)
+	for _, register := range s.machine.Arguments {
+		format, ok := s.im.CString(place.Address(values[register]), longest)
+		if !ok || !strings.Contains(format, "%") || !printable(format) || s.writable(place.Address(values[register])) {
+			continue
+		}
+		made := madeFrom(format)
+		if made == nil {
+			continue
+		}
+		if text := made.Find(s.stackMemory(s.stack.Regs.SP()-below, culprit.SP)); text != nil {
+			return strings.TrimSpace(string(text))
+		}
+	}
+	return ""
+}
+
+// conversion is one of printf's (printf(3)).
+var conversion = regexp.MustCompile(`%[-+ #0']*[0-9*]*(\.[0-9*]*)?(hh|h|ll|l|q|L|j|z|t)?[a-zA-Z%]`)
+
+// madeFrom matches what printf makes of a format; nil if the format has too little text of its own.
+func madeFrom(format string) *regexp.Regexp {
+	const least, most = 5, 16
+	parts := conversion.Split(format, -1)
+	if len(strings.TrimSpace(strings.Join(parts, ""))) < least || len(parts) > most {
+		return nil
+	}
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	pattern := strings.Join(parts, `[\x20-\x7e]{0,200}?`)
+	if parts[len(parts)-1] == "" { // nothing of the format's own says where the last value ends
+		pattern = strings.TrimSuffix(pattern, "?")
+	}
+	made, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil
+	}
+	return made
+}
+
+// stackMemory is the stack between two addresses, as far as it is known and not longer than a stack's innermost frames
+// can be.
+func (s *scene) stackMemory(from, to place.Address) []byte {
+	const largest = 256 << 10
+	if to <= from {
+		return nil
+	}
+	for !s.writable(from) && from < to { // below the stack's lowest page
+		from = (from + pageSize) &^ (pageSize - 1)
+	}
+	return s.im.Bytes(from, int(min(to-from, largest)))
+}
+
 // constants are the registers that the straight code before a call sets to constants.
 func (s *scene) constants(caller unwind.Frame) map[int]uint64 {
+	c, ok := s.callBefore(caller.PC)
+	if !ok {
+		return nil
+	}
+	return s.constantsUpTo(caller, place.Address(c.At))
+}
+
+// constantsUpTo are the registers that hold constants at a place in a frame's function.
+func (s *scene) constantsUpTo(f unwind.Frame, end place.Address) map[int]uint64 {
 	values := map[int]uint64{}
-	size := int(caller.PC - caller.FunctionStart)
+	size := int(end - f.FunctionStart)
 	const largest = 1 << 20
-	if caller.FunctionStart == 0 || size <= 0 || size > largest {
+	if f.FunctionStart == 0 || size <= 0 || size > largest {
 		return values
 	}
-	code := s.im.Bytes(caller.FunctionStart, size)
-	instructions := s.machine.Function(code, uint64(caller.FunctionStart)).Instructions
-	if len(instructions) == 0 {
-		return values
-	}
-	for _, i := range instructions[:len(instructions)-1] { // the last is the call
+	code := s.im.Bytes(f.FunctionStart, size)
+	for _, i := range s.machine.Function(code, uint64(f.FunctionStart)).Instructions {
 		if i.Leaves() {
 			clear(values)
 			continue

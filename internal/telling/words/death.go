@@ -1,6 +1,8 @@
 package words
 
 import (
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"time"
@@ -14,7 +16,11 @@ func sayDeath(d *finding.Death) {
 		d.Says = d.Mechanism.Says
 	}
 	if s := d.Sender; s != nil && !s.Self {
-		d.Says += fmt.Sprintf(" (sent by process %d of user %d)", s.PID, s.UID)
+		d.Says += fmt.Sprintf(" (sent by process %d of user %d", s.PID, s.UID)
+		if s.Name != "" {
+			d.Says += ": " + s.Name
+		}
+		d.Says += ")"
 	}
 	if d.Time != nil {
 		d.Time.Says = interval(d.Time)
@@ -36,22 +42,122 @@ var mechanisms = map[finding.MechanismKind]string{
 	finding.Arithmetic:     "an arithmetic instruction failed, such as a division by zero",
 	finding.IllegalCode:    "it ran into an instruction that the processor refuses",
 	finding.BusError:       "memory behind a mapping was gone (SIGBUS)",
+	finding.Exception:      "nobody caught a C++ exception",
+	finding.PureVirtual:    "it called a virtual function that its class doesn't have",
+	finding.Panic:          "it panicked",
+	finding.Sanitizer:      "a sanitizer stopped it",
+	finding.Trap:           "it ran into a breakpoint instruction",
+	finding.Seccomp:        "its system call filter (seccomp) forbade a call",
+	finding.Limit:          "it reached a limit (setrlimit)",
+	finding.OutOfMemory:    "the kernel killed it since memory ran out",
+	finding.Watchdog:       "its supervisor killed it since it gave no sign of life in time",
 	finding.Killed:         "another process killed it",
 	finding.SignalOnly:     "only the signal is known",
 }
 
+// details complete their kind's sentence; sharper ones take its place.
+var details = map[string]string{
+	finding.NonCanonical: "; no memory can have such an address",
+	finding.Misaligned:   "; its operand must lie at a multiple of 16 bytes",
+	finding.InAllocator:  "; that was in malloc or free, so the heap had been damaged earlier",
+	finding.Float:        "; a floating-point exception that it had asked for",
+}
+
+var sharper = map[string]string{
+	finding.ReadOnly:      "it wrote to read-only memory",
+	finding.NoAccess:      "it touched memory that is mapped without any rights, as guards are",
+	finding.NotExecutable: "it jumped into memory that holds data and no code",
+	finding.BeyondFile:    "the file behind a mapping had become shorter (SIGBUS)",
+	finding.OnPurpose:     "it died on purpose, by an instruction that can't but fail",
+	finding.Privileged:    "it ran into an instruction that only the kernel may use",
+	finding.ByZero:        "it divided by zero",
+	finding.Quotient:      "it divided, and the result has no room in the register, as of the least integer by -1",
+	finding.CPUTime:       "it reached its limit of processor time (RLIMIT_CPU)",
+	finding.FileSize:      "it reached its limit of file size (RLIMIT_FSIZE)",
+}
+
+// patterns say what a junk pointer looks like: something seen, and no proof.
+var patterns = map[string]string{
+	finding.Text:         "it reads as text, %q, as if text had been written over it",
+	finding.Fill:         "it looks like a fill, as freed or fresh memory is given to show its misuse",
+	finding.FreedLink:    "it looks like the link that glibc keeps in freed memory: a use after free, it seems",
+	finding.FreedMark:    "it is the mark that glibc writes into freed memory: a use after free, it seems",
+	finding.JemallocJunk: "it looks like what jemalloc fills memory with: a use after free or before the first write, it seems",
+	finding.ASanFill:     "it looks like what AddressSanitizer fills fresh memory with",
+	finding.DebugFill:    "it looks like what debug allocators fill freed memory with: a use after free, it seems",
+}
+
 func mechanism(m *finding.Mechanism) string {
-	says := mechanisms[m.Kind]
+	says := cmp.Or(sharper[m.Detail], mechanisms[m.Kind])
 	if m.Address != nil {
 		says += " (address " + m.Address.String() + ")"
 	}
 	if m.Repeats > 0 {
 		says += fmt.Sprintf(" after %d calls of the same kind", m.Repeats)
 	}
+	if c := m.SystemCall; c != nil {
+		says += ": " + cmp.Or(c.Name, "a call without a name") + fmt.Sprintf(", number %d", c.Number)
+	}
+	if m.Exception != "" {
+		says += ", a " + m.Exception
+	}
 	if m.Message != "" {
 		says += fmt.Sprintf(": %q", strings.TrimSpace(m.Message))
 	}
+	if m.Source != "" {
+		says += " at " + m.Source
+	}
+	if m.File != "" {
+		says += ": " + m.File
+	}
+	return says + details[m.Detail] + instruction(m) + pattern(m)
+}
+
+// instruction says what the processor was asked to do.
+func instruction(m *finding.Mechanism) string {
+	if m.Instruction == "" || m.Kind == finding.StackOverflow {
+		return ""
+	}
+	says := "; the instruction " + m.Instruction
+	if m.Access == "read" || m.Access == "write" {
+		says += " " + m.Access + "s"
+		if m.Size == 1 {
+			says += " 1 byte"
+		} else if m.Size > 1 {
+			says += fmt.Sprintf(" %d bytes", m.Size)
+		}
+		if m.Register != "" && m.Value != nil {
+			says += " by " + m.Register + ", which " + held(m)
+		}
+	}
 	return says
+}
+
+// held says what the register held that led astray. Where that was null, the rest of the address is a field's place.
+func held(m *finding.Mechanism) string {
+	const nullPage = 64 << 10
+	if *m.Value == 0 && m.Address != nil && *m.Address > 0 && *m.Address < nullPage {
+		return fmt.Sprintf("was null: a field %#x bytes into nothing", uint64(*m.Address))
+	}
+	if *m.Value == 0 {
+		return "was null"
+	}
+	return "held " + m.Value.String()
+}
+
+// pattern says what the junk pointer looks like.
+func pattern(m *finding.Mechanism) string {
+	says, pointer := patterns[m.Pattern], m.Value
+	if pointer == nil {
+		pointer = m.Address
+	}
+	if m.Pattern == finding.Text && pointer != nil {
+		says = fmt.Sprintf(says, strings.TrimRight(string(binary.LittleEndian.AppendUint64(nil, uint64(*pointer))), "\x00"))
+	}
+	if says == "" {
+		return ""
+	}
+	return "; " + says
 }
 
 const clockTime = "15:04:05.000"
@@ -63,6 +169,9 @@ var clocks = map[string]string{
 	"coredump": "systemd-coredump's clock, of whole seconds",
 	"abrt":     "abrt's clock, of whole seconds",
 	"oom":      "the kernel log's clock",
+	"seccomp":  "the audit record's clock, which runs in steps of some milliseconds",
+	"stopped":  "the clock of systemd's log",
+	"watchdog": "the clock of systemd's log",
 }
 
 func interval(t *finding.Interval) string {
@@ -112,6 +221,13 @@ var decisions = map[finding.MechanismKind]string{
 	finding.Arithmetic:     "failed at arithmetic",
 	finding.IllegalCode:    "ran into an instruction that the processor refuses",
 	finding.BusError:       "used a mapping behind which the file was gone",
+	finding.Exception:      "threw what nobody caught",
+	finding.PureVirtual:    "called a virtual function too early or too late",
+	finding.Panic:          "panicked",
+	finding.Sanitizer:      "did what a sanitizer forbids",
+	finding.Trap:           "ran into a breakpoint instruction",
+	finding.Seccomp:        "made a system call that its filter forbids",
+	finding.Limit:          "was running when it reached the limit",
 }
 
 // Chain is the way by which control came to the culprit.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
 
@@ -45,6 +46,44 @@ func TestEveryMechanismHasASentence(t *testing.T) {
 	for _, k := range kinds {
 		if mechanisms[finding.MechanismKind(k[1])] == "" {
 			t.Errorf("no sentence for %s", k[1])
+		}
+	}
+}
+
+func TestEveryDetailAndPatternHasASentence(t *testing.T) {
+	source, err := os.ReadFile("../../ground/finding/finding.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(source), "// Details of mechanisms.")
+	rest, _, _ = strings.Cut(rest, "// Mechanism is how")
+	named := regexp.MustCompile(`= "([a-z_]+)"`).FindAllStringSubmatch(rest, -1)
+	if len(named) < 15 {
+		t.Fatalf("found %d details and patterns in finding.go", len(named))
+	}
+	for _, n := range named {
+		if details[n[1]]+sharper[n[1]]+patterns[n[1]] == "" {
+			t.Errorf("no sentence for %s", n[1])
+		}
+	}
+}
+
+func TestAFaultIsToldByItsInstruction(t *testing.T) {
+	null, field, junk := place.Address(0), place.Address(0x18), place.Address(0x4847464544434241)
+	for _, c := range []struct {
+		m    finding.Mechanism
+		want string
+	}{
+		{finding.Mechanism{Kind: finding.FaultNull, Address: &field, Access: "read", Size: 8, Instruction: "mov 0x18(%rdi),%rax", Register: "rdi", Value: &null},
+			"mov 0x18(%rdi),%rax reads 8 bytes by rdi, which was null: a field 0x18 bytes into nothing"},
+		{finding.Mechanism{Kind: finding.FaultRead, Detail: finding.NonCanonical, Address: &junk, Access: "read", Size: 8, Instruction: "mov (%rdi),%rax", Register: "rdi", Value: &junk, Pattern: finding.Text},
+			`no memory can have such an address; the instruction mov (%rdi),%rax reads 8 bytes by rdi, which held 0x4847464544434241; it reads as text, "ABCDEFGH"`},
+		{finding.Mechanism{Kind: finding.Arithmetic, Detail: finding.ByZero, Instruction: "idiv %ecx"}, "it divided by zero; the instruction idiv %ecx"},
+		{finding.Mechanism{Kind: finding.Exception, Exception: "std::runtime_error", Message: "no"}, `nobody caught a C++ exception, a std::runtime_error: "no"`},
+		{finding.Mechanism{Kind: finding.Seccomp, SystemCall: &finding.SystemCall{Number: 39, Name: "getpid"}}, "forbade a call: getpid, number 39"},
+	} {
+		if got := mechanism(&c.m); !strings.Contains(got, c.want) {
+			t.Errorf("expected %q in %q", c.want, got)
 		}
 	}
 }

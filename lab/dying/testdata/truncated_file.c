@@ -1,6 +1,7 @@
 // mechanism: bus_error
 // culprit: scan
 // role: decided
+// says: (deleted)
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
