@@ -62,7 +62,8 @@ func (w *walker) plausible(here step, next registers) bool {
 	if m := w.im.Module(here.pc); m == nil || m.Verified {
 		return true
 	}
-	return w.canReturnTo(next.address(w.abi.pc)) == yes
+	pc := next.address(w.abi.pc)
+	return w.canReturnTo(pc) == yes || w.isOutermost(pc)
 }
 
 // fromNowhere is for a jump to where no code is: through a null or junk pointer, or by a smashed return
@@ -243,31 +244,35 @@ func (w *walker) followsCall(a place.Address) answer {
 	return no
 }
 
-// canReturnTo says whether a can be a return address, or where the kernel or makecontext(3) made one up: a
-// signal's trampoline, or a function's first instruction.
+// canReturnTo says whether a can be a return address: behind a call, or a signal's trampoline, which the kernel
+// lets a handler return to.
 func (w *walker) canReturnTo(a place.Address) answer {
 	if is := w.followsCall(a); is != no {
 		return is
 	}
-	if w.isTrampoline(a) || w.beginsFunction(a) {
+	if r := w.rowOfFirst(a); w.isTrampoline(a) || r != nil && r.signal {
 		return yes
 	}
 	return no
 }
 
-// beginsFunction says whether the unwind tables have an entry that begins at a, of code that nothing called or
-// that is a trampoline. Pointers to other functions lie on every stack.
-func (w *walker) beginsFunction(a place.Address) bool {
+// isOutermost says whether a is the first instruction of what nothing calls: makecontext(3) lets its function
+// return there. Pointers to such code, as to a program's entry, lie on stacks for other reasons, too.
+func (w *walker) isOutermost(a place.Address) bool {
+	r := w.rowOfFirst(a)
+	return r != nil && r.regs[r.column].kind == undefined
+}
+
+// rowOfFirst is the row for a, if an entry of the unwind tables begins there; else nil.
+func (w *walker) rowOfFirst(a place.Address) *row {
 	m := w.im.Module(a)
 	if m == nil || m.File == nil || !w.im.Code(a) {
-		return false
+		return nil
 	}
-	fde, ok := m.File.CFI(uint64(a - m.Bias))
-	if !ok || fde.Start != uint64(a-m.Bias) {
-		return false
+	if fde, ok := m.File.CFI(uint64(a - m.Bias)); !ok || fde.Start != uint64(a-m.Bias) {
+		return nil
 	}
-	r := w.row(a)
-	return r != nil && (r.signal || r.regs[r.column].kind == undefined)
+	return w.row(a)
 }
 
 func (w *walker) writable(a place.Address) bool {

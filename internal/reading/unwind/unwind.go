@@ -47,7 +47,7 @@ type Frame struct {
 	Module        *image.Module // nil if the PC is in none
 	Offset        place.Offset  // of the PC in Module
 	Function      string        // as its source has it, without parameters; empty if unknown
-	Symbol        string        // its linkage name: what the symbol table has
+	Symbol        string        // its name in the symbol table: of several the one that users write; else its linkage name
 	File          string        // of the source; empty if unknown
 	Line          int
 	Inlined       []objfile.Call // functions that were inlined here, innermost first; this frame's called the last of them
@@ -297,8 +297,9 @@ func (w *walker) source(f *Frame, vaddr uint64) {
 		f.File, f.Line, f.Inlined = own.File, own.Line, calls[:len(calls)-1]
 		// A compiler may leave out the linkage name of what no other file can link to; the symbol has it.
 		if own.Function != "" && (mangled(own.Symbol) || !mangled(f.Symbol)) {
-			f.Function, f.Symbol = own.Function, own.Symbol
+			f.Function = own.Function
 		}
+		f.Symbol = cmp.Or(f.Symbol, own.Symbol)
 	}
 	if f.Function == "" {
 		if name, start, ok := f.Module.File.NearestSymbol(vaddr); ok {
