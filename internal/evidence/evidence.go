@@ -105,10 +105,27 @@ func Open(req Request) (*Set, error) {
 	}
 	s.addHandlersRecords()
 	s.Traces = append(s.Traces, s.printed...) // a stack that was handed over counts before one in a log
+	if err := s.useMaps(); err != nil {
+		errs = append(errs, err)
+	}
 	for _, err := range errs {
 		s.problem(err)
 	}
 	return s, nil
+}
+
+// useMaps takes the mapped files from a copy of /proc/PID/maps where the core doesn't list them.
+func (s *Set) useMaps() error {
+	if s.Core == nil || s.Maps == "" || len(s.Core.Mappings) > 0 {
+		return nil
+	}
+	f, err := mapped.Regular(s.Maps)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	s.Core.Mappings = elfcore.ParseMaps(f)
+	return nil
 }
 
 // Close unmaps the core and the captures.
@@ -271,6 +288,8 @@ func recognise(head []byte) casefile.Kind {
 		return casefile.Binary
 	case capture.Sniff(head):
 		return casefile.Capture
+	case elfcore.SniffMaps(head):
+		return casefile.Maps
 	case logs.Sniff(head): // which may hold a stack, too
 		return casefile.Log
 	case backtrace.Sniff(head):

@@ -319,3 +319,11 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+func TestAMapsFileListsWhatTheCoreDoesNot(t *testing.T) {
+	const maps = "7f0000001000-7f0000002000 r-xp 00001000 08:01 42                         /usr/lib/libx.so\n"
+	s := open(t, evidence.Request{Paths: []string{folder(t, map[string]string{"core": string(core), "maps.txt": maps})}})
+	if len(s.Core.Mappings) != 1 || s.Core.Mappings[0].Path != "/usr/lib/libx.so" {
+		t.Errorf("mappings %+v, problems %s", s.Core.Mappings, problems(s))
+	}
+}

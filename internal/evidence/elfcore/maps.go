@@ -4,12 +4,18 @@ import (
 	"bufio"
 	"cmp"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/place"
 )
+
+var mapsLine = regexp.MustCompile(`^[0-9a-f]{1,16}-[0-9a-f]{1,16} [r-][w-][x-][ps] [0-9a-f]{1,16} [0-9a-f]+:[0-9a-f]+ [0-9]+[ \n]`)
+
+// SniffMaps says whether head is the beginning of a /proc/PID/maps.
+func SniffMaps(head []byte) bool { return mapsLine.Match(head) }
 
 // ParseMaps reads the file mappings of a /proc/PID/maps that was kept beside a core (proc_pid_maps(5)): a line
 // each of range, rights, offset, device, inode and path. Lines of another form are passed over.

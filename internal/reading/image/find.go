@@ -73,7 +73,7 @@ func (s *search) attachByID(m *Module) {
 			m.File, m.Verified = f, true
 			return
 		}
-		refused = append(refused, fmt.Sprintf("%s is build %s, the core ran %s", path, orNone(f.BuildID), m.BuildID))
+		refused = append(refused, fmt.Sprintf("%s is build %s, the process ran %s", path, orNone(f.BuildID), m.BuildID))
 		f.Close()
 	}
 	if path, ok := s.underRoots()[m.BuildID]; ok {
