@@ -38,6 +38,8 @@ type File struct {
 	Segments []Segment     // PT_LOAD, in the file's order, which is by address
 	Damage   []cursor.Damage
 
+	idAt     uint64 // vaddr of the section that holds the build ID, which is its content; 0 if not known
+	id       []byte
 	name     string // base name, for errors
 	raw      []byte
 	programs []elf.ProgHeader
@@ -157,12 +159,19 @@ func (f *File) readBuildID() {
 		}
 	}
 	for _, s := range f.sections {
-		if s.Type == elf.SHT_NOTE && f.BuildID == "" {
-			notes, _ := elffile.ParseNotes(f.name+": notes", int64(s.Offset), s.data)
-			f.BuildID = elffile.BuildID(notes)
+		if s.Type != elf.SHT_NOTE {
+			continue
+		}
+		notes, _ := elffile.ParseNotes(f.name+": notes", int64(s.Offset), s.data)
+		if id := elffile.BuildID(notes); id != "" && (f.BuildID == "" || f.BuildID == id) {
+			f.BuildID, f.idAt, f.id = id, s.Addr, s.data
 		}
 	}
 }
+
+// BuildIDNote is where a process that runs the file has its build ID, and the bytes that stand there; false if
+// the file's section headers don't tell.
+func (f *File) BuildIDNote() (vaddr uint64, note []byte, ok bool) { return f.idAt, f.id, f.idAt != 0 }
 
 // Data is n bytes that a process sees at vaddr before it runs: they stand in the file. A shorter rest
 // of a segment is not given.

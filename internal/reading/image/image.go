@@ -60,6 +60,7 @@ func Open(core *elfcore.Core, find Finder) *Image {
 	for _, m := range im.Modules {
 		im.identify(m)
 		search.attach(m)
+		im.verify(m)
 	}
 	askPrograms(find.Servers, im.Modules)
 	for _, m := range im.Modules {

@@ -99,6 +99,38 @@ func (im *Image) identify(m *Module) {
 	}
 }
 
+// verify proves a file that was taken for its path: where it has its build ID, the process's memory has the same.
+// identify may have missed it there, since a linker need not point to it by a program header: Go's doesn't.
+func (im *Image) verify(m *Module) {
+	if m.File == nil || m.Verified {
+		return
+	}
+	vaddr, note, ok := m.File.BuildIDNote()
+	if !ok || len(m.File.Segments) == 0 {
+		return
+	}
+	memory := make([]byte, len(note))
+	if at := m.Start - lowestPage(m.File.Programs()) + place.Address(vaddr); im.readCore(at, memory) < len(note) {
+		return
+	}
+	if bytes.Equal(memory, note) {
+		m.Verified, m.BuildID, m.Problem = true, m.File.BuildID, ""
+		return
+	}
+	m.Problem = fmt.Sprintf("%s is build %s, the process ran another", m.File.Path, m.File.BuildID)
+	m.File.Close()
+	m.File = nil
+}
+
+// readCore copies what the core holds from a on. Nothing is taken from binaries.
+func (im *Image) readCore(a place.Address, buf []byte) int {
+	s := im.segment(a)
+	if s == nil || uint64(a-s.Start) >= uint64(len(s.Data)) {
+		return 0
+	}
+	return copy(buf, s.Data[a-s.Start:])
+}
+
 func lowestPage(programs []elf.ProgHeader) place.Address {
 	for _, p := range programs {
 		if p.Type == elf.PT_LOAD {

@@ -99,7 +99,7 @@ func mechanism(m *finding.Mechanism) string {
 		says += ": " + cmp.Or(c.Name, "a call without a name") + fmt.Sprintf(", number %d", c.Number)
 	}
 	if m.Exception != "" {
-		says += ", a " + m.Exception
+		says += " of type " + m.Exception
 	}
 	if m.Message != "" {
 		says += fmt.Sprintf(": %q", strings.TrimSpace(m.Message))

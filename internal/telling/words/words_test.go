@@ -79,7 +79,7 @@ func TestAFaultIsToldByItsInstruction(t *testing.T) {
 		{finding.Mechanism{Kind: finding.FaultRead, Detail: finding.NonCanonical, Address: &junk, Access: "read", Size: 8, Instruction: "mov (%rdi),%rax", Register: "rdi", Value: &junk, Pattern: finding.Text},
 			`no memory can have such an address; the instruction mov (%rdi),%rax reads 8 bytes by rdi, which held 0x4847464544434241; it reads as text, "ABCDEFGH"`},
 		{finding.Mechanism{Kind: finding.Arithmetic, Detail: finding.ByZero, Instruction: "idiv %ecx"}, "it divided by zero; the instruction idiv %ecx"},
-		{finding.Mechanism{Kind: finding.Exception, Exception: "std::runtime_error", Message: "no"}, `nobody caught a C++ exception, a std::runtime_error: "no"`},
+		{finding.Mechanism{Kind: finding.Exception, Exception: "std::runtime_error", Message: "no"}, `nobody caught a C++ exception of type std::runtime_error: "no"`},
 		{finding.Mechanism{Kind: finding.Seccomp, SystemCall: &finding.SystemCall{Number: 39, Name: "getpid"}}, "forbade a call: getpid, number 39"},
 	} {
 		if got := mechanism(&c.m); !strings.Contains(got, c.want) {
