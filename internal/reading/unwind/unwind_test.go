@@ -129,3 +129,18 @@ func TestRecursionIsFoldedAndCounted(t *testing.T) {
 		})
 	}
 }
+
+// Go's linker points to its own build ID by a program header, not to the GNU one; and a goroutine's outermost
+// return address follows no call.
+func TestAGoroutineIsWalkedToItsEndWithoutAGuess(t *testing.T) {
+	_, stacks := open(t, dying.One(t, "go_panic").Build(t, "-O2").Core(t))
+	frames := stacks[0].Frames
+	for _, f := range frames {
+		if f.Trust.Guessed() {
+			t.Errorf("guessed: %s", show(f))
+		}
+	}
+	if last := frames[len(frames)-1]; last.Function != "runtime.goexit" || !stacks[0].Outermost {
+		t.Errorf("the last frame is %s: %s", show(last), stacks[0].End)
+	}
+}
