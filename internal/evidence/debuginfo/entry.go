@@ -132,6 +132,7 @@ type abbrevKey struct {
 	offset      uint64
 	wide        bool
 	addressSize int
+	version     int
 }
 
 // abbreviations reads the unit's table of .debug_abbrev up to its end.
@@ -139,7 +140,7 @@ func (u *unit) abbreviations() *abbrevTable {
 	if u.table != nil {
 		return u.table
 	}
-	key := abbrevKey{u.abbrevs, u.wide, u.addressSize}
+	key := abbrevKey{u.abbrevs, u.wide, u.addressSize, u.version}
 	u.table = u.in.abbrevs[key]
 	if u.table != nil {
 		return u.table
@@ -225,6 +226,11 @@ func (u *unit) sizeOf(f form) int {
 		return 16
 	case formAddress:
 		return u.addressSize
+	case formRefAddress:
+		if u.version == 2 {
+			return u.addressSize
+		}
+		return int(u.offsetSize())
 	case formStrp, formLineStrp, formSecOffset, formStrpSup, formGNURefAlt, formGNUStrpAlt:
 		return int(u.offsetSize())
 	}
@@ -270,51 +276,36 @@ func (u *unit) readEntry(r *cursor.Reader, e *entry) bool {
 }
 
 func (u *unit) readValue(r *cursor.Reader, s spec) value {
-	f := s.form
-	if f == formIndirect {
-		f = form(r.ULEB128())
+	v := value{form: s.form}
+	if v.form == formIndirect {
+		v.form = form(r.ULEB128())
 	}
-	v := value{form: f}
-	switch f {
-	case formAddress:
-		v.n = u.readAddress(r)
-	case formData1, formRef1, formStrx1, formAddrx1, formFlag:
-		v.n = uint64(r.Uint8())
-	case formData2, formRef2, formStrx2, formAddrx2:
-		v.n = uint64(r.Uint16())
-	case formStrx3, formAddrx3:
-		v.n = uint64(r.Uint16())
-		v.n |= uint64(r.Uint8()) << 16
-	case formData4, formRef4, formStrx4, formAddrx4, formRefSup4:
-		v.n = uint64(r.Uint32())
-	case formData8, formRef8, formRefSig8, formRefSup8:
-		v.n = r.Uint64()
-	case formUData, formRefUData, formStrx, formAddrx, formListIndex, formRangeListIndex, formGNUAddrIndex, formGNUStrIndex:
-		v.n = r.ULEB128()
-	case formSData:
-		v.n = uint64(r.SLEB128())
-	case formImplicitConst:
+	const largest = 8
+	switch size := u.sizeOf(v.form); {
+	case v.form == formImplicitConst:
 		v.n = uint64(s.constant)
-	case formStrp, formLineStrp, formSecOffset, formStrpSup, formGNURefAlt, formGNUStrpAlt:
-		v.n = u.readOffset(r)
-	case formRefAddress:
-		if u.version == 2 {
-			v.n = u.readAddress(r)
-		} else {
-			v.n = u.readOffset(r)
-		}
-	case formFlagPresent:
+	case v.form == formFlagPresent:
 		v.n = 1
+	case size > largest:
+		r.Skip(uint64(size))
+	case size > 0:
+		for i, b := range r.Bytes(uint64(size)) {
+			v.n |= uint64(b) << (8 * i)
+		}
 	default:
-		u.skipBlock(r, &v)
+		u.readSized(r, &v)
 	}
 	return v
 }
 
-// skipBlock passes over what has a length of its own.
-func (u *unit) skipBlock(r *cursor.Reader, v *value) {
+// readSized reads a value that tells its own size. Of a text or a block it keeps where that begins.
+func (u *unit) readSized(r *cursor.Reader, v *value) {
 	v.n = uint64(r.Pos())
 	switch v.form {
+	case formUData, formRefUData, formStrx, formAddrx, formListIndex, formRangeListIndex, formGNUAddrIndex, formGNUStrIndex:
+		v.n = r.ULEB128()
+	case formSData:
+		v.n = uint64(r.SLEB128())
 	case formString:
 		r.CString()
 	case formBlock1:
@@ -325,8 +316,6 @@ func (u *unit) skipBlock(r *cursor.Reader, v *value) {
 		r.Skip(uint64(r.Uint32()))
 	case formBlock, formExprloc:
 		r.Skip(r.ULEB128())
-	case formData16:
-		r.Skip(16)
 	default:
 		r.Fail("expected a form of DWARF 2 to 5, found 0x%x", uint16(v.form))
 	}
