@@ -16,7 +16,7 @@ import (
 // next to the object, in its .debug directory, and under usr/lib/debug (GDB manual, "Debugging
 // Information in Separate Files"). The build ID decides; where there is none, the link's checksum.
 func FindDebug(f *File, roots []string) string {
-	f.roots = roots
+	f.apart.roots = roots
 	for _, path := range f.debugPaths() {
 		if f.openDebug(path) {
 			return path
@@ -42,7 +42,7 @@ const debugDir = "usr/lib/debug"
 
 func (f *File) debugPaths() []string {
 	var paths []string
-	for _, root := range f.roots {
+	for _, root := range f.apart.roots {
 		if f.BuildID != "" {
 			paths = append(paths, DebugPath(root, f.BuildID))
 		}
@@ -53,7 +53,7 @@ func (f *File) debugPaths() []string {
 	}
 	dir := filepath.Dir(f.Path)
 	paths = append(paths, filepath.Join(dir, link), filepath.Join(dir, ".debug", link))
-	for _, root := range f.roots {
+	for _, root := range f.apart.roots {
 		inside := dir
 		if rel, err := filepath.Rel(root, dir); err == nil {
 			inside = rel
@@ -87,7 +87,7 @@ func (f *File) debugLink() (name string, sum uint32) {
 
 // HasDebug says whether the file came with debug information, or was given some.
 func (f *File) HasDebug() bool {
-	return f.debug != nil || f.named(".debug_info") != nil || f.named(".zdebug_info") != nil
+	return f.apart.debug != nil || f.named(".debug_info") != nil || f.named(".zdebug_info") != nil
 }
 
 // AddDebug takes names and tables from a separate debug file, which f owns from then on. It must be
@@ -99,7 +99,7 @@ func (f *File) AddDebug(debug *File) error {
 	if !slices.ContainsFunc([]string{".symtab", ".debug_frame", ".debug_info", ".zdebug_info"}, func(name string) bool { return debug.named(name) != nil }) {
 		return fmt.Errorf("%s: expected symbols, unwind tables or debug information, found none of them", debug.Path)
 	}
-	f.debug = debug
+	f.apart.debug = debug
 	f.findCommon(debug)
 	return nil
 }
@@ -131,12 +131,12 @@ func (f *File) findCommon(of *File) {
 			continue
 		}
 		if common.BuildID == want {
-			f.common = common
+			f.apart.common = common
 			return
 		}
 		common.Close()
 	}
-	f.lacks = append(f.lacks, fmt.Sprintf("%s (build %s), which dwz moved names to", name, want))
+	f.apart.lacks = append(f.apart.lacks, fmt.Sprintf("%s (build %s), which dwz moved names to", name, want))
 }
 
 func (f *File) commonPaths(name, dir string, id place.BuildID) []string {
@@ -144,7 +144,7 @@ func (f *File) commonPaths(name, dir string, id place.BuildID) []string {
 	if !filepath.IsAbs(name) {
 		paths = append(paths, filepath.Join(dir, name))
 	}
-	for _, root := range f.roots {
+	for _, root := range f.apart.roots {
 		if len(id) > 2 {
 			paths = append(paths, DebugPath(root, id))
 		}

@@ -44,19 +44,19 @@ func (f *File) dynamicString(offset uint64) string {
 // table's entry that a PLT stub, or a call through memory, goes by. It is known from the relocations,
 // so also where the process never made the call and left the entry unresolved.
 func (f *File) Import(vaddr uint64) (string, bool) {
-	f.importsOnce.Do(f.readImports)
-	name, ok := f.imports[vaddr]
+	name, ok := f.imports()[vaddr]
 	return name, ok
 }
 
-func (f *File) readImports() {
-	f.imports = map[uint64]string{}
-	f.readRelocations(f.dynamic[elf.DT_JMPREL], f.dynamic[elf.DT_PLTRELSZ])
-	f.readRelocations(f.dynamic[elf.DT_RELA], f.dynamic[elf.DT_RELASZ])
+func (f *File) readImports() map[uint64]string {
+	imports := map[uint64]string{}
+	f.readRelocations(f.dynamic[elf.DT_JMPREL], f.dynamic[elf.DT_PLTRELSZ], imports)
+	f.readRelocations(f.dynamic[elf.DT_RELA], f.dynamic[elf.DT_RELASZ], imports)
+	return imports
 }
 
 // readRelocations reads a table of Elf64_Rela and keeps what stores a symbol's plain address.
-func (f *File) readRelocations(vaddr, size uint64) {
+func (f *File) readRelocations(vaddr, size uint64, imports map[uint64]string) {
 	const entry = 24 // Elf64_Rela
 	data := f.From(vaddr)
 	r := cursor.New(f.name+": relocations", 0, data[:min(size, uint64(len(data)))], binary.LittleEndian)
@@ -70,7 +70,7 @@ func (f *File) readRelocations(vaddr, size uint64) {
 		// The table's length stands nowhere; an index beyond the file is no symbol.
 		if s := elffile.Slice(symbols, info>>32*symbolSize, 4); len(s) == 4 {
 			if name := f.dynamicString(uint64(binary.LittleEndian.Uint32(s))); name != "" {
-				f.imports[where] = name
+				imports[where] = name
 			}
 		}
 	}

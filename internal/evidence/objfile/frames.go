@@ -28,8 +28,7 @@ type FDE struct {
 
 // CFI finds the entry for vaddr in .eh_frame, and where there is none in .debug_frame.
 func (f *File) CFI(vaddr uint64) (*FDE, bool) {
-	f.framesOnce.Do(f.findFrameTables)
-	for _, t := range f.frames {
+	for _, t := range f.frames() {
 		if fde, ok := t.find(vaddr); ok {
 			return fde, true
 		}
@@ -58,18 +57,19 @@ type indexEntry struct {
 	offset     uint64 // of the FDE in data
 }
 
-func (f *File) findFrameTables() {
+func (f *File) findFrameTables() (tables frameTables) {
 	if t := f.ehFrame(); t != nil {
-		f.frames = append(f.frames, t)
+		tables = append(tables, t)
 	}
-	for _, from := range []*File{f, f.debug} {
+	for _, from := range []*File{f, f.apart.debug} {
 		if from == nil {
 			continue
 		}
 		if data := from.content(".debug_frame"); data != nil {
-			f.frames = append(f.frames, &frameTable{part: from.name + ": .debug_frame", data: data, debug: true})
+			tables = append(tables, &frameTable{part: from.name + ": .debug_frame", data: data, debug: true})
 		}
 	}
+	return tables
 }
 
 // ehFrame finds .eh_frame by the segment that the program itself finds it by, else by its section.

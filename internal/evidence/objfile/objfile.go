@@ -18,6 +18,7 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/inquest-project/inquest/internal/evidence/debuginfo"
 	"github.com/inquest-project/inquest/internal/evidence/elffile"
@@ -38,33 +39,33 @@ type File struct {
 	Segments []Segment     // PT_LOAD, in the file's order, which is by address
 	Damage   []cursor.Damage
 
-	idAt     uint64 // vaddr of the section that holds the build ID, which is its content; 0 if not known
-	id       []byte
 	name     string // base name, for errors
 	raw      []byte
 	programs []elf.ProgHeader
 	sections []section
 	dynamic  map[elf.DynTag]uint64
-	debug    *File // separate debug information, of the same build
+	id       section // that holds the build ID; without content where the section headers are lost
+	apart    apart
 	memory   io.Closer
 
-	unpackedMu sync.Mutex
-	unpacked   map[string][]byte // sections that were compressed
+	// Read when they are first asked for.
+	symbols  func() symbolTable
+	frames   func() frameTables
+	imports  func() map[uint64]string
+	mini     func() *File // what .gnu_debugdata holds; nil if there is none
+	source   func() *debuginfo.Info
+	asked    atomic.Bool       // source was, and there is some
+	unpacked map[string][]byte // sections that were compressed
+	unpackMu sync.Mutex
+}
 
-	sourceOnce  sync.Once
-	source      *debuginfo.Info
-	common      *File    // what dwz moved out of this debug file and others
-	roots       []string // where separate debug information was looked for
-	lacks       []string // debug information that belongs to the file and was not found
-	splits      []*File  // files of split units
-	miniOnce    sync.Once
-	mini        *File // what .gnu_debugdata holds
-	symbolsOnce sync.Once
-	symbols     symbolTable
-	framesOnce  sync.Once
-	frames      frameTables
-	importsOnce sync.Once
-	imports     map[uint64]string
+// apart is what belongs to a file and lies in others.
+type apart struct {
+	debug  *File    // symbols, tables and debug information, of the same build
+	common *File    // what dwz moved out of this debug file and others
+	splits []*File  // split units
+	roots  []string // where all these are looked for
+	lacks  []string // what was needed and not found
 }
 
 // Segment is a part of the file that a process maps.
@@ -99,7 +100,7 @@ func open(path string, parse func(string, []byte) (*File, error)) (*File, error)
 
 // Close unmaps the file and its debug file.
 func (f *File) Close() error {
-	for _, part := range append([]*File{f.debug, f.common}, f.splits...) {
+	for _, part := range append([]*File{f.apart.debug, f.apart.common}, f.apart.splits...) {
 		if part != nil {
 			part.Close()
 		}
@@ -128,7 +129,12 @@ func parse(path string, data []byte) (*File, error) {
 		return nil, err
 	}
 	f := &File{Path: path, Machine: header.Machine, Type: header.Type, Entry: header.Entry,
-		name: name, raw: data, programs: header.Programs, Damage: damage}
+		name: name, raw: data, programs: header.Programs, Damage: damage, unpacked: map[string][]byte{}}
+	f.symbols = sync.OnceValue(f.readSymbols)
+	f.frames = sync.OnceValue(f.findFrameTables)
+	f.imports = sync.OnceValue(f.readImports)
+	f.mini = sync.OnceValue(f.openMiniature)
+	f.source = sync.OnceValue(f.openSource)
 	f.readSegments()
 	f.readSections(header)
 	f.readBuildID()
@@ -164,14 +170,16 @@ func (f *File) readBuildID() {
 		}
 		notes, _ := elffile.ParseNotes(f.name+": notes", int64(s.Offset), s.data)
 		if id := elffile.BuildID(notes); id != "" && (f.BuildID == "" || f.BuildID == id) {
-			f.BuildID, f.idAt, f.id = id, s.Addr, s.data
+			f.BuildID, f.id = id, s
 		}
 	}
 }
 
 // BuildIDNote is where a process that runs the file has its build ID, and the bytes that stand there; false if
 // the file's section headers don't tell.
-func (f *File) BuildIDNote() (vaddr uint64, note []byte, ok bool) { return f.idAt, f.id, f.idAt != 0 }
+func (f *File) BuildIDNote() (vaddr uint64, note []byte, ok bool) {
+	return f.id.Addr, f.id.data, f.id.Addr != 0
+}
 
 // Data is n bytes that a process sees at vaddr before it runs: they stand in the file. A shorter rest
 // of a segment is not given.

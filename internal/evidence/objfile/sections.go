@@ -84,13 +84,10 @@ func (f *File) content(name string) []byte {
 	if s := f.section(name); s != nil {
 		return s.data
 	}
-	f.unpackedMu.Lock()
-	defer f.unpackedMu.Unlock()
+	f.unpackMu.Lock()
+	defer f.unpackMu.Unlock()
 	data, known := f.unpacked[name]
 	if !known {
-		if f.unpacked == nil {
-			f.unpacked = map[string][]byte{}
-		}
 		data = f.unpack(name)
 		f.unpacked[name] = data
 	}
@@ -146,13 +143,8 @@ func unpacked(kind elf.CompressionType, packed []byte, size uint64) []byte {
 	return nil
 }
 
-// miniature is the file in .gnu_debugdata, Fedora's: symbols of a stripped program, packed by xz. It is nil
-// if there is none.
-func (f *File) miniature() *File {
-	f.miniOnce.Do(func() { f.mini = f.openMiniature() })
-	return f.mini
-}
-
+// openMiniature opens the file in .gnu_debugdata, Fedora's: symbols of a stripped program, packed by xz. It is
+// nil if there is none.
 func (f *File) openMiniature() *File {
 	const largest = 64 << 20 // the largest program's is a few megabytes
 	s := f.section(".gnu_debugdata")

@@ -21,7 +21,7 @@ type Call struct {
 // there, and last the one that was compiled. It is empty where there is none. Of a caller ask for the
 // address of its call.
 func (f *File) Source(vaddr uint64) []Call {
-	info := f.debugInfo()
+	info := f.source()
 	if info == nil {
 		return nil
 	}
@@ -34,28 +34,28 @@ func (f *File) Source(vaddr uint64) []Call {
 
 // Lacks names the debug information that belongs to the file and was needed and not found.
 func (f *File) Lacks() []string {
-	lacks := f.lacks
-	if f.source != nil { // it was asked for
-		for _, name := range f.source.Missing() {
+	lacks := f.apart.lacks
+	if f.asked.Load() {
+		for _, name := range f.source().Missing() {
 			lacks = append(lacks[:len(lacks):len(lacks)], name+", a split unit with names of inlined functions")
 		}
 	}
 	return lacks
 }
 
-func (f *File) debugInfo() *debuginfo.Info {
-	f.sourceOnce.Do(func() {
-		var common *debuginfo.Info
-		if f.common != nil {
-			common = debuginfo.Open(f.common.content, nil, nil)
+// openSource reads the debug information of the file or its debug file; nil if there is none.
+func (f *File) openSource() (info *debuginfo.Info) {
+	var common *debuginfo.Info
+	if f.apart.common != nil {
+		common = debuginfo.Open(f.apart.common.content, nil, nil)
+	}
+	for _, part := range f.parts() {
+		if part.named(".debug_info") != nil || part.named(".zdebug_info") != nil {
+			info = debuginfo.Open(part.content, common, f.openSplit)
 		}
-		for _, part := range f.parts() {
-			if part.named(".debug_info") != nil || part.named(".zdebug_info") != nil {
-				f.source = debuginfo.Open(part.content, common, f.openSplit)
-			}
-		}
-	})
-	return f.source
+	}
+	f.asked.Store(info != nil)
+	return info
 }
 
 // openSplit finds a split unit's file where the compiler left it, under each root, or next to the program.
@@ -65,12 +65,12 @@ func (f *File) openSplit(name, directory string) debuginfo.Sections {
 		path = filepath.Join(directory, name)
 	}
 	paths := []string{filepath.Join(filepath.Dir(f.Path), filepath.Base(name))}
-	for _, root := range f.roots {
+	for _, root := range f.apart.roots {
 		paths = append(paths, filepath.Join(root, path))
 	}
 	for _, path := range paths {
 		if split, err := open(path, parse); err == nil {
-			f.splits = append(f.splits, split)
+			f.apart.splits = append(f.apart.splits, split)
 			return split.content
 		}
 	}

@@ -33,14 +33,14 @@ type symbolTable []symbol
 // table entry. It is false where neither is known.
 func (f *File) Function(vaddr uint64) (Function, bool) {
 	fde, hasFDE := f.CFI(vaddr)
-	if s, ok := f.table().covering(vaddr); ok {
+	if s, ok := f.symbols().covering(vaddr); ok {
 		return Function{Name: s.name, Start: s.start, End: s.start + s.size}, true
 	}
 	if !hasFDE {
 		return Function{}, false
 	}
 	// A symbol without size that begins where the entry does names all of it.
-	if s, ok := f.table().below(vaddr); ok && s.start == fde.Start && s.size == 0 {
+	if s, ok := f.symbols().below(vaddr); ok && s.start == fde.Start && s.size == 0 {
 		return Function{Name: s.name, Start: fde.Start, End: fde.End, FromFDE: true}, true
 	}
 	return Function{Start: fde.Start, End: fde.End, FromFDE: true}, true
@@ -49,7 +49,7 @@ func (f *File) Function(vaddr uint64) (Function, bool) {
 // NearestSymbol is the last symbol that begins at or below vaddr in the same segment. It need not cover
 // vaddr: in a stripped library it is the exported function before.
 func (f *File) NearestSymbol(vaddr uint64) (name string, start uint64, ok bool) {
-	s, ok := f.table().below(vaddr)
+	s, ok := f.symbols().below(vaddr)
 	if !ok || f.SegmentAt(s.start) != f.SegmentAt(vaddr) {
 		return "", 0, false
 	}
@@ -107,7 +107,7 @@ func (t symbolTable) after(vaddr uint64) int {
 // parts is the files that hold symbols.
 func (f *File) parts() []*File {
 	parts := []*File{f}
-	for _, part := range []*File{f.miniature(), f.debug} {
+	for _, part := range []*File{f.mini(), f.apart.debug} {
 		if part != nil {
 			parts = append(parts, part)
 		}
@@ -115,31 +115,31 @@ func (f *File) parts() []*File {
 	return parts
 }
 
-// table is the functions of .symtab, of .dynsym, and of the debug files.
-func (f *File) table() symbolTable {
-	f.symbolsOnce.Do(func() {
-		for _, from := range f.parts() {
-			for _, name := range []string{".symtab", ".dynsym"} {
-				from.eachSymbol(name, f.addFunction)
-			}
+// readSymbols is the functions of .symtab, of .dynsym, and of the debug files.
+func (f *File) readSymbols() (table symbolTable) {
+	for _, from := range f.parts() {
+		for _, name := range []string{".symtab", ".dynsym"} {
+			from.eachSymbol(name, func(s elf.Symbol) {
+				if f.isFunction(s) {
+					table = append(table, symbol{start: s.Value, size: s.Size, name: s.Name, rank: rank(s)})
+				}
+			})
 		}
-		slices.SortFunc(f.symbols, func(a, b symbol) int {
-			return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.rank, a.rank), cmp.Compare(b.name, a.name))
-		})
+	}
+	slices.SortFunc(table, func(a, b symbol) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.rank, a.rank), cmp.Compare(b.name, a.name))
 	})
-	return f.symbols
+	return table
 }
 
-func (f *File) addFunction(s elf.Symbol) {
+func (f *File) isFunction(s elf.Symbol) bool {
 	typ := elf.ST_TYPE(s.Info)
 	isCode := typ == elf.STT_FUNC || typ == elf.STT_GNU_IFUNC
 	if typ == elf.STT_NOTYPE { // assembly; but also section boundaries, so it must lie in code
 		segment := f.SegmentAt(s.Value)
 		isCode = segment != nil && segment.Flags&elf.PF_X != 0 && !strings.HasPrefix(s.Name, "$")
 	}
-	if isCode && s.Section != elf.SHN_UNDEF && s.Name != "" && s.Value+s.Size >= s.Value {
-		f.symbols = append(f.symbols, symbol{start: s.Value, size: s.Size, name: s.Name, rank: rank(s)})
-	}
+	return isCode && s.Section != elf.SHN_UNDEF && s.Name != "" && s.Value+s.Size >= s.Value
 }
 
 // rank orders aliases: the name that users write (raise) before the library's own for it
