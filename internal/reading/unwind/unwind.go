@@ -15,6 +15,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
@@ -295,8 +296,8 @@ func (w *walker) source(f *Frame, vaddr uint64) {
 	if calls := f.Module.File.Source(vaddr); len(calls) > 0 {
 		own := calls[len(calls)-1]
 		f.File, f.Line, f.Inlined = own.File, own.Line, calls[:len(calls)-1]
-		// A compiler may leave out the linkage name of what no other file can link to; the symbol has it.
-		if own.Function != "" && (mangled(own.Symbol) || !mangled(f.Symbol)) {
+		// Link-time optimisation leaves a bare name of what the symbol table has with its classes.
+		if bare := own.Function == own.Symbol && !strings.Contains(own.Function, "::"); own.Function != "" && !(bare && mangled(f.Symbol)) {
 			f.Function = own.Function
 		}
 		f.Symbol = cmp.Or(f.Symbol, own.Symbol)
