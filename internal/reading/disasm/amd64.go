@@ -3,6 +3,7 @@ package disasm
 import (
 	"bytes"
 	"encoding/binary"
+	"regexp"
 
 	"golang.org/x/arch/x86/x86asm"
 )
@@ -170,7 +171,19 @@ func jumpsIntoAMD64(code []byte, at, start, end uint64) bool {
 	return false
 }
 
-func (op amd64Op) text(at uint64) string { return x86asm.GNUSyntax(op.Inst, at, nil) }
+// text is GNU's syntax, mended: the library prints nothing for an address that is 0 and made of no register.
+func (op amd64Op) text(at uint64) string {
+	text := x86asm.GNUSyntax(op.Inst, at, nil)
+	for _, arg := range op.Args {
+		if mem, ok := arg.(x86asm.Mem); ok && mem.Base == 0 && mem.Index == 0 && mem.Disp == 0 {
+			return nowhere.ReplaceAllString(text, "${1}0x0$2")
+		}
+	}
+	return text
+}
+
+// nowhere is where an operand is left out: behind a space, a comma or a segment, before a comma or the end.
+var nowhere = regexp.MustCompile(`([ ,:])(,|$)`)
 
 // accesses asks for the bases of fs and gs as FSBase and GSBase.
 func (op amd64Op) accesses(at uint64, regs Registers) []Access {

@@ -370,3 +370,20 @@ func touchAll(m *disasm.Machine, data []byte, start uint64) {
 		i.Track(values)
 	}
 }
+
+func TestAnAddressThatIsNothingIsPrinted(t *testing.T) {
+	for code, want := range map[string]string{
+		"\x8b\x04\x25\x00\x00\x00\x00":         "mov 0x0,%eax",
+		"\x89\x04\x25\x00\x00\x00\x00":         "mov %eax,0x0",
+		"\x8b\x04\x25\x08\x00\x00\x00":         "mov 0x8,%eax",
+		"\x64\x48\x8b\x04\x25\x00\x00\x00\x00": "mov %fs:0x0,%rax",
+		"\x64\x48\x8b\x04\x25\x28\x00\x00\x00": "mov %fs:0x28,%rax",
+		"\xc6\x04\x25\x00\x00\x00\x00\x01":     "movb $0x1,0x0",
+		"\x8b\x07":                             "mov (%rdi),%eax",
+	} {
+		i, ok := disasm.For(elf.EM_X86_64).Decode([]byte(code), 0x1000)
+		if got := i.Text(); !ok || got != want {
+			t.Errorf("% x: expected %q, found %q", code, want, got)
+		}
+	}
+}
