@@ -5,6 +5,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/disasm"
 )
 
@@ -40,7 +41,7 @@ func (s *scene) mechanism() *finding.Mechanism {
 		return s.aborted()
 	case n == sigxfsz: // the kernel sends it in the process's own name
 		return &finding.Mechanism{Kind: finding.Limit, Detail: finding.FileSize}
-	case s.selfSent():
+	case s.selfSent() && !s.faultsAgain():
 		return &finding.Mechanism{Kind: finding.SignalOnly}
 	case n == sigsegv:
 		return s.faulted()
@@ -58,6 +59,28 @@ func (s *scene) mechanism() *finding.Mechanism {
 		return &finding.Mechanism{Kind: finding.Limit, Detail: finding.CPUTime}
 	}
 	return &finding.Mechanism{Kind: finding.SignalOnly}
+}
+
+// faultsAgain says whether a signal that the process sent itself stands for a fault all the same: a handler that
+// raises its own signal again has it blocked, so it comes when the handler has returned to the instruction that
+// faulted. That has still not run, and can't; of what the signal tells nothing but its number counts then.
+func (s *scene) faultsAgain() bool {
+	pc := s.frame().PC
+	i, known := s.instruction(pc)
+	faults := false
+	switch s.signal.Number {
+	case sigsegv, sigbus:
+		target, jumps := i.Goes(s.register, s.word)
+		faults = !s.im.Code(pc) || s.outOfStack() || s.refusedAddress(i) != nil || jumps && !s.im.Code(place.Address(target))
+	case sigfpe:
+		_, faults = i.Division(s.register, s.word)
+	case sigill:
+		faults = len(s.im.Bytes(pc, 1)) > 0 && (!known || i.Flow == disasm.Stops)
+	}
+	if faults {
+		s.signal = elfcore.Signal{Number: s.signal.Number}
+	}
+	return faults
 }
 
 // busError is mostly a mapping behind the end of its file, which somebody cut.
