@@ -70,9 +70,21 @@ func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped [
 	}
 	// Where the stack was lost, somebody whom we don't see had called: the runtime does as it is asked.
 	if s.stack.Outermost && s.first < len(frames) && frames[s.first].Module != nil && isRuntime(frames[s.first].Module) {
-		return s.first, ruleOnlyRuntime, nil
+		return s.behindDeadly(), ruleOnlyRuntime, nil
 	}
 	return -1, "", nil
+}
+
+// behindDeadly is the first frame that is no dying machinery: where the runtime alone is on the stack, the one
+// that called the machinery says more than the machinery itself.
+func (s *scene) behindDeadly() int {
+	frames := s.stack.Frames
+	for i := s.first; i < len(frames); i++ {
+		if deadly[frames[i].Symbol] == "" && frames[i].Function != "" && isRuntime(frames[i].Module) {
+			return i
+		}
+	}
+	return s.first
 }
 
 // onlyLeads says whether a frame is no function's that could decide: it is of a runtime, where no code is, or a stub of

@@ -212,7 +212,9 @@ func (s *scene) outOfStack() bool {
 		return above != nil && above.Start-a <= distance && s.writable(above.Start)
 	}
 	if !s.writable(sp) {
-		return below(sp, farthest)
+		// However large the frame is, it ends in the stack.
+		end := s.frame().CFA
+		return below(sp, farthest) || end > sp && below(sp, end-sp)
 	}
 	a := s.signal.Address
 	return a != nil && *a < sp && sp-*a < guard && below(*a, guard)

@@ -200,6 +200,8 @@ func culprit(c *finding.Culprit, d *finding.Death) string {
 		return who + " tripped over damage done earlier by " + c.Origin
 	case c.Role == finding.Victim:
 		return who + " tripped over damage done earlier"
+	case d != nil && d.Mechanism != nil && d.Mechanism.Kind == finding.StackOverflow && d.Mechanism.Repeats == 0:
+		return who + " took more stack than there was"
 	case d != nil && d.Mechanism != nil && decisions[d.Mechanism.Kind] != "":
 		return who + " " + decisions[d.Mechanism.Kind]
 	case c.Role == finding.Decided:
