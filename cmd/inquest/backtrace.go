@@ -42,7 +42,7 @@ A core may be cut anywhere, and packed by zstd, lz4, xz or gzip: it is then unpa
 file without a name in $TMPDIR or /tmp. Binaries are found on this host, under --sysroot, or among the
 files named, by build ID; debug information likewise.
 
-Exit codes: 0 done; 1 no death found; 2 wrong usage; 3 the core could not be read.`,
+Exit codes: 0 done, also of a process that lived; 1 there is no stack; 2 wrong usage; 3 nothing could be read.`,
 		Example: `  inquest backtrace core.31826
   inquest backtrace core.zst --sysroot ./prod-root -v --disasm`,
 		Args: cobra.MinimumNArgs(1),
@@ -83,7 +83,7 @@ func runBacktrace(out io.Writer, o backtraceOptions) error {
 	if err := tellBacktrace(out, read, findings, o); err != nil {
 		return failure{err}
 	}
-	if !died {
+	if !died && len(findings.Threads) == 0 {
 		return errNoDeath
 	}
 	return nil

@@ -131,11 +131,25 @@ func tellDeath(f *finding.Findings, r *reading.Reading, d death.Death, when mome
 	if found.SignalNumber == 0 && found.Mechanism == nil && r.Image == nil && len(r.Traces) == 0 && when.Record == nil {
 		return // captures alone don't show that anybody died
 	}
+	if lived(r) && when.Record == nil {
+		return
+	}
 	f.Death, f.Culprit = &found, d.Culprit
 	if r.Image != nil && d.Culprit != nil && d.Thread >= 0 && d.Frame >= 0 {
 		shown := shownIndex(r.Stacks[d.Thread].Frames, d.Frame, d.Culprit.Function)
 		f.Culprit.Frame = &shown
 	}
+}
+
+// lived says whether the core is of a process that nothing had killed, as gcore writes them: it has no signal, or
+// the one by which the debugger stopped it.
+func lived(r *reading.Reading) bool {
+	const sigstop = 19
+	if r.Image == nil || len(r.Image.Core.Threads) == 0 {
+		return false
+	}
+	n := r.Image.Core.Signal.Number
+	return n == 0 || n == sigstop
 }
 
 func tellTraffic(f *finding.Findings, r *reading.Reading, when moment.Moment, c *weigh.Case) {

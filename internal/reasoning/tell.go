@@ -33,7 +33,7 @@ func tellThreads(f *finding.Findings, r *reading.Reading, d death.Death) {
 	}
 	for i, stack := range r.Stacks {
 		t := thread(stack)
-		if t.Died = i == d.Thread; t.Died {
+		if t.Died = i == d.Thread && f.Death != nil; t.Died {
 			f.Threads = append([]finding.Thread{t}, f.Threads...)
 		} else {
 			f.Threads = append(f.Threads, t)

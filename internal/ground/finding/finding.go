@@ -110,6 +110,9 @@ const (
 	Float         = "float"          // a floating-point exception that was asked for
 	OnPurpose     = "on_purpose"     // an instruction that can't but fail
 	InAllocator   = "in_allocator"   // the C library's malloc or free tripped over its own data
+	NotThrown     = "not_thrown"     // std::terminate, and no exception is under way
+	MayNotThrow   = "may_not_throw"  // an exception reached a function that may not throw
+	DoubleFree    = "double_free"    // a block that had been freed already
 	CPUTime       = "cpu_time"       // a limit
 	FileSize      = "file_size"      // a limit
 )
@@ -283,6 +286,7 @@ type Trust string
 const (
 	TrustContext      Trust = "context"       // the registers at death
 	TrustCFI          Trust = "cfi"           // call frame information
+	TrustCall         Trust = "call"          // the call right before the return address leads to where control went
 	TrustLinkRegister Trust = "link_register" // a guess: the register that a call leaves its return address in
 	TrustFramePointer Trust = "frame_pointer" // a guess: the frame pointer chain
 	TrustScan         Trust = "scan"          // a guess: a return address found on the stack

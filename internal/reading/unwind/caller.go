@@ -53,6 +53,9 @@ func (w *walker) noCaller(here step) *ending {
 	case m.File == nil:
 		return endsf("the binary of %s is missing, and no return address was found by its call", m.Name)
 	}
+	if w.row(here.lookup()) != nil {
+		return endsf("the unwind table of %s leads to what follows no call; without a build ID it may be another build's", m.Name)
+	}
 	return endsf("no unwind table covers %v in %s, and no return address was found", here.pc, m.Name)
 }
 
@@ -73,8 +76,8 @@ func (w *walker) fromNowhere(here step, regs registers) (found, registers, *endi
 	if !here.exact {
 		return found{}, registers{}, &ending{why: "the saved return address is " + here.pc.String() + ", which is no code", smashed: true}
 	}
-	if next, ok := w.justCalled(here, regs); ok {
-		return found{trust: finding.TrustScan, cfa: next.address(w.abi.sp)}, next, nil
+	if next, trust, ok := w.justCalled(here, regs); ok {
+		return found{trust: trust, cfa: next.address(w.abi.sp)}, next, nil
 	}
 	if next, ok := w.whoReturned(here); ok {
 		return found{trust: finding.TrustScan, cfa: here.sp}, next, nil
@@ -83,19 +86,37 @@ func (w *walker) fromNowhere(here step, regs registers) (found, registers, *endi
 }
 
 // justCalled is the caller right behind its call: that was the last thing that happened, so its registers
-// stand.
-func (w *walker) justCalled(here step, regs registers) (next registers, ok bool) {
+// stand. It is no guess if by them the call leads to where control is.
+func (w *walker) justCalled(here step, regs registers) (next registers, trust finding.Trust, ok bool) {
 	top, ok := w.byScan(here, 1)
 	if w.abi.link >= 0 {
 		top, ok = w.byLinkRegister(here, regs)
 	}
 	if !ok {
-		return next, false
+		return next, "", false
 	}
 	next = regs
 	next.set(w.abi.pc, uint64(top.address(w.abi.pc)))
 	next.set(w.abi.sp, uint64(top.address(w.abi.sp)))
-	return next, true
+	if to, known := w.calls(next); known && to == here.pc {
+		return next, finding.TrustCall, true
+	}
+	return next, finding.TrustScan, true
+}
+
+// calls is where the call before a return address leads, by the registers behind it.
+func (w *walker) calls(regs registers) (place.Address, bool) {
+	back := regs.address(w.abi.pc)
+	before := make([]byte, w.machine.LongestCall())
+	if w.im.Read(back-place.Address(len(before)), before) < len(before) {
+		return 0, false
+	}
+	i, ok := w.machine.CallBefore(before, uint64(back))
+	if !ok {
+		return 0, false
+	}
+	to, ok := i.Goes(regs.get, func(a uint64) (uint64, bool) { return w.im.Uint64(place.Address(a)) })
+	return place.Address(to), ok
 }
 
 // byLinkRegister takes the return address that a call has left in its register. It is the caller's only in the

@@ -35,6 +35,8 @@ type Stack struct {
 	Outermost bool    // it ends where the process says that nothing called; else there were more frames
 	Smashed   bool    // it ends at a return address that is no code
 	Overflow  bool    // the stack pointer lies outside all writable memory
+
+	faulted bool // the thread died of what its own instruction did
 }
 
 // Frame is one call.
@@ -44,12 +46,13 @@ type Frame struct {
 	SP            place.Address
 	CFA           place.Address // the stack pointer before the call; 0 if unknown
 	Trust         finding.Trust
-	Signal        bool          // a signal handler's return trampoline: the next frame was interrupted
-	Module        *image.Module // nil if the PC is in none
-	Offset        place.Offset  // of the PC in Module
-	Function      string        // as its source has it, without parameters; empty if unknown
-	Symbol        string        // its name in the symbol table: of several the one that users write; else its linkage name
-	File          string        // of the source; empty if unknown
+	Signal        bool           // a signal handler's return trampoline: the next frame was interrupted
+	Caught        elfcore.Signal // what that handler was called for; without a number if not known
+	Module        *image.Module  // nil if the PC is in none
+	Offset        place.Offset   // of the PC in Module
+	Function      string         // as its source has it, without parameters; empty if unknown
+	Symbol        string         // its name in the symbol table: of several the one that users write; else its linkage name
+	File          string         // of the source; empty if unknown
 	Line          int
 	Inlined       []objfile.Call // functions that were inlined here, innermost first; this frame's called the last of them
 	FunctionStart place.Address  // with FunctionEnd the function's bounds, also where it has no name; 0 if unknown
@@ -72,19 +75,6 @@ func (f Frame) Lookup() place.Address {
 		return f.PC
 	}
 	return f.PC - 1
-}
-
-// Interrupted is the index of the frame that was running when a handler caught the last signal but the one
-// that killed; 0 if no handler is on the stack. What the handler holds is its report and nothing of the input.
-//
-// Seen in Debian's varnishd, whose workers catch their SIGSEGV on a stack of its own (sigaltstack(2)).
-func (s Stack) Interrupted() int {
-	for i := len(s.Frames) - 2; i >= 0; i-- {
-		if s.Frames[i].Signal {
-			return i + 1
-		}
-	}
-	return 0
 }
 
 // LiveRange is the stack memory from the frame that was running to the outermost one's CFA.
@@ -130,6 +120,7 @@ func Threads(im *image.Image) []Stack {
 	stacks := make([]Stack, len(walks))
 	for i, t := range im.Core.Threads {
 		stacks[i] = w.stack(t, walks[i])
+		stacks[i].faulted = faulted(im, i)
 	}
 	return stacks
 }
@@ -274,6 +265,9 @@ func (s step) inherit(found finding.Trust) finding.Trust {
 // frame names a step.
 func (w *walker) frame(s step) Frame {
 	f := Frame{PC: s.pc, SP: s.sp, CFA: s.cfa, Trust: s.trust, Signal: s.signal, exact: s.exact}
+	if s.signal {
+		f.Caught = caught(w.im, s.sp)
+	}
 	module, fn, ok := w.im.Function(f.Lookup())
 	if module == nil {
 		return f

@@ -51,7 +51,7 @@ func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped [
 	frames := s.stack.Frames
 	start := s.first
 	if deliberate(kind) {
-		start = s.behindStaticAbort()
+		start = max(s.behindStaticAbort(), s.lastDeadly())
 	}
 	dead := start > s.first // the frame inside the one at i never comes back
 	for i := start; i < len(frames); i++ {
@@ -73,6 +73,19 @@ func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped [
 		return s.behindDeadly(), ruleOnlyRuntime, nil
 	}
 	return -1, "", nil
+}
+
+// lastDeadly is the outermost of the machinery that the innermost frames are part of: whatever it called to send the
+// signal is machinery, too, also in a program that holds the C library in itself.
+func (s *scene) lastDeadly() int {
+	const deepest = 12
+	frames, last := s.stack.Frames, s.first
+	for i := s.first; i < min(len(frames), s.first+deepest); i++ {
+		if kind := deadly[frames[i].Symbol]; kind != "" && kind != finding.SignalOnly {
+			last = i
+		}
+	}
+	return last
 }
 
 // behindDeadly is the first frame that is no dying machinery: where the runtime alone is on the stack, the one
@@ -127,7 +140,9 @@ func deliberate(kind finding.MechanismKind) bool {
 func (s *scene) role(m *finding.Mechanism) string {
 	switch m.Kind {
 	case finding.AllocatorCheck:
-		return finding.Victim
+		if m.Detail != finding.DoubleFree { // who frees a second time does it now
+			return finding.Victim
+		}
 	case finding.FaultRead, finding.FaultWrite, finding.Fault, finding.FaultNull:
 		if m.Detail == finding.InAllocator || m.Kind != finding.FaultNull && (m.Address == nil || s.wild(*m.Address)) {
 			return finding.Victim

@@ -2,12 +2,14 @@ package death
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ianlancetaylor/demangle"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
 
 // Layout of a C++ exception (Itanium C++ ABI: Exception Handling, 2.2.1): struct __cxa_exception ends in struct
@@ -38,7 +40,25 @@ func (s *scene) exception(m *finding.Mechanism, culprit int) bool {
 	if m.Exception != "" {
 		m.Kind = finding.Exception
 	}
+	if m.Kind == finding.Exception {
+		m.Detail = s.howThrown(m, culprit)
+	}
 	return m.Kind == finding.Exception
+}
+
+// howThrown tells std::terminate's reasons apart, by who called it: nobody who throws; or the search for a handler,
+// which came to a function that lets none pass.
+func (s *scene) howThrown(m *finding.Mechanism, culprit int) string {
+	calls := func(symbols ...string) bool {
+		return slices.ContainsFunc(s.stack.Frames[s.first:culprit], func(f unwind.Frame) bool { return slices.Contains(symbols, f.Symbol) })
+	}
+	switch {
+	case calls("__gxx_personality_v0"):
+		return finding.MayNotThrow
+	case m.Exception == "" && !calls("__cxa_throw", "__cxa_rethrow", "_Unwind_Resume", "_Unwind_RaiseException"):
+		return finding.NotThrown
+	}
+	return ""
 }
 
 // typeName is the mangled name in a type_info that a pointer at an address leads to.

@@ -138,9 +138,12 @@ func (s *scene) illegal(kind finding.MechanismKind) *finding.Mechanism {
 	m.Instruction = i.Text()
 	if i.Flow == disasm.Stops {
 		m.Message = s.saidBefore()
+		if kind == finding.IllegalCode {
+			m.Detail = finding.OnPurpose
+		}
 	}
 	if code, ok := i.Trap(); ok && (code&^most == sanitizer || code <= most && s.machine.Longest > 4) {
-		m.Kind, m.Message = finding.Sanitizer, failedCheck(code&most)
+		m.Kind, m.Message, m.Detail = finding.Sanitizer, failedCheck(code&most), ""
 	}
 	return m
 }

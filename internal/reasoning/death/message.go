@@ -15,7 +15,7 @@ import (
 // machinery, else by what the helper was told that the culprit called.
 func (s *scene) aborted() *finding.Mechanism {
 	if message := s.lastMessage(); message != "" {
-		return &finding.Mechanism{Kind: messageKind(message), Message: strings.TrimSpace(message)}
+		return &finding.Mechanism{Kind: messageKind(message), Message: strings.TrimSpace(message), Detail: messageDetail(message)}
 	}
 	m := &finding.Mechanism{Kind: finding.Abort}
 	at, _, skipped := s.pick(finding.Abort)
@@ -32,6 +32,14 @@ func (s *scene) aborted() *finding.Mechanism {
 		s.fromHelper(m, at)
 	}
 	return m
+}
+
+// messageDetail knows glibc's words for a block that is freed twice, of those that can mean nothing else.
+func messageDetail(message string) string {
+	if strings.Contains(message, "double free detected") || strings.Contains(message, "double free or corruption (fasttop)") {
+		return finding.DoubleFree
+	}
+	return ""
 }
 
 // machineryKind is what the outermost of the machinery inside a frame tells: it is what the culprit called.

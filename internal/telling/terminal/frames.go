@@ -37,6 +37,9 @@ func (p *printer) died(f *finding.Findings) {
 		}
 	}
 	how := "no death is in this evidence"
+	if len(f.Threads) > 0 {
+		how = "it lived when its core was taken: no signal in it kills"
+	}
 	if f.Death != nil {
 		how = strings.TrimPrefix(f.Death.Signal+": ", ": ") + f.Death.Says
 	}

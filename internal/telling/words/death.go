@@ -65,6 +65,9 @@ var details = map[string]string{
 
 var sharper = map[string]string{
 	finding.ReadOnly:      "it wrote to read-only memory",
+	finding.NotThrown:     "std::terminate was called, and no exception was under way",
+	finding.MayNotThrow:   "a noexcept function or a destructor was left by a C++ exception",
+	finding.DoubleFree:    "it freed a block that had been freed already",
 	finding.NoAccess:      "it touched memory that is mapped without any rights, as guards are",
 	finding.NotExecutable: "it jumped into memory that holds data and no code",
 	finding.BeyondFile:    "the file behind a mapping had become shorter (SIGBUS)",
@@ -89,6 +92,9 @@ var patterns = map[string]string{
 
 func mechanism(m *finding.Mechanism) string {
 	says := cmp.Or(sharper[m.Detail], mechanisms[m.Kind])
+	if m.Kind == finding.FaultNull && m.Access == "execute" {
+		says = "it called through a null pointer"
+	}
 	if m.Address != nil {
 		says += " (address " + m.Address.String() + ")"
 	}
@@ -202,6 +208,8 @@ func culprit(c *finding.Culprit, d *finding.Death) string {
 		return who + " tripped over damage done earlier"
 	case d != nil && d.Mechanism != nil && d.Mechanism.Kind == finding.StackOverflow && d.Mechanism.Repeats == 0:
 		return who + " took more stack than there was"
+	case d != nil && d.Mechanism != nil && byDetail[d.Mechanism.Detail] != "":
+		return who + " " + byDetail[d.Mechanism.Detail]
 	case d != nil && d.Mechanism != nil && decisions[d.Mechanism.Kind] != "":
 		return who + " " + decisions[d.Mechanism.Kind]
 	case c.Role == finding.Decided:
@@ -230,6 +238,13 @@ var decisions = map[finding.MechanismKind]string{
 	finding.Trap:           "ran into a breakpoint instruction",
 	finding.Seccomp:        "made a system call that its filter forbids",
 	finding.Limit:          "was running when it reached the limit",
+}
+
+// byDetail is where a detail says it better.
+var byDetail = map[string]string{
+	finding.OnPurpose:  "decided to die",
+	finding.NotThrown:  "called std::terminate",
+	finding.DoubleFree: "freed a block a second time",
 }
 
 // Chain is the way by which control came to the culprit.

@@ -2,7 +2,7 @@
 // culprit: reply
 // role: decided
 // message: no reply
-// says: a std::logic_error
+// says: of type std::logic_error
 // The function that threw is told; the one that lets nothing out called it.
 #include <stdexcept>
 volatile int tries;

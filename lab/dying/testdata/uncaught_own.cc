@@ -2,7 +2,7 @@
 // culprit: refuse
 // role: decided
 // message: quota of mail
-// says: a store::quota_error
+// says: of type store::quota_error
 #include <exception>
 #include <string>
 namespace store {
