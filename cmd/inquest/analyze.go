@@ -31,7 +31,7 @@ func analyzeCommand() *cobra.Command {
 		Use:   "analyze [FILE | FOLDER | CASE]...",
 		Short: "From a dead daemon's remains to a verdict",
 		Long: `analyze reads the evidence of one death and answers: who died, how, who is the culprit, what
-killed it. Files and folders are known by their content: a core (plain or zstd, whole or cut), packet
+killed it. Files and folders are known by their content: a core (whole or cut; plain, zstd, lz4, xz or gzip), packet
 captures (pcap, pcapng, or a packet list pasted as text), logs with the death's record, backtraces, and
 the programs and libraries of the dead process.
 

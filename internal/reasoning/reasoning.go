@@ -25,7 +25,7 @@ func Analyze(r *reading.Reading) (*finding.Findings, bool) {
 	tellThreads(f, r, d)
 	tellModules(f, r)
 	tellTraffic(f, r, when, c)
-	if len(c.Candidates) == 0 && r.Image != nil {
+	if len(c.Candidates) == 0 && r.Image != nil && !killed(d) {
 		c.FromMemory()
 	}
 	ranking := weigh.Rank(c, weigh.Fitted())
@@ -34,6 +34,11 @@ func Analyze(r *reading.Reading) (*finding.Findings, bool) {
 	tellProblems(f, r)
 	tellEvidence(f, r)
 	return f, f.Death != nil
+}
+
+// killed says whether another process ended it: no input that it held did then.
+func killed(d death.Death) bool {
+	return d.Finding.Mechanism != nil && d.Finding.Mechanism.Kind == finding.Killed
 }
 
 // Backtrace tells who died, how, and what every thread was doing, and no more. With code it disassembles

@@ -2,6 +2,7 @@ package objfile
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ianlancetaylor/demangle"
@@ -34,11 +35,12 @@ func (f *File) Source(vaddr uint64) []Call {
 
 // Lacks names the debug information that belongs to the file and was needed and not found.
 func (f *File) Lacks() []string {
-	lacks := f.apart.lacks
-	if f.asked.Load() {
-		for _, name := range f.source().Missing() {
-			lacks = append(lacks[:len(lacks):len(lacks)], name+", a split unit with names of inlined functions")
-		}
+	if !f.asked.Load() {
+		return nil
+	}
+	lacks := slices.Clone(f.apart.lacks)
+	for _, name := range f.source().Missing() {
+		lacks = append(lacks, name+", a split unit with names of inlined functions")
 	}
 	return lacks
 }

@@ -113,6 +113,7 @@ const (
 	NotThrown     = "not_thrown"     // std::terminate, and no exception is under way
 	MayNotThrow   = "may_not_throw"  // an exception reached a function that may not throw
 	DoubleFree    = "double_free"    // a block that had been freed already
+	NoBlock       = "no_block"       // free was given what is no block of the heap's
 	CPUTime       = "cpu_time"       // a limit
 	FileSize      = "file_size"      // a limit
 )

@@ -53,8 +53,7 @@ func Open(core *elfcore.Core, find Finder) *Image {
 	search := newSearch(find)
 	if len(im.mappings) == 0 {
 		im.mappings = im.fromLinker(search)
-		im.Problems = append(im.Problems, cursor.Damage{Part: core.Name, Offset: -1, Problem: fmt.Sprintf(
-			"it doesn't list the mapped files (no NT_FILE note); %d mappings were taken from what the dynamic linker keeps, and from ELF headers in memory", len(im.mappings))})
+		im.Problems = append(im.Problems, cursor.Damage{Part: core.Name, Offset: -1, Problem: unlisted(len(im.mappings))})
 	}
 	im.Modules = im.modules()
 	for _, m := range im.Modules {
@@ -72,6 +71,13 @@ func Open(core *elfcore.Core, find Finder) *Image {
 	im.addVDSO()
 	im.markExecutable()
 	return im
+}
+
+func unlisted(found int) string {
+	if found == 0 {
+		return "it doesn't list the mapped files (no NT_FILE note), and nothing in it leads to them; name the program's binary: it leads to the libraries"
+	}
+	return fmt.Sprintf("it doesn't list the mapped files (no NT_FILE note); %d mappings were taken from what the dynamic linker keeps, and from ELF headers in memory", found)
 }
 
 // AskDebug asks the servers for the debug information of modules that have none. It must be called before

@@ -155,24 +155,35 @@ func (s *scene) role(m *finding.Mechanism) string {
 	return finding.Decided
 }
 
-// functionName is the name that the source has: the compiler calls the unlikely part that it moved out of a
-// function f "f.cold", and a specialised copy "f.constprop.0". Of functions inlined there it is the innermost
-// that isn't from a system header: those only do as they are asked.
+// functionName is the name that the source has. Of functions inlined there it is the innermost that isn't from a
+// system header: those only do as they are asked.
 func functionName(f unwind.Frame) string {
 	for _, inlined := range f.Inlined {
 		if inlined.Function != "" && !isSystemHeader(inlined.File) {
 			return inlined.Function
 		}
 	}
-	name := f.Function
+	return sourceName(f.Function)
+}
+
+// sourceName is a name without what the compiler adds: it calls the unlikely part that it moved out of a function f
+// "f.cold", and a specialised copy "f.constprop.0".
+func sourceName(name string) string {
 	for _, suffix := range []string{".cold", ".part.", ".constprop.", ".isra.", ".lto_priv."} {
 		name, _, _ = strings.Cut(name, suffix)
 	}
 	return name
 }
 
+// isSystemHeader knows the headers of C and C++, and Rust's standard library, which is inlined likewise and whose files
+// are told as they were where Rust itself was built.
 func isSystemHeader(file string) bool {
-	return strings.HasPrefix(file, "/usr/include/") || strings.HasPrefix(file, "/usr/lib/")
+	for _, prefix := range []string{"/usr/include/", "/usr/lib/", "/rustc/", "library/core/", "library/alloc/", "library/std/"} {
+		if strings.HasPrefix(file, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // called is how a frame is referred to in a list.

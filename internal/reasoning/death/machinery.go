@@ -40,7 +40,7 @@ var runtimes = map[string]bool{
 	"libc": true, "libpthread": true, "libm": true, "libdl": true, "librt": true,
 	"ld-linux-x86-64": true, "ld-linux-aarch64": true, "ld-linux": true,
 	"ld-musl-x86_64": true, "ld-musl-aarch64": true, "libc.musl-x86_64": true, "libc.musl-aarch64": true,
-	"libgcc_s": true, "libstdc++": true, "libc++": true, "libc++abi": true, "libunwind": true,
+	"libgcc_s": true, "libffi": true, "libstdc++": true, "libc++": true, "libc++abi": true, "libunwind": true,
 	"libasan": true, "libubsan": true, "libtsan": true, "liblsan": true, "linux-vdso": true,
 }
 

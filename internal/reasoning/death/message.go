@@ -34,10 +34,14 @@ func (s *scene) aborted() *finding.Mechanism {
 	return m
 }
 
-// messageDetail knows glibc's words for a block that is freed twice, of those that can mean nothing else.
+// messageDetail knows glibc's words for a block that is freed twice, of those that can mean nothing else, and for a
+// pointer that leads to no block.
 func messageDetail(message string) string {
 	if strings.Contains(message, "double free detected") || strings.Contains(message, "double free or corruption (fasttop)") {
 		return finding.DoubleFree
+	}
+	if strings.Contains(message, "free(): invalid pointer") || strings.Contains(message, "realloc(): invalid pointer") || strings.Contains(message, "munmap_chunk(): invalid pointer") {
+		return finding.NoBlock
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
@@ -15,7 +16,10 @@ func (s *scene) pattern(pointer uint64) string {
 	if pointer < nullPage || s.im.Mapped(place.Address(pointer)) {
 		return ""
 	}
-	if filled := fill(pointer); filled != "" {
+	switch filled := fill(pointer); {
+	case filled == finding.JemallocJunk && !s.hasJemalloc():
+		return finding.Fill
+	case filled != "":
 		return filled
 	}
 	if isText(pointer) {
@@ -28,6 +32,21 @@ func (s *scene) pattern(pointer uint64) string {
 		return finding.FreedMark
 	}
 	return ""
+}
+
+// hasJemalloc says whether the process has jemalloc: as a library, or linked into the program.
+func (s *scene) hasJemalloc() bool {
+	for _, m := range s.im.Modules {
+		if strings.HasPrefix(m.Name, "libjemalloc") {
+			return true
+		}
+		if m.Executable && m.File != nil {
+			if _, _, ok := m.File.Symbol("mallctl"); ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // isText says whether a pointer's bytes are characters, up to zeros at its end: six at least.

@@ -4,6 +4,7 @@ import (
 	"path"
 
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
+	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 )
 
@@ -40,7 +41,7 @@ func (d *Death) fromThread(th backtrace.Thread, interrupted int) {
 	f := th.Frames[at]
 	d.Frame = at
 	d.Culprit = &finding.Culprit{
-		Module: printedModule(f), BuildID: f.BuildID, Function: f.Function, Offset: f.Offset,
+		Module: printedModule(f), BuildID: f.BuildID, Function: objfile.Readable(sourceName(f.Function)), Offset: f.Offset,
 		Role: printedRole(d.Finding.Mechanism.Kind), Thread: th.ID, Frame: &at, Rule: ruleInnermost,
 		Chain: printedChain(th.Frames[at:]),
 	}

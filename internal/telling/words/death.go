@@ -13,6 +13,9 @@ import (
 func sayDeath(d *finding.Death) {
 	if d.Mechanism != nil {
 		d.Mechanism.Says = mechanism(d.Mechanism)
+		if d.Mechanism.Kind == finding.SignalOnly && d.SignalNumber == 0 {
+			d.Mechanism.Says = "nothing is known of how it died, not even the signal"
+		}
 		d.Says = d.Mechanism.Says
 	}
 	if s := d.Sender; s != nil && !s.Self {
@@ -59,7 +62,7 @@ var mechanisms = map[finding.MechanismKind]string{
 var details = map[string]string{
 	finding.NonCanonical: "; no memory can have such an address",
 	finding.Misaligned:   "; its operand must lie at a multiple of 16 bytes",
-	finding.InAllocator:  "; that was in malloc or free, so the heap had been damaged earlier",
+	finding.InAllocator:  "; that was in malloc or free: the heap had been damaged earlier, or a bad pointer was given to free",
 	finding.Float:        "; a floating-point exception that it had asked for",
 }
 
@@ -68,6 +71,7 @@ var sharper = map[string]string{
 	finding.NotThrown:     "std::terminate was called, and no exception was under way",
 	finding.MayNotThrow:   "a noexcept function or a destructor was left by a C++ exception",
 	finding.DoubleFree:    "it freed a block that had been freed already",
+	finding.NoBlock:       "it gave free what is no block, or the heap had been damaged earlier",
 	finding.NoAccess:      "it touched memory that is mapped without any rights, as guards are",
 	finding.NotExecutable: "it jumped into memory that holds data and no code",
 	finding.BeyondFile:    "the file behind a mapping had become shorter (SIGBUS)",

@@ -146,7 +146,7 @@ func Message(m finding.Message) string {
 
 func none(f *finding.Findings) string {
 	if len(f.Suspects) > 0 && f.Suspects[0].Source == finding.FromMemory {
-		return fmt.Sprintf("none of the %s found in its reach was what killed, or no input did", counted(f.Candidates, "piece of memory", "pieces of memory"))
+		return fmt.Sprintf("what killed was none of the %s found in its reach, or no input did", counted(f.Candidates, "piece of memory", "pieces of memory"))
 	}
 	if len(f.Suspects) == 0 || f.None.Probability > f.Suspects[0].Probability {
 		return fmt.Sprintf("no message stands out from the %d that were weighed; perhaps none of them killed, or no input at all did", f.Candidates)
