@@ -1,0 +1,63 @@
+# Writes every thread's frames as gdb sees them to OUT, as JSON: innermost first, with the inlined calls and
+# the tail calls that gdb makes up, which say what they are.
+import gdb
+import json
+import re
+
+KINDS = {gdb.NORMAL_FRAME: "normal", gdb.INLINE_FRAME: "inline", gdb.TAILCALL_FRAME: "tailcall", gdb.SIGTRAMP_FRAME: "signal"}
+
+
+def mappings():
+    """The files that the core says were mapped: (start, end, path)."""
+    try:
+        text = gdb.execute("info proc mappings", to_string=True)
+    except gdb.error:
+        return []
+    found = re.findall(r"^\s*(0x\w+)\s+(0x\w+)\s+0x\w+\s+0x\w+\s+(/.*)$", text, re.M)
+    return [(int(start, 16), int(end, 16), path) for start, end, path in found]
+
+
+def place(pc, maps):
+    """The module of an address, and its distance from the module's lowest mapping."""
+    for start, end, path in maps:
+        if start <= pc < end:
+            return path, pc - min(s for s, _, p in maps if p == path)
+    return gdb.solib_name(pc) or "", -1
+
+
+def describe(frame, maps):
+    sal, symbol, pc = frame.find_sal(), frame.function(), frame.pc()
+    module, offset = place(pc, maps)
+    return {
+        "PC": pc,
+        "SP": int(frame.read_register("sp")) & (1 << 64) - 1,
+        "Kind": KINDS.get(frame.type(), "other"),
+        "Function": frame.name() or "",
+        "Linkage": symbol.linkage_name if symbol else "",
+        "Symbol": symbol is not None,
+        "File": sal.symtab.filename if sal.symtab else "",
+        "Line": sal.line,
+        "Module": module,
+        "Offset": offset,
+    }
+
+
+def walk(thread, maps):
+    thread.switch()
+    stack = {"TID": thread.ptid[1] or thread.ptid[0], "Frames": [], "End": ""}
+    try:
+        frame = gdb.newest_frame()
+        while frame is not None and frame.is_valid() and len(stack["Frames"]) < MOST:
+            stack["Frames"].append(describe(frame, maps))
+            last, frame = frame, frame.older()
+        stack["Cut"] = frame is not None
+        stack["End"] = gdb.frame_stop_reason_string(last.unwind_stop_reason())
+    except (gdb.error, gdb.MemoryError) as why:
+        stack["End"] = str(why)
+    return stack
+
+
+maps = mappings()
+threads = [walk(t, maps) for t in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num)]
+with open(OUT, "w") as out:
+    json.dump(threads, out)
