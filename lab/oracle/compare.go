@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -73,8 +72,12 @@ type Difference struct {
 	Kind   Kind
 	GDB    string
 	Ours   string
+
+	call   int // of the frame's calls, counted from the innermost
 	gdb    stack
 	ours   stack
+	better stack // gdb's, with debug information
+	item   Item
 	reason *reason
 }
 
@@ -89,6 +92,8 @@ type Result struct {
 	Frames      int // that gdb has, as far as it was asked
 	Equal       int
 	Differences []Difference
+	better      map[int]stack
+	Failed      error // one of both could not read it
 }
 
 // compare holds our stacks against gdb's.
@@ -97,7 +102,6 @@ func compare(it Item, gdb, ours map[int]stack) Result {
 	for _, tid := range slices.Sorted(maps.Keys(gdb)) {
 		theirs := gdb[tid]
 		own, ok := ours[tid]
-		r.Frames += len(theirs.Frames)
 		found := []Difference{{Kind: Missing, Frames: len(theirs.Frames), GDB: fmt.Sprint(len(theirs.Frames), " frames"), Ours: "no such thread"}}
 		if ok {
 			found = compareStacks(theirs, own)
@@ -105,15 +109,33 @@ func compare(it Item, gdb, ours map[int]stack) Result {
 		unequal := map[int]bool{}
 		for i := range found {
 			d := &found[i]
-			d.Item, d.TID, d.gdb, d.ours = it.Name, tid, theirs, own
+			d.Item, d.TID, d.gdb, d.ours, d.item = it.Name, tid, theirs, own, it
 			for n := range d.Frames {
 				unequal[d.Index+n] = true
 			}
 		}
-		r.Equal += len(theirs.Frames) - len(unequal)
+		both := compared(theirs, own, found)
+		r.Frames += both
+		r.Equal += both - len(unequal)
 		r.Differences = append(r.Differences, found...)
 	}
 	return r
+}
+
+// compared is how many of gdb's frames were held against ours: what we folded of a recursion was not.
+func compared(gdb, ours stack, found []Difference) int {
+	at := map[int]bool{}
+	for _, f := range ours.Frames {
+		if f.Index < len(gdb.Frames) {
+			at[f.Index] = true
+		}
+	}
+	for _, d := range found {
+		for n := range d.Frames {
+			at[d.Index+n] = true
+		}
+	}
+	return len(at)
 }
 
 // compareStacks goes along both until they part. What we folded of a recursion isn't compared.
@@ -140,39 +162,43 @@ func compareEnds(gdb, ours stack) []Difference {
 	case ours.Total < len(gdb.Frames):
 		return []Difference{{Kind: Shorter, Index: at, Frames: len(gdb.Frames) - at, GDB: gdb.Frames[at].String(), Ours: ours.End}}
 	}
-	return []Difference{{Kind: Longer, Index: at, GDB: gdb.End, Ours: ours.at(at)}}
+	next, _ := ours.at(at)
+	return []Difference{{Kind: Longer, Index: at, GDB: gdb.End, Ours: next.String()}}
 }
 
-// at is the frame of that index, if it wasn't folded away.
-func (s stack) at(index int) string {
-	i := slices.IndexFunc(s.Frames, func(f frame) bool { return f.Index >= index })
+// at is the frame of that index, if it is there and wasn't folded away.
+func (s stack) at(index int) (frame, bool) {
+	i := slices.IndexFunc(s.Frames, func(f frame) bool { return f.Index == index })
 	if i < 0 {
-		return ""
+		return frame{}, false
 	}
-	return s.Frames[i].String()
+	return s.Frames[i], true
 }
 
 // compareFrames is for a frame that both have.
 func compareFrames(gdb, ours frame) (found []Difference) {
-	differ := func(kind Kind, same bool, theirs, own any) {
+	differ := func(kind Kind, call int, same bool, theirs, own any) {
 		if !same {
-			found = append(found, Difference{Kind: kind, Index: ours.Index, Frames: 1, GDB: fmt.Sprint(theirs), Ours: fmt.Sprint(own)})
+			found = append(found, Difference{Kind: kind, Index: ours.Index, call: call, Frames: 1, GDB: fmt.Sprint(theirs), Ours: fmt.Sprint(own)})
 		}
 	}
-	differ(Signal, gdb.Signal == ours.Signal, gdb.Signal, ours.Signal)
+	differ(Signal, 0, gdb.Signal == ours.Signal, gdb.Signal, ours.Signal)
 	if gdb.Offset >= 0 {
-		differ(Module, gdb.Module == ours.Module && gdb.Offset == ours.Offset, gdb, ours)
+		differ(Module, 0, gdb.Module == ours.Module && gdb.Offset == ours.Offset, gdb, ours)
 	}
-	outer, own := gdb.Calls[len(gdb.Calls)-1], ours.Calls[len(ours.Calls)-1]
-	differ(Function, sameFunction(outer, own), outer.Function, own.Function)
-	differ(Inlined, sameInlined(gdb.Calls, ours.Calls), names(gdb.Calls), names(ours.Calls))
+	outer := len(gdb.Calls) - 1
+	differ(Function, outer, sameFunction(gdb.outer(), ours.outer()), gdb.outer().Function, ours.outer().Function)
+	differ(Inlined, 0, sameInlined(gdb.Calls, ours.Calls), names(gdb.Calls), names(ours.Calls))
 	if len(gdb.Calls) == len(ours.Calls) {
 		for i, c := range gdb.Calls {
-			differ(Line, sameLine(c, ours.Calls[i]), c, ours.Calls[i])
+			differ(Line, i, sameLine(c, ours.Calls[i]), c, ours.Calls[i])
 		}
 	}
 	return found
 }
+
+// outer is the function that has the frame.
+func (f frame) outer() call { return f.Calls[len(f.Calls)-1] }
 
 func sameInlined(gdb, ours []call) bool {
 	inner := func(calls []call) []call { return calls[:len(calls)-1] }
@@ -187,9 +213,10 @@ func names(calls []call) []string {
 	return all
 }
 
-// sameFunction compares names without parameters, which gdb leaves out.
+// sameFunction compares what the linker calls them, where both know that, else names without parameters, which
+// gdb leaves out.
 func sameFunction(gdb, ours call) bool {
-	return plainName(gdb.Function) == plainName(ours.Function)
+	return gdb.Linkage != "" && gdb.Linkage == ours.Linkage || plainName(gdb.Function) == plainName(ours.Function)
 }
 
 // sameLine compares a line and as much of the path as both have: gdb gives some as the compiler was called.
@@ -202,33 +229,4 @@ func sameLine(gdb, ours call) bool {
 		a, b = b, a
 	}
 	return strings.HasSuffix(a, b)
-}
-
-// plainName is a demangled name without parameters, return type and spaces.
-func plainName(name string) string {
-	name = cmp.Or(name, "??")
-	depth, from, end := 0, 0, len(name)
-	for i, r := range name {
-		switch r {
-		case '<':
-			depth++
-		case '>':
-			depth--
-		case '(':
-			if depth == 0 && i > from && !strings.HasPrefix(name[i:], "(anonymous namespace)") && !strings.HasSuffix(name[:i], "operator") {
-				end = i
-			}
-			depth++
-		case ')':
-			depth--
-		case ' ':
-			if depth == 0 && end == len(name) && !strings.HasSuffix(name[:i], "operator") {
-				from = i + 1
-			}
-		}
-	}
-	if from > end {
-		from = 0
-	}
-	return strings.ReplaceAll(name[from:end], " ", "")
 }

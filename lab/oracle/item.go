@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type Item struct {
 	Roots   []string // the first has the binaries at their paths; debug information is under any
 	Program string   // the executable, as it lies there
 	Foreign bool     // of another processor than this host's
+	Lost    bool     // its split units' files are not there
+	Better  *Item    // the same core with debug information
 }
 
 func (it Item) plainCore() string {
@@ -165,16 +168,24 @@ func put(from, to string) error {
 
 // keepDebug puts a file of debug information to where it is looked for by build ID.
 func keepDebug(debug, root string) error {
-	f, err := objfile.Open(debug)
+	id, err := buildID(debug)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	id := string(f.BuildID)
-	if len(id) < 3 {
-		return fmt.Errorf("%s: expected a build ID, found none", debug)
-	}
 	return put(debug, filepath.Join(root, "usr/lib/debug/.build-id", id[:2], id[2:]+".debug"))
+}
+
+func buildID(path string) (string, error) {
+	notes, err := run(context.Background(), "/", "readelf", "-n", path)
+	if err != nil {
+		return "", err
+	}
+	_, after, found := strings.Cut(notes, "Build ID: ")
+	if !found {
+		return "", fmt.Errorf("%s: expected a build ID, found none", path)
+	}
+	id, _, _ := strings.Cut(after, "\n")
+	return id, nil
 }
 
 // replaced is a copy of a root in which one file is another.

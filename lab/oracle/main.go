@@ -33,10 +33,7 @@ func command() error {
 	flag.Parse()
 	recipes := slices.Concat(smallPrograms(), debianPrograms(), labRuns(*runs))
 	items, failed := material(*dir, wanted(recipes, flag.Args()))
-	results, err := judge(items)
-	if err != nil {
-		return err
-	}
+	results := judge(items)
 	report := tell(results)
 	if *table != "" {
 		if err := os.WriteFile(*table, []byte(report), 0o644); err != nil {
@@ -72,40 +69,50 @@ func material(dir string, recipes []Recipe) (items []Item, failed error) {
 }
 
 // judge compares all items, two at a time.
-func judge(items []Item) ([]Result, error) {
+func judge(items []Item) []Result {
 	results := make([]Result, len(items))
 	var g errgroup.Group
 	g.SetLimit(2)
 	for i, it := range items {
-		g.Go(func() (err error) {
-			results[i], err = examine(it)
-			return err
+		g.Go(func() error {
+			results[i] = examine(it)
+			return nil
 		})
 	}
-	return results, g.Wait()
+	g.Wait()
+	return results
 }
 
 // examine asks both sides about an item.
-func examine(it Item) (Result, error) {
+func examine(it Item) Result {
 	theirs, err := askGDB(it)
 	if err != nil {
-		return Result{}, fmt.Errorf("%s: %w", it.Name, err)
+		return Result{Item: it, Failed: err}
 	}
 	ours, err := askOurselves(it)
 	if err != nil {
-		return Result{}, fmt.Errorf("%s: %w", it.Name, err)
+		return Result{Item: it, Failed: err}
 	}
 	r := compare(it, theirs, ours)
+	if it.Better != nil && len(r.Differences) > 0 {
+		if r.better, err = askGDB(*it.Better); err != nil {
+			return Result{Item: it, Failed: err}
+		}
+	}
 	for i := range r.Differences {
+		r.Differences[i].better = r.better[r.Differences[i].TID]
 		r.Differences[i].explain()
 	}
-	return r, nil
+	return r
 }
 
 // unexplained is an error that lists the differences without a reason.
 func unexplained(results []Result) error {
 	var open []string
 	for _, r := range results {
+		if r.Failed != nil {
+			open = append(open, fmt.Sprintf("%s: %v", r.Item.Name, r.Failed))
+		}
 		for _, d := range r.Differences {
 			if d.reason == nil {
 				open = append(open, d.String())

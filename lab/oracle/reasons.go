@@ -1,5 +1,10 @@
 package main
 
+import (
+	"regexp"
+	"strings"
+)
+
 // reason is why gdb and inquest differ, where both are as they should be or gdb can't know better.
 type reason struct {
 	Text  string
@@ -7,7 +12,15 @@ type reason struct {
 }
 
 // reasons is all that is known. A difference goes to the first that holds.
-var reasons = []reason{}
+var reasons = []reason{
+	{"Of several names of the same code gdb shows one and inquest another: both are symbols of that address.", (Difference).isAlias},
+	{"gdb takes a symbol without debug information for Ada's, where it has two underscores or ends in a number, and rewrites it.", (Difference).isAda},
+	{"Where no unwind table is, gdb guesses, and wrongly. inquest guesses, too, says so, and rightly: with debug information of the same program gdb has all of inquest's frames.", (Difference).isProven},
+	{"gdb goes on where no unwind table is, by a guess, to what is no code: its frame's program counter lies in memory that could not be executed. inquest ends there.", (Difference).isJunk},
+	{"gdb 13 refuses a program with the skeletons of gcc's split DWARF 5 whose .dwo files are lost (\"unexpected tag 'DW_TAG_skeleton_unit'\"), and shows no more than it has by then. inquest has the lines of the program itself.", (Difference).isRefused},
+	{"gdb reads no lines of a unit whose .dwo file is lost. They are in the program itself: by the same source and compiler with its .dwo gdb has such lines.", (Difference).isLostUnit},
+	{"The compiler says that the instruction belongs to no line (line 0 in the line table); gdb shows the line before.", (Difference).isNoLine},
+}
 
 func (d *Difference) explain() {
 	for i := range reasons {
@@ -16,4 +29,79 @@ func (d *Difference) explain() {
 			return
 		}
 	}
+}
+
+// frames is the frame where both differ, as both have it; false if one of them has none.
+func (d Difference) frames() (gdb, ours frame, ok bool) {
+	gdb, hasGDB := d.gdb.at(d.Index)
+	ours, hasOurs := d.ours.at(d.Index)
+	return gdb, ours, hasGDB && hasOurs
+}
+
+func (d Difference) isAlias() bool {
+	gdb, ours, ok := d.frames()
+	if !ok || d.Kind != Function {
+		return false
+	}
+	table := d.item.symbols(ours.Module)
+	for _, name := range []string{gdb.outer().Function, gdb.outer().Linkage} {
+		for address := range table[name] {
+			if table[ours.outer().Linkage][address] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (d Difference) isAda() bool {
+	gdb, ours, ok := d.frames()
+	return ok && d.Kind == Function && !gdb.outer().Debug && gdb.outer().Function == asAda(ours.outer().Linkage)
+}
+
+var adaNumber = regexp.MustCompile(`\.\d+$`)
+
+// asAda is a name as gdb decodes one of Ada's (ada_decode in gdb/ada-lang.c).
+func asAda(name string) string {
+	name = adaNumber.ReplaceAllString(name, "")
+	if rare, ok := strings.CutSuffix(name, ".cold"); ok {
+		name = rare + "[cold]"
+	}
+	return strings.ReplaceAll(name, "__", ".")
+}
+
+// isProven is for frames of ours that gdb has, too, when it is given the debug information.
+func (d Difference) isProven() bool {
+	if d.Kind != Walk && d.Kind != Longer || d.better.Frames == nil {
+		return false
+	}
+	for _, f := range d.ours.Frames {
+		theirs, ok := d.better.at(f.Index)
+		if !ok && d.better.Cut {
+			break
+		}
+		if f.Index >= d.Index && (!ok || theirs.PC != f.PC || theirs.SP != f.SP) {
+			return false
+		}
+	}
+	return true
+}
+
+func (d Difference) isJunk() bool {
+	gdb, ok := d.gdb.at(d.Index)
+	return ok && d.Kind == Shorter && !d.item.executable(gdb.PC)
+}
+
+func (d Difference) isRefused() bool {
+	return d.item.Lost && d.Kind == Longer && strings.Contains(d.gdb.End, "unexpected tag 'DW_TAG_skeleton_unit'")
+}
+
+func (d Difference) isLostUnit() bool {
+	gdb, ours, ok := d.frames()
+	return ok && d.item.Lost && d.Kind == Line && gdb.Calls[d.call].File == "" && ours.Calls[d.call].Line > 0
+}
+
+func (d Difference) isNoLine() bool {
+	_, ours, ok := d.frames()
+	return ok && d.Kind == Line && ours.Calls[d.call].Line == 0
 }

@@ -62,6 +62,8 @@ func oddBuilds() (all []Recipe) {
 		{[]string{"-O2", "-gdwarf-5", "-Wl,-z,now"}, twice},
 		{[]string{"-O2", "-gdwarf-5", "-ffunction-sections"}, twice},
 		{[]string{"-O2", "-gdwarf-5", "-gsplit-dwarf"}, splitDWARF},
+		{[]string{"-O3", "-gdwarf-5", "-gsplit-dwarf"}, lostUnits},
+		{[]string{"-O2", "-gdwarf-4", "-gsplit-dwarf"}, lostUnits},
 		{[]string{"-O2", "-gdwarf-5", "-gz=zlib"}, whole},
 		{[]string{"-O2", "-gdwarf-5", "-g3"}, zstdSections},
 		{[]string{"-O2", "-gdwarf-5", "-Wl,--build-id=sha1"}, debugLink},
@@ -74,7 +76,8 @@ func oddBuilds() (all []Recipe) {
 		all = append(all, build{"stacks.c", "gcc", odd.flags}.recipe(odd.make))
 	}
 	all = append(all, build{"stacks.cc", "g++", []string{"-O2", "-gdwarf-5", "-flto"}}.recipe(twice))
-	return append(all, build{"stacks.c", "clang", []string{"-O2", "-gdwarf-5", "-gsplit-dwarf"}}.recipe(splitDWARF))
+	all = append(all, build{"stacks.c", "clang", []string{"-O2", "-gdwarf-5", "-gsplit-dwarf"}}.recipe(splitDWARF))
+	return append(all, build{"stacks.c", "clang", []string{"-O3", "-gdwarf-5", "-gsplit-dwarf"}}.recipe(lostUnits))
 }
 
 // built is a program as the linker left it, in a folder of its own.
@@ -166,22 +169,41 @@ func twice(p built) ([]Item, error) {
 	if err := replaced(p.root, bare.root, p.path, stripped); err != nil {
 		return nil, err
 	}
-	return []Item{p.item("", core), bare.item("stripped", core)}, nil
+	full, poor := p.item("", core), bare.item("stripped", core)
+	poor.Better = &full
+	return []Item{full, poor}, nil
 }
 
-// splitDWARF has lost its .dwo files: what is left in the program are lines and symbols.
+// splitDWARF has its .dwo files where the compiler left them.
 func splitDWARF(p built) ([]Item, error) {
 	core, err := p.dies()
 	if err != nil {
 		return nil, err
 	}
-	lost, _ := filepath.Glob(filepath.Join(p.dir, "*.dwo"))
-	for _, dwo := range lost {
+	units, _ := filepath.Glob(filepath.Join(p.dir, "*.dwo"))
+	for _, dwo := range units {
+		if err := put(dwo, filepath.Join(p.root, dwo)); err != nil {
+			return nil, err
+		}
+	}
+	return []Item{p.item("", core)}, nil
+}
+
+// lostUnits has no .dwo files any more: what is left are the lines and symbols in the program.
+func lostUnits(p built) ([]Item, error) {
+	core, err := p.dies()
+	if err != nil {
+		return nil, err
+	}
+	units, _ := filepath.Glob(filepath.Join(p.dir, "*.dwo"))
+	for _, dwo := range units {
 		if err := os.Remove(dwo); err != nil {
 			return nil, err
 		}
 	}
-	return []Item{p.item("without its .dwo", core)}, nil
+	it := p.item("without its .dwo", core)
+	it.Lost = true
+	return []Item{it}, nil
 }
 
 func zstdSections(p built) ([]Item, error) {

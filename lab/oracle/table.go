@@ -12,7 +12,7 @@ const preface = `# Backtraces
 Written by ` + "`make oracle`" + `: gdb and inquest asked for every thread of the same cores, with the same files to look at
 and no others. A frame is equal if program counter, stack pointer, module and offset, function, inlined calls, and
 file and line of each of them are. gdb is asked for %d frames of a thread; of a recursion inquest keeps one round,
-and what it folded isn't compared, but counted.
+and what it folded is neither compared nor counted.
 
 `
 
@@ -33,6 +33,9 @@ func tell(results []Result) string {
 
 // differing counts an item's differences by their reasons' numbers.
 func (r Result) differing() string {
+	if r.Failed != nil {
+		return "could not be read"
+	}
 	counts := map[int]int{}
 	for _, d := range r.Differences {
 		counts[d.number()]++

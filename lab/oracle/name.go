@@ -1,0 +1,51 @@
+package main
+
+import (
+	"cmp"
+	"strings"
+)
+
+// plainName is a demangled name without what demanglers differ in: parameters of the function and of what it is
+// in, return types, qualifiers and spaces.
+func plainName(name string) string {
+	const operator, anonymous = "operator", "(anonymous namespace)"
+	var plain strings.Builder
+	for i := 0; i < len(name); {
+		rest := name[i:]
+		switch {
+		case strings.HasPrefix(rest, anonymous):
+			plain.WriteString(anonymous)
+			i += len(anonymous)
+		case strings.HasPrefix(rest, operator+"()"):
+			plain.WriteString(operator + "()")
+			i += len(operator + "()")
+		case rest[0] == '(':
+			i += group(rest)
+		case strings.HasPrefix(rest, " const"):
+			i += len(" const")
+		case rest[0] == ' ':
+			i++
+		default:
+			plain.WriteByte(rest[0])
+			i++
+		}
+	}
+	return cmp.Or(plain.String(), "??")
+}
+
+// group is how long the text in brackets is that s begins with.
+func group(s string) int {
+	depth := 0
+	for i, r := range s {
+		switch r {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+		if depth == 0 {
+			return i + 1
+		}
+	}
+	return len(s)
+}
