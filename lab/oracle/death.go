@@ -35,7 +35,7 @@ func (d Death) core(dir string) (core string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, hold.Return()) }()
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}); err != nil {
+	if err := limitless(); err != nil {
 		return "", err
 	}
 	cmd, err := d.start(dir)
@@ -53,6 +53,11 @@ func (d Death) core(dir string) (core string, err error) {
 		return "", fmt.Errorf("%s left no core; it said:\n%s", d.Command[0], said)
 	}
 	return core, nil
+}
+
+// limitless lets this program's children leave cores of any size.
+func limitless() error {
+	return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
 }
 
 // saidFile is what the program said.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
-	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
@@ -36,27 +35,9 @@ func fromOurFrame(f unwind.Frame) frame {
 	if f.Module != nil {
 		own.Module, own.Offset = f.Module.Path, int64(f.Offset)
 	}
-	own.Calls = calls(f)
+	for _, c := range f.Inlined {
+		own.Calls = append(own.Calls, call{Function: c.Function, Linkage: c.Symbol, File: c.File, Line: c.Line})
+	}
+	own.Calls = append(own.Calls, call{Function: f.Function, Linkage: f.Symbol, File: f.File, Line: f.Line})
 	return own
-}
-
-// calls are the frame's calls by debug information; of one without it the function by its symbol.
-func calls(f unwind.Frame) []call {
-	all := []call{{Function: objfile.Readable(f.Function), Linkage: f.Function}}
-	if f.Module == nil || f.Module.File == nil {
-		return all
-	}
-	source := f.Module.File.Source(uint64(f.Lookup() - f.Module.Bias))
-	if len(source) == 0 {
-		return all
-	}
-	outer := len(source) - 1
-	if source[outer].Function == "" {
-		source[outer].Function = all[0].Function
-	}
-	all = nil
-	for _, c := range source {
-		all = append(all, call{Function: c.Function, Linkage: c.Symbol, File: c.File, Line: c.Line})
-	}
-	return all
 }
