@@ -2,7 +2,12 @@
 # the tail calls that gdb makes up, which say what they are.
 import gdb
 import json
+import os
 import re
+import select
+import signal
+
+PATIENCE = 6  # seconds for a thread
 
 KINDS = {gdb.NORMAL_FRAME: "normal", gdb.INLINE_FRAME: "inline", gdb.TAILCALL_FRAME: "tailcall", gdb.SIGTRAMP_FRAME: "signal"}
 
@@ -57,7 +62,26 @@ def walk(thread, maps):
     return stack
 
 
+def walk_apart(thread, maps):
+    """The same in a process of its own, because gdb may never come back."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        with os.fdopen(writer, "w") as out:
+            json.dump(walk(thread, maps), out)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as source:
+        came, _, _ = select.select([source], [], [], PATIENCE)
+        text = source.read() if came else ""
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return json.loads(text) if text else {"TID": thread.ptid[1] or thread.ptid[0], "Frames": [], "End": "gdb hangs"}
+
+
 maps = mappings()
-threads = [walk(t, maps) for t in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num)]
+each = walk_apart if APART else walk
+threads = [each(t, maps) for t in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num)]
 with open(OUT, "w") as out:
     json.dump(threads, out)
