@@ -26,6 +26,8 @@ type frame struct {
 	Offset int64  // in the module; negative if unknown
 	Calls  []call // innermost first: what was inlined, and last the function that has the frame
 	Trust  string // ours
+
+	Library string // gdb's: the module as the dynamic linker knows it
 }
 
 // call is a function at a place.

@@ -14,11 +14,13 @@ const armRoot = "/usr/aarch64-linux-gnu"
 // foreignPrograms is stacks.c for aarch64, with return addresses signed and branch targets marked. It runs under
 // qemu's user emulation, which writes a core of its own: without NT_FILE.
 func foreignPrograms() (all []Recipe) {
-	for _, level := range []string{"-O0", "-O2", "-Os"} {
-		for _, flags := range [][]string{{"-mbranch-protection=standard"}, {"-mbranch-protection=none", "-fno-omit-frame-pointer"}, {"-mbranch-protection=standard", "-static"}} {
-			b := build{"stacks.c", "aarch64-linux-gnu-gcc", append([]string{level, "-gdwarf-5"}, flags...)}
-			all = append(all, b.recipe(emulated))
-		}
+	for _, flags := range [][]string{
+		{"-O0", "-gdwarf-5", "-mbranch-protection=standard"},
+		{"-O2", "-gdwarf-5", "-mbranch-protection=standard"},
+		{"-O2", "-gdwarf-5", "-mbranch-protection=none", "-fno-omit-frame-pointer"},
+		{"-Os", "-gdwarf-5", "-mbranch-protection=standard", "-static"},
+	} {
+		all = append(all, build{"stacks.c", "aarch64-linux-gnu-gcc", flags}.recipe(emulated))
 	}
 	return all
 }

@@ -7,7 +7,7 @@ import re
 import select
 import signal
 
-PATIENCE = 6  # seconds for a thread
+PATIENCE = 5  # seconds for a thread
 
 KINDS = {gdb.NORMAL_FRAME: "normal", gdb.INLINE_FRAME: "inline", gdb.TAILCALL_FRAME: "tailcall", gdb.SIGTRAMP_FRAME: "signal"}
 
@@ -43,6 +43,7 @@ def describe(frame, maps):
         "File": sal.symtab.filename if sal.symtab else "",
         "Line": sal.line,
         "Module": module,
+        "Library": gdb.solib_name(pc) or "",
         "Offset": offset,
     }
 

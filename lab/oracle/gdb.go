@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -29,7 +30,8 @@ type gdbFrame struct {
 	File     string
 	Line     int
 	Module   string
-	Offset   int64 // from the module's lowest mapping; negative if the core doesn't say what was mapped
+	Library  string // the module as the dynamic linker knows it; empty for the program itself
+	Offset   int64  // from the module's lowest mapping; negative if the core doesn't say what was mapped
 }
 
 // gdbStack is a thread's frames as frames.py writes them.
@@ -40,9 +42,16 @@ type gdbStack struct {
 	End    string // why there are no more
 }
 
+// said is what gdb said before, by core and files.
+var said sync.Map
+
 // askGDB gives every thread's stack as gdb sees it, past main and past the entry, with nothing but the item's
 // own files.
 func askGDB(it Item) (map[int]stack, error) {
+	key := strings.Join(append(it.Roots, it.plainCore()), " ")
+	if known, ok := said.Load(key); ok {
+		return known.(map[int]stack), nil
+	}
 	threads, err := it.gdb()
 	if err != nil {
 		return nil, err
@@ -51,6 +60,7 @@ func askGDB(it Item) (map[int]stack, error) {
 	for _, t := range threads {
 		stacks[t.TID] = t.stack()
 	}
+	said.Store(key, stacks)
 	return stacks, nil
 }
 
@@ -65,20 +75,23 @@ func (it Item) gdb() ([]gdbStack, error) {
 	if err := os.WriteFile(script, []byte(head+framesScript), 0o600); err != nil {
 		return nil, err
 	}
-	said, err := run(context.Background(), dir, it.debugger(), append(it.gdbSettings(), "-x", script)...)
+	output, err := run(context.Background(), dir, it.debugger(), append(it.gdbSettings(), "-x", script)...)
 	if err != nil {
 		return nil, err
 	}
 	text, err := os.ReadFile(out)
 	if err != nil {
-		return nil, fmt.Errorf("gdb wrote no frames of %s: %s", it.Core, said)
+		return nil, fmt.Errorf("gdb wrote no frames of %s: %s", it.Core, output)
 	}
 	var threads []gdbStack
 	if err := json.Unmarshal(text, &threads); err != nil || len(threads) > 0 {
 		return threads, err
 	}
-	return nil, fmt.Errorf("gdb saw no thread in %s: %s", it.plainCore(), said)
+	return nil, fmt.Errorf("gdb saw no thread in %s: %s", it.plainCore(), output)
 }
+
+// hangs is what frames.py gives as the end of a stack from which gdb never came back.
+const hangs = "gdb hangs"
 
 // apart is 1 where gdb is known to hang: at aarch64's signal frames as qemu builds them.
 func apart(it Item) int {
@@ -126,7 +139,7 @@ func (t gdbStack) stack() stack {
 			inlined = append(inlined, c)
 		default:
 			s.Frames = append(s.Frames, frame{
-				Index: len(s.Frames), PC: f.PC, SP: f.SP, Signal: f.Kind == "signal", Module: f.Module, Offset: f.Offset,
+				Index: len(s.Frames), PC: f.PC, SP: f.SP, Signal: f.Kind == "signal", Module: f.Module, Offset: f.Offset, Library: f.Library,
 				Calls: append(inlined, c),
 			})
 			inlined = nil
@@ -138,7 +151,7 @@ func (t gdbStack) stack() stack {
 
 // run runs a tool and gives what it printed.
 func run(ctx context.Context, dir, name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

@@ -89,7 +89,7 @@ func gather(core, root string) error {
 	defer c.Close()
 	for _, m := range c.Mappings {
 		if isObject(m.Path) {
-			if err := putObject(m.Path, root); err != nil {
+			if err := putObject(m.Path, filepath.Join(root, m.Path)); err != nil {
 				return err
 			}
 		}
@@ -99,14 +99,13 @@ func gather(core, root string) error {
 
 // putObject puts a library under the name that programs ask for it by, too: gdb goes by the dynamic linker's
 // list, which has that one.
-func putObject(path, root string) error {
-	to := filepath.Join(root, path)
+func putObject(path, to string) error {
 	if err := put(path, to); err != nil {
 		return err
 	}
 	f, err := objfile.Open(path)
 	if err != nil {
-		return err
+		return nil // something else that was mapped
 	}
 	defer f.Close()
 	if f.SoName == "" || f.SoName != filepath.Base(f.SoName) {

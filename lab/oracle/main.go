@@ -31,7 +31,7 @@ func command() error {
 	runs := flag.String("runs", "", "folder of recorded lab runs")
 	table := flag.String("table", "", "write the table, as Markdown, to this file")
 	flag.Parse()
-	recipes := slices.Concat(smallPrograms(), foreignPrograms(), debianPrograms(), labRuns(*runs))
+	recipes := slices.Concat(smallPrograms(), foreignPrograms(), debianPrograms(), sourcePackages(), labRuns(*runs), dyingPrograms("lab/dying/testdata"))
 	items, failed := material(*dir, wanted(recipes, flag.Args()))
 	results := judge(items)
 	report := tell(results)

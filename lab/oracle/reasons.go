@@ -1,8 +1,12 @@
 package main
 
 import (
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
 )
 
 // reason is why gdb and inquest differ, where both are as they should be or gdb can't know better.
@@ -17,7 +21,10 @@ var reasons = []reason{
 	{"gdb takes a symbol without debug information for Ada's, where it has two underscores or ends in a number, and rewrites it.", (Difference).isAda},
 	{"Where no unwind table is, gdb guesses, and wrongly. inquest guesses, too, says so, and rightly: with debug information of the same program gdb has all of inquest's frames.", (Difference).isProven},
 	{"gdb goes on where no unwind table is, by a guess, to what is no code: its frame's program counter lies in memory that could not be executed. inquest ends there.", (Difference).isJunk},
+	{"A function returned to what is no code. gdb takes the next word for its caller, which is no code either; inquest finds below the stack pointer which function it was that returned, and says that it is a guess.", (Difference).isReturn},
+	{"The program opened the module by a relative path, and gdb does not find its file.", (Difference).isRelative},
 	{"gdb 13 refuses a program with the skeletons of gcc's split DWARF 5 whose .dwo files are lost (\"unexpected tag 'DW_TAG_skeleton_unit'\"), and shows no more than it has by then. inquest has the lines of the program itself.", (Difference).isRefused},
+	{"gdb 13 never comes back from a signal frame as qemu builds it on aarch64, and is ended after some seconds. inquest's frames all come from unwind tables.", (Difference).isHung},
 	{"gdb reads no lines of a unit whose .dwo file is lost. They are in the program itself: by the same source and compiler with its .dwo gdb has such lines.", (Difference).isLostUnit},
 	{"The compiler says that the instruction belongs to no line (line 0 in the line table); gdb shows the line before.", (Difference).isNoLine},
 }
@@ -92,6 +99,23 @@ func (d Difference) isJunk() bool {
 	return ok && d.Kind == Shorter && !d.item.executable(gdb.PC)
 }
 
+func (d Difference) isReturn() bool {
+	gdb, ours, ok := d.frames()
+	from, _ := d.ours.at(d.Index - 1)
+	return ok && d.Kind == Walk && ours.SP < from.SP && ours.Trust == string(finding.TrustScan) &&
+		!d.item.executable(from.PC) && !d.item.executable(gdb.PC) && d.item.executable(ours.PC)
+}
+
+// isRelative is for a frame in such a module, and for what gdb makes of the rest without its tables.
+func (d Difference) isRelative() bool {
+	in := d.Index
+	if d.Kind == Walk {
+		in--
+	}
+	gdb, ok := d.gdb.at(in)
+	return ok && gdb.Library != "" && !filepath.IsAbs(gdb.Library)
+}
+
 func (d Difference) isRefused() bool {
 	return d.item.Lost && d.Kind == Longer && strings.Contains(d.gdb.End, "unexpected tag 'DW_TAG_skeleton_unit'")
 }
@@ -104,4 +128,11 @@ func (d Difference) isLostUnit() bool {
 func (d Difference) isNoLine() bool {
 	_, ours, ok := d.frames()
 	return ok && d.Kind == Line && ours.Calls[d.call].Line == 0
+}
+
+func (d Difference) isHung() bool {
+	sound := !slices.ContainsFunc(d.ours.Frames, func(f frame) bool {
+		return f.Trust != string(finding.TrustContext) && f.Trust != string(finding.TrustCFI)
+	})
+	return d.gdb.End == hangs && sound && slices.ContainsFunc(d.ours.Frames, func(f frame) bool { return f.Signal })
 }
