@@ -27,7 +27,7 @@ type frame struct {
 	Calls  []call // innermost first: what was inlined, and last the function that has the frame
 	Trust  string // ours
 
-	Library string // gdb's: the module as the dynamic linker knows it
+	Unread string // gdb's: the module as the dynamic linker knows it, if gdb did not find its file
 }
 
 // call is a function at a place.

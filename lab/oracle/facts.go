@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"debug/elf"
+	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 // What is asked here to settle a difference is read by Go's own debug/elf, and not by what is being judged.
@@ -55,4 +58,19 @@ func addSymbols(table map[string]map[uint64]bool, path string) {
 		}
 		table[s.Name][s.Value] = true
 	}
+}
+
+// llvm is the functions at a caller's call by llvm-symbolizer, innermost first.
+func (it Item) llvm(f frame) (functions []string) {
+	path := filepath.Join(it.Roots[0], f.Module)
+	call := uint64(f.Offset) - 1 // a module's first page has address 0 in the programs that this is asked for
+	text, err := run(context.Background(), "/", "llvm-symbolizer", "--output-style=GNU", "--inlines", "--obj="+path, fmt.Sprintf("%#x", call))
+	if err != nil {
+		return nil
+	}
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for i := 0; i < len(lines); i += 2 { // a name, and where
+		functions = append(functions, lines[i])
+	}
+	return functions
 }

@@ -22,6 +22,12 @@ def mappings():
     return [(int(start, 16), int(end, 16), path) for start, end, path in found]
 
 
+def unread():
+    """The modules whose files gdb did not find, as the dynamic linker knows them, by base name."""
+    text = gdb.execute("info sharedlibrary", to_string=True)
+    return {os.path.basename(path): path for path in re.findall(r"^ +No +(.*)$", text, re.M)}
+
+
 def place(pc, maps):
     """The module of an address, and its distance from the module's lowest mapping."""
     for start, end, path in maps:
@@ -43,7 +49,7 @@ def describe(frame, maps):
         "File": sal.symtab.filename if sal.symtab else "",
         "Line": sal.line,
         "Module": module,
-        "Library": gdb.solib_name(pc) or "",
+        "Unread": UNREAD.get(os.path.basename(module), ""),
         "Offset": offset,
     }
 
@@ -82,6 +88,7 @@ def walk_apart(thread, maps):
 
 
 maps = mappings()
+UNREAD = unread()
 each = walk_apart if APART else walk
 threads = [each(t, maps) for t in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num)]
 with open(OUT, "w") as out:

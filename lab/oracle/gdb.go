@@ -30,7 +30,7 @@ type gdbFrame struct {
 	File     string
 	Line     int
 	Module   string
-	Library  string // the module as the dynamic linker knows it; empty for the program itself
+	Unread   string // the module as the dynamic linker knows it, if gdb did not find its file
 	Offset   int64  // from the module's lowest mapping; negative if the core doesn't say what was mapped
 }
 
@@ -139,7 +139,7 @@ func (t gdbStack) stack() stack {
 			inlined = append(inlined, c)
 		default:
 			s.Frames = append(s.Frames, frame{
-				Index: len(s.Frames), PC: f.PC, SP: f.SP, Signal: f.Kind == "signal", Module: f.Module, Offset: f.Offset, Library: f.Library,
+				Index: len(s.Frames), PC: f.PC, SP: f.SP, Signal: f.Kind == "signal", Module: f.Module, Offset: f.Offset, Unread: f.Unread,
 				Calls: append(inlined, c),
 			})
 			inlined = nil

@@ -49,3 +49,21 @@ func group(s string) int {
 	}
 	return len(s)
 }
+
+// lastPart is a function's own name, without what it is in and its template's arguments.
+func lastPart(name string) string {
+	name = plainName(name)
+	depth, from := 0, 0
+	for i := 0; i < len(name); i++ {
+		switch {
+		case name[i] == '<' || name[i] == '{':
+			depth++
+		case name[i] == '>' || name[i] == '}':
+			depth--
+		case depth == 0 && strings.HasPrefix(name[i:], "::"):
+			from = i + len("::")
+		}
+	}
+	own, _, _ := strings.Cut(name[from:], "<")
+	return own
+}

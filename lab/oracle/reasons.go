@@ -18,6 +18,8 @@ type reason struct {
 // reasons is all that is known. A difference goes to the first that holds.
 var reasons = []reason{
 	{"Of several names of the same code gdb shows one and inquest another: both are symbols of that address.", (Difference).isAlias},
+	{"gcc's link-time optimisation leaves out what the linker calls a function. gdb shows the name in the debug information, inquest that of the symbol.", (Difference).isUnlinked},
+	{"gdb does not see the inlined calls that gcc's link-time optimisation wrote into a copy of a function; llvm-symbolizer sees what inquest does.", (Difference).isSeenByLLVM},
 	{"gdb takes a symbol without debug information for Ada's, where it has two underscores or ends in a number, and rewrites it.", (Difference).isAda},
 	{"Where no unwind table is, gdb guesses, and wrongly. inquest guesses, too, says so, and rightly: with debug information of the same program gdb has all of inquest's frames.", (Difference).isProven},
 	{"gdb goes on where no unwind table is, by a guess, to what is no code: its frame's program counter lies in memory that could not be executed. inquest ends there.", (Difference).isJunk},
@@ -59,6 +61,28 @@ func (d Difference) isAlias() bool {
 		}
 	}
 	return false
+}
+
+func (d Difference) isUnlinked() bool {
+	gdb, ours, ok := d.frames()
+	if !ok || d.Kind != Function {
+		return false
+	}
+	theirs, own := gdb.outer(), ours.outer()
+	return theirs.Debug && !mangled(theirs.Linkage) && mangled(own.Linkage) &&
+		lastPart(theirs.Function) == lastPart(own.Function) && len(d.item.symbols(ours.Module)[own.Linkage]) > 0
+}
+
+func mangled(name string) bool { return strings.HasPrefix(name, "_Z") }
+
+func (d Difference) isSeenByLLVM() bool {
+	gdb, ours, ok := d.frames()
+	if !ok || d.Kind != Inlined || len(gdb.Calls) > 1 {
+		return false
+	}
+	return slices.EqualFunc(d.item.llvm(ours), ours.Calls, func(name string, own call) bool {
+		return lastPart(name) == lastPart(own.Function)
+	})
 }
 
 func (d Difference) isAda() bool {
@@ -113,7 +137,7 @@ func (d Difference) isRelative() bool {
 		in--
 	}
 	gdb, ok := d.gdb.at(in)
-	return ok && gdb.Library != "" && !filepath.IsAbs(gdb.Library)
+	return ok && gdb.Unread != "" && !filepath.IsAbs(gdb.Unread)
 }
 
 func (d Difference) isRefused() bool {
