@@ -7,19 +7,19 @@ import re
 import select
 import signal
 
-PATIENCE = 5  # seconds for a thread
+PATIENCE = 3  # seconds for a thread
 
 KINDS = {gdb.NORMAL_FRAME: "normal", gdb.INLINE_FRAME: "inline", gdb.TAILCALL_FRAME: "tailcall", gdb.SIGTRAMP_FRAME: "signal"}
 
 
 def mappings():
-    """The files that the core says were mapped: (start, end, path)."""
+    """The files that the core says were mapped: (start, end, offset, path)."""
     try:
         text = gdb.execute("info proc mappings", to_string=True)
     except gdb.error:
         return []
-    found = re.findall(r"^\s*(0x\w+)\s+(0x\w+)\s+0x\w+\s+0x\w+\s+(/.*)$", text, re.M)
-    return [(int(start, 16), int(end, 16), path) for start, end, path in found]
+    found = re.findall(r"^\s*(0x\w+)\s+(0x\w+)\s+0x\w+\s+(0x\w+)\s+(/.*)$", text, re.M)
+    return [(int(start, 16), int(end, 16), int(offset, 16), path) for start, end, offset, path in found]
 
 
 def unread():
@@ -29,10 +29,11 @@ def unread():
 
 
 def place(pc, maps):
-    """The module of an address, and its distance from the module's lowest mapping."""
-    for start, end, path in maps:
+    """The module of an address, and its distance from the module's start: the file's nearest beginning below. The
+    same file may be mapped elsewhere, too, by somebody who reads it."""
+    for start, end, _, path in maps:
         if start <= pc < end:
-            return path, pc - min(s for s, _, p in maps if p == path)
+            return path, pc - max((s for s, _, offset, p in maps if p == path and offset == 0 and s <= pc), default=start)
     return gdb.solib_name(pc) or "", -1
 
 

@@ -31,7 +31,7 @@ type gdbFrame struct {
 	Line     int
 	Module   string
 	Unread   string // the module as the dynamic linker knows it, if gdb did not find its file
-	Offset   int64  // from the module's lowest mapping; negative if the core doesn't say what was mapped
+	Offset   int64  // from the module's start; negative if the core doesn't say what was mapped
 }
 
 // gdbStack is a thread's frames as frames.py writes them.

@@ -19,6 +19,8 @@ func plainName(name string) string {
 		case strings.HasPrefix(rest, operator+"()"):
 			plain.WriteString(operator + "()")
 			i += len(operator + "()")
+		case strings.HasPrefix(rest, " [clone "):
+			i = len(name)
 		case rest[0] == '(':
 			i += group(rest)
 		case strings.HasPrefix(rest, " const"):

@@ -22,6 +22,7 @@ var reasons = []reason{
 	{"gdb does not see the inlined calls that gcc's link-time optimisation wrote into a copy of a function; llvm-symbolizer sees what inquest does.", (Difference).isSeenByLLVM},
 	{"gdb takes a symbol without debug information for Ada's, where it has two underscores or ends in a number, and rewrites it.", (Difference).isAda},
 	{"Where no unwind table is, gdb guesses, and wrongly. inquest guesses, too, says so, and rightly: with debug information of the same program gdb has all of inquest's frames.", (Difference).isProven},
+	{"Where no unwind table is, both guess, and both wrongly: gdb's caller is no code, inquest passes over a frame. Each frame that inquest has from there on is marked as a guess.", (Difference).isGuess},
 	{"gdb goes on where no unwind table is, by a guess, to what is no code: its frame's program counter lies in memory that could not be executed. inquest ends there.", (Difference).isJunk},
 	{"A function returned to what is no code. gdb takes the next word for its caller, which is no code either; inquest finds below the stack pointer which function it was that returned, and says that it is a guess.", (Difference).isReturn},
 	{"The program opened the module by a relative path, and gdb does not find its file.", (Difference).isRelative},
@@ -116,6 +117,12 @@ func (d Difference) isProven() bool {
 		}
 	}
 	return true
+}
+
+func (d Difference) isGuess() bool {
+	gdb, _, ok := d.frames()
+	return ok && d.Kind == Walk && d.better.Frames != nil && !d.item.executable(gdb.PC) &&
+		!slices.ContainsFunc(d.ours.Frames, func(f frame) bool { return f.Index >= d.Index && !finding.Trust(f.Trust).Guessed() })
 }
 
 func (d Difference) isJunk() bool {
