@@ -18,7 +18,7 @@ type reason struct {
 // reasons is all that is known. A difference goes to the first that holds.
 var reasons = []reason{
 	{"Of several names of the same code gdb shows one and inquest another: both are symbols of that address.", (Difference).isAlias},
-	{"gcc's link-time optimisation leaves out what the linker calls a function. gdb shows the name in the debug information, inquest that of the symbol.", (Difference).isUnlinked},
+	{"gcc leaves out of the debug information what the linker calls some functions, as those made for a lambda. gdb shows the name that is there, inquest that of the symbol, which has all of it.", (Difference).isUnlinked},
 	{"gdb does not see the inlined calls that gcc's link-time optimisation wrote into a copy of a function; llvm-symbolizer sees what inquest does.", (Difference).isSeenByLLVM},
 	{"gdb takes a symbol without debug information for Ada's, where it has two underscores or ends in a number, and rewrites it.", (Difference).isAda},
 	{"Where no unwind table is, gdb guesses, and wrongly. inquest guesses, too, says so, and rightly: with debug information of the same program gdb has all of inquest's frames.", (Difference).isProven},
