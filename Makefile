@@ -1,14 +1,16 @@
 # make test        sets up what the tests need, then runs all of them (as root: real cores, captures, audit)
 # make lab         builds the lab's daemons
 # make accuracy    ten fresh runs of each lab case, weights fitted and judged; writes docs/accuracy.md
+# make oracle      gdb and inquest asked for the same stacks, frame by frame; writes docs/backtraces.md
 # make bench       benchmarks
 # make fuzz        every fuzz target for FUZZTIME each
 
 export CGO_ENABLED = 0
 RUNS     ?= /tmp/inquest-accuracy
+ORACLE   ?= /tmp/inquest-oracle
 FUZZTIME ?= 10m
 
-.PHONY: test setup lab accuracy bench fuzz lint
+.PHONY: test setup lab accuracy oracle bench fuzz lint
 
 test: setup lint lab
 	go test ./...
@@ -32,6 +34,11 @@ accuracy: setup lab
 	rm -rf $(RUNS)
 	go run ./lab/run -o $(RUNS) -seed $$(date +%s) -runs 10
 	go run ./lab/accuracy -runs $(RUNS) -weights internal/reasoning/weigh/weights.json -table docs/accuracy.md
+
+oracle: lab
+	sh ./lab/setup lab/oracle/packages.txt
+	test -d $(ORACLE)/runs || go run ./lab/run -o $(ORACLE)/runs -seed $$(date +%s) -runs 1
+	go run ./lab/oracle -o $(ORACLE)/items -runs $(ORACLE)/runs -table docs/backtraces.md
 
 bench:
 	go test -run '^$$' -bench . ./...
