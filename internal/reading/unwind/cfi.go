@@ -217,8 +217,8 @@ func (m *machine) stack(op byte) bool {
 
 // apply finds the caller's registers by a row.
 func (w *walker) apply(r *row, here step, regs registers) (next registers, cfa place.Address, end *ending) {
-	e := evaluation{im: w.im, abi: w.abi, regs: &regs, leaf: here.exact}
-	defer func() { w.spend(e.operations) }()
+	w.frameRegs = regs // a million frames must not make a million copies on the heap
+	e := evaluation{im: w.im, abi: w.abi, regs: &w.frameRegs, leaf: here.exact, spent: &w.spent}
 	v, ok := e.cfa(r.cfa)
 	cfa = place.Address(v)
 	switch {

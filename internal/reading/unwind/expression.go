@@ -16,7 +16,7 @@ type evaluation struct {
 	leaf  bool   // the frame has made no call that is under way
 	frame uint64 // the CFA, once it is known
 
-	operations int // of expressions that were evaluated
+	spent *int // operations of expressions that were evaluated are added to it
 }
 
 func (e *evaluation) cfa(r rule) (uint64, bool) {
@@ -76,7 +76,7 @@ func (e *evaluation) expression(code []byte, initial ...uint64) (uint64, bool) {
 	s := stackMachine{evaluation: e, code: code, values: initial,
 		r: cursor.New("DWARF expression", 0, code, binary.LittleEndian)}
 	for n := 0; s.r.Len() > 0; n++ {
-		e.operations++
+		*e.spent++
 		if n > mostOperations || !s.operation(s.r.Uint8()) || s.r.Err() != nil || s.underflow {
 			return 0, false
 		}

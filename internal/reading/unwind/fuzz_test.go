@@ -194,7 +194,7 @@ func FuzzExpression(f *testing.F) {
 		evaluate := func(known []byte) (uint64, bool) {
 			regs := registers{}
 			regs.set(amd64.sp, stackAt)
-			e := evaluation{im: openImage(t, dead(nothing, known, 0, 0), nil), regs: &regs}
+			e := evaluation{im: openImage(t, dead(nothing, known, 0, 0), nil), regs: &regs, spent: new(int)}
 			return e.expression(code, initial)
 		}
 		begin := time.Now()

@@ -153,6 +153,7 @@ type walker struct {
 	abi       *convention
 	rows      map[place.Address]*row
 	functions map[place.Address]place.Address // start by address
+	frameRegs registers                       // of the frame that is looked at
 	spent     int                             // operations of tables and their like, on all threads
 }
 
