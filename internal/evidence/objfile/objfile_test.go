@@ -120,6 +120,38 @@ func TestAStrippedFunctionHasBoundsAndASeparateFileGivesItsName(t *testing.T) {
 	}
 }
 
+// goProgram builds the smallest Go program, with its symbols or without.
+func goProgram(t testing.TB, flags string) string {
+	t.Helper()
+	dir := t.TempDir()
+	os.WriteFile(filepath.Join(dir, "small.go"), []byte("package main\n\nfunc main() { println(len(\"small\")) }\n"), 0o600)
+	dying.Run(t, dir, "go", "build", "-ldflags", flags, "-o", "small", "small.go")
+	return filepath.Join(dir, "small")
+}
+
+func TestAStrippedGoProgramTellsItsFunctionsItself(t *testing.T) {
+	stripped := open(t, goProgram(t, "-s -w"))
+	named, err := elf.Open(goProgram(t, "-w"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer named.Close()
+	symbols, _ := named.Symbols()
+	asked := 0
+	for _, s := range symbols {
+		if elf.ST_TYPE(s.Info) != elf.STT_FUNC || s.Size == 0 || !strings.HasPrefix(s.Name, "runtime.") {
+			continue
+		}
+		asked++
+		if fn, ok := stripped.Function(s.Value); !ok || fn.Name != strings.TrimSuffix(s.Name, ".abi0") || fn.Start != s.Value {
+			t.Errorf("%s at 0x%x: found %+v", s.Name, s.Value, fn)
+		}
+	}
+	if asked < 500 {
+		t.Errorf("%d functions compared", asked)
+	}
+}
+
 func TestDebugInformationOfAnotherBuildIsRefused(t *testing.T) {
 	one, other := dying.One(t, "abort").Build(t, "-O0"), dying.One(t, "abort").Build(t, "-O2")
 	err := open(t, one.Path).AddDebug(open(t, other.Named))
@@ -179,6 +211,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 		f.Add(data[:64])
 		f.Add(data[:4096])
+	}
+	if data, err := os.ReadFile(goProgram(f, "-s -w")); err == nil {
+		f.Add(data)
 	}
 	library := elftest.Library("some build", []byte{0x55, 0xe8, 0, 0, 0, 0, 0xc3}, []byte{0x41, 0x0e, 16})
 	f.Add(library)

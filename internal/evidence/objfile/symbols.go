@@ -115,7 +115,8 @@ func (f *File) parts() []*File {
 	return parts
 }
 
-// readSymbols is the functions of .symtab, of .dynsym, and of the debug files.
+// readSymbols is the functions of .symtab, of .dynsym, and of the debug files; without any, those that a Go program tells
+// itself.
 func (f *File) readSymbols() (table symbolTable) {
 	for _, from := range f.parts() {
 		for _, name := range []string{".symtab", ".dynsym"} {
@@ -125,6 +126,9 @@ func (f *File) readSymbols() (table symbolTable) {
 				}
 			})
 		}
+	}
+	if len(table) == 0 {
+		table = f.goFunctions()
 	}
 	slices.SortFunc(table, func(a, b symbol) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.rank, a.rank), cmp.Compare(b.name, a.name))

@@ -188,11 +188,17 @@ type walk struct {
 	end   ending
 }
 
+// sigpanic is the function that Go's signal handler makes appear called at the instruction that faulted.
+const sigpanic = "runtime.sigpanic"
+
 // stack names and folds what was walked.
 func (w *walker) stack(t elfcore.Thread, walked walk) Stack {
 	s := Stack{TID: t.TID, Regs: t.Regs, Total: len(walked.steps), End: walked.end.why, Outermost: walked.end.outermost, Smashed: walked.end.smashed}
 	s.Overflow = !w.writable(t.Regs.SP())
 	for _, k := range fold(walked.steps, w.functionStart) {
+		if called := len(s.Frames) - 1; called >= 0 && s.Frames[called].Symbol == sigpanic {
+			walked.steps[k.index].exact = true
+		}
 		f := w.frame(walked.steps[k.index])
 		f.Index, f.Repeats = k.index, k.repeats
 		if k.index < len(walked.kept) {

@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"slices"
 
+	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/disasm"
@@ -38,7 +39,7 @@ func (s *scene) faulted() *finding.Mechanism {
 		s.executed(m, pc)
 	case !known:
 		s.accessed(m, nil)
-	case i.Flow == disasm.Stops:
+	case i.Flow == disasm.Stops, s.protection() && !jumps && len(i.Accesses(s.register)) == 0:
 		s.refused(m)
 	case jumps && !canonical(place.Address(target)):
 		// The processor refuses such an address while it still stands at the jump, and doesn't tell it.
@@ -60,6 +61,11 @@ func (s *scene) refusedAddress(i disasm.Instruction) *place.Address {
 		}
 	}
 	return nil
+}
+
+// protection says whether the signal is a general protection fault: the kernel sends it without an address.
+func (s *scene) protection() bool {
+	return s.signal.HasCode && s.signal.Code == elfcore.SentByKernel && s.signal.Address == nil
 }
 
 // refused is an instruction that the processor answers with a general protection fault: hlt, by which musl dies.

@@ -15,6 +15,8 @@ func sayDeath(d *finding.Death) {
 		d.Mechanism.Says = mechanism(d.Mechanism)
 		if d.Mechanism.Kind == finding.SignalOnly && d.SignalNumber == 0 {
 			d.Mechanism.Says = "nothing is known of how it died, not even the signal"
+		} else if d.Mechanism.Kind == finding.SignalOnly && d.Sender != nil && d.Sender.Self {
+			d.Mechanism.Says = "it sent itself the signal"
 		}
 		d.Says = d.Mechanism.Says
 	}
@@ -61,13 +63,13 @@ var mechanisms = map[finding.MechanismKind]string{
 // details complete their kind's sentence; sharper ones take its place.
 var details = map[string]string{
 	finding.NonCanonical: "; no memory can have such an address",
-	finding.Misaligned:   "; its operand must lie at a multiple of 16 bytes",
 	finding.InAllocator:  "; that was in malloc or free: the heap had been damaged earlier, or a bad pointer was given to free",
 	finding.Float:        "; a floating-point exception that it had asked for",
 }
 
 var sharper = map[string]string{
 	finding.ReadOnly:      "it wrote to read-only memory",
+	finding.Misaligned:    "it used an address that is no multiple of 16 bytes, as the instruction demands",
 	finding.NotThrown:     "std::terminate was called, and no exception was under way",
 	finding.MayNotThrow:   "a noexcept function or a destructor was left by a C++ exception",
 	finding.DoubleFree:    "it freed a block that had been freed already",
@@ -212,6 +214,8 @@ func culprit(c *finding.Culprit, d *finding.Death) string {
 		return who + " tripped over damage done earlier"
 	case d != nil && d.Mechanism != nil && d.Mechanism.Kind == finding.StackOverflow && d.Mechanism.Repeats == 0:
 		return who + " took more stack than there was"
+	case d != nil && d.Mechanism != nil && d.Mechanism.Kind == finding.FaultNull && d.Mechanism.Access == "execute":
+		return who + " called through a null pointer"
 	case d != nil && d.Mechanism != nil && byDetail[d.Mechanism.Detail] != "":
 		return who + " " + byDetail[d.Mechanism.Detail]
 	case d != nil && d.Mechanism != nil && decisions[d.Mechanism.Kind] != "":
@@ -246,6 +250,7 @@ var decisions = map[finding.MechanismKind]string{
 
 // byDetail is where a detail says it better.
 var byDetail = map[string]string{
+	finding.Misaligned: "used an address that is not aligned",
 	finding.OnPurpose:  "decided to die",
 	finding.NotThrown:  "called std::terminate",
 	finding.DoubleFree: "freed a block a second time",

@@ -85,6 +85,8 @@ func killer(f *finding.Findings) string {
 		set = fmt.Sprintf(", perhaps only together with %s before it", counted(len(first.With), "message", "messages"))
 	}
 	switch {
+	case first.Source == finding.FromMemory && first.Probability < likely:
+		return "There is no capture, and of what the dying thread held nothing stands out as its input."
 	case first.Source == finding.FromMemory:
 		return fmt.Sprintf("There is no capture; the input that the dying thread held is first of all %s (%s).", first.Says, Percent(first.Probability))
 	case first.Probability >= sure:
