@@ -98,24 +98,27 @@ const (
 
 // Details of mechanisms. A new one needs a sentence in telling/words.
 const (
-	ReadOnly      = "read_only"      // a write to memory that may only be read
-	NoAccess      = "no_access"      // memory that may be neither read nor written
-	NotExecutable = "not_executable" // a jump to memory that holds data
-	NonCanonical  = "non_canonical"  // an address that can't exist
-	Misaligned    = "misaligned"     // an operand that must lie at a multiple of its size
-	BeyondFile    = "beyond_file"    // a mapping's part behind the end of its file
-	Privileged    = "privileged"     // an instruction that only the kernel may use
-	ByZero        = "by_zero"        // a division
-	Quotient      = "quotient"       // a division whose result has no room, as of the least integer by -1
-	Float         = "float"          // a floating-point exception that was asked for
-	OnPurpose     = "on_purpose"     // an instruction that can't but fail
-	InAllocator   = "in_allocator"   // the C library's malloc or free tripped over its own data
-	NotThrown     = "not_thrown"     // std::terminate, and no exception is under way
-	MayNotThrow   = "may_not_throw"  // an exception reached a function that may not throw
-	DoubleFree    = "double_free"    // a block that had been freed already
-	NoBlock       = "no_block"       // free was given what is no block of the heap's
-	CPUTime       = "cpu_time"       // a limit
-	FileSize      = "file_size"      // a limit
+	ReadOnly       = "read_only"       // a write to memory that may only be read
+	NoAccess       = "no_access"       // memory that may be neither read nor written
+	NotExecutable  = "not_executable"  // a jump to memory that holds data
+	NonCanonical   = "non_canonical"   // an address that can't exist
+	Misaligned     = "misaligned"      // an operand that must lie at a multiple of its size
+	BeyondFile     = "beyond_file"     // a mapping's part behind the end of its file
+	Privileged     = "privileged"      // an instruction that only the kernel may use
+	ByZero         = "by_zero"         // a division
+	Quotient       = "quotient"        // a division whose result has no room, as of the least integer by -1
+	Float          = "float"           // a floating-point exception that was asked for
+	OnPurpose      = "on_purpose"      // an instruction that can't but fail
+	InAllocator    = "in_allocator"    // the C library's malloc or free tripped over its own data
+	NotThrown      = "not_thrown"      // std::terminate, and no exception is under way
+	MayNotThrow    = "may_not_throw"   // an exception reached a function that may not throw
+	DoubleFree     = "double_free"     // a block that had been freed already
+	NoBlock        = "no_block"        // free was given what is no block of the heap's
+	WritableFormat = "writable_format" // printf with %n in a format that can be written to
+	BeyondFDSet    = "beyond_fd_set"   // a descriptor too high for select
+	JumpOutward    = "jump_outward"    // longjmp to a function that has returned
+	CPUTime        = "cpu_time"        // a limit
+	FileSize       = "file_size"       // a limit
 )
 
 // Patterns that a junk pointer may show.
@@ -173,19 +176,21 @@ const (
 
 // Culprit is question 3: the module and function that decided to die, or tripped over older damage.
 type Culprit struct {
-	Module   string        `json:"module,omitempty"` // base name of the mapped file, or its build ID
-	BuildID  place.BuildID `json:"build_id,omitempty"`
-	Function string        `json:"function,omitempty"` // innermost inline if known
-	Nearest  string        `json:"nearest,omitempty"`  // where Function is unknown: "lies between A and B", "called by A"
-	Offset   *place.Offset `json:"offset,omitempty"`   // in the module
-	Role     string        `json:"role,omitempty"`
-	Origin   string        `json:"origin,omitempty"` // who did the damage, where known
-	Thread   int           `json:"thread,omitempty"`
-	Frame    *int          `json:"frame,omitempty"` // index in the thread's frames
-	Chain    []Link        `json:"chain,omitempty"` // modules by which control came there, the executable first
-	Rule     string        `json:"rule,omitempty"`  // which rule picked the frame: a key of telling/words
-	Skipped  []string      `json:"skipped,omitempty"`
-	Says     string        `json:"says,omitempty"`
+	Module      string        `json:"module,omitempty"` // base name of the mapped file, or its build ID
+	BuildID     place.BuildID `json:"build_id,omitempty"`
+	Function    string        `json:"function,omitempty"` // innermost inline if known
+	Nearest     string        `json:"nearest,omitempty"`  // where Function is unknown: "lies between A and B", "called by A"
+	Offset      *place.Offset `json:"offset,omitempty"`   // in the module
+	Role        string        `json:"role,omitempty"`
+	Origin      string        `json:"origin,omitempty"` // who did the damage, where known
+	Thread      int           `json:"thread,omitempty"`
+	Frame       *int          `json:"frame,omitempty"`       // index in the thread's frames
+	Chain       []Link        `json:"chain,omitempty"`       // modules by which control came there, the executable first
+	Generated   bool          `json:"generated,omitempty"`   // code that no file is behind did it, and Function called that
+	Interrupted string        `json:"interrupted,omitempty"` // what the signal had interrupted in whose handler it was done
+	Rule        string        `json:"rule,omitempty"`        // which rule picked the frame: a key of telling/words
+	Skipped     []string      `json:"skipped,omitempty"`
+	Says        string        `json:"says,omitempty"`
 }
 
 // Link is one module of the chain of calls, with the function by which control left it.

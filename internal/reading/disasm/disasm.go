@@ -150,6 +150,12 @@ type Division struct {
 	Size    int // of the divisor, in bytes
 }
 
+// Divides says whether an instruction is a division that the processor may refuse.
+func (i Instruction) Divides() bool {
+	_, ok := i.Division(func(int) (uint64, bool) { return 0, true }, func(uint64) (uint64, bool) { return 0, true })
+	return ok
+}
+
 // Division is the division that an instruction makes, if the processor may refuse it; false for others.
 func (i Instruction) Division(regs Registers, read Memory) (Division, bool) {
 	if i.operation == nil {

@@ -15,8 +15,8 @@ type found struct {
 	signal bool // the frame is a signal handler's trampoline
 }
 
-// caller finds the frame that called the one at here: by the trampoline's code, by tables, by link register,
-// by frame pointer, by scan. The order is that of certainty; the first that applies decides.
+// caller finds the frame that called the one at here: by the trampoline's code, by tables, by the call itself, by link
+// register, by frame pointer, by scan. The order is that of certainty; the first that applies decides.
 func (w *walker) caller(here step, regs registers) (found, registers, *ending) {
 	if !w.im.Code(here.pc) {
 		return w.fromNowhere(here, regs)
@@ -34,7 +34,9 @@ func (w *walker) caller(here step, regs registers) (found, registers, *ending) {
 		trust finding.Trust
 		by    func() (registers, bool)
 	}{
+		{finding.TrustCall, func() (registers, bool) { return w.byCallOnTop(here, regs) }},
 		{finding.TrustLinkRegister, func() (registers, bool) { return w.byLinkRegister(here, regs) }},
+		{finding.TrustScan, func() (registers, bool) { return w.generated(here) }},
 		{finding.TrustFramePointer, func() (registers, bool) { return w.byFramePointer(here, regs) }},
 		{finding.TrustScan, func() (registers, bool) { return w.byScan(here, scanWords) }},
 	} {
@@ -102,6 +104,29 @@ func (w *walker) justCalled(here step, regs registers) (next registers, trust fi
 		return next, finding.TrustCall, true
 	}
 	return next, finding.TrustScan, true
+}
+
+// byCallOnTop is for code without tables that has not moved the stack pointer yet, or never does: the return address on
+// top is that of the call which, by its registers, led to shortly before where control is.
+func (w *walker) byCallOnTop(here step, regs registers) (next registers, ok bool) {
+	const furthest = 4096 // into a function
+	if !here.exact || w.abi.link >= 0 {
+		return next, false
+	}
+	next, _, ok = w.justCalled(here, regs)
+	if !ok {
+		return next, false
+	}
+	to, known := w.calls(next)
+	return next, known && to <= here.pc && here.pc-to < furthest
+}
+
+// generated is for code that no file is behind: compilers at run time seldom keep a frame pointer.
+func (w *walker) generated(here step) (next registers, ok bool) {
+	if !here.exact || w.im.Module(here.pc) != nil {
+		return next, false
+	}
+	return w.byScan(here, 1)
 }
 
 // calls is where the call before a return address leads, by the registers behind it.

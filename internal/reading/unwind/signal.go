@@ -17,7 +17,7 @@ import (
 // Seen in Debian's varnishd, whose workers catch their SIGSEGV on a stack of its own (sigaltstack(2)).
 func (s Stack) Interrupted() int {
 	for i := len(s.Frames) - 2; i >= 0; i-- {
-		if f := s.Frames[i]; f.Signal && (kills(f.Caught) || f.Caught.Number == 0 && !s.faulted) {
+		if f := s.Frames[i]; f.Signal && (kills(f.Caught) || f.Caught.Number == 0 && !f.Unprovoked && !s.faulted) {
 			return i + 1
 		}
 	}
@@ -50,30 +50,47 @@ var signalFrames = map[elf.Machine]signalFrame{
 }
 
 // caught is what a trampoline's handler was called for; without a number if that can't be told. siginfo is there if
-// the handler asked for it (SA_SIGINFO).
+// the handler asked for it (SA_SIGINFO); else that is what the stack held before.
 func caught(im *image.Image, sp place.Address) elfcore.Signal {
-	const (
-		infoSize   = 128
-		lastSignal = 64
-	)
+	const infoSize = 128
 	frame, ok := signalFrames[im.Core.Machine]
 	info := make([]byte, infoSize)
 	if !ok || im.Read(sp+frame.info, info) < infoSize {
 		return elfcore.Signal{}
 	}
 	caught := elfcore.ParseSignal(cursor.New("siginfo", 0, info, binary.LittleEndian))
-	if caught.Number >= 1 && caught.Number <= lastSignal {
+	trap, _ := im.Uint64(sp + toTrap)
+	if believable(caught, im.Core.Machine != elf.EM_X86_64 || trap != 0) {
 		return caught
 	}
 	return frame.account(im, sp)
 }
+
+// believable says whether the kernel can have made a signal of this kind; trapped, whether the processor had trapped, as
+// it has before all that the kernel sends for an instruction, but for SIGFPE, whose trap has number 0, and SIGSYS.
+func believable(s elfcore.Signal, trapped bool) bool {
+	const lastSignal, sigfpe, sigsys, sentByKill, sentByTkill = 64, 8, 31, 0, -6
+	switch {
+	case s.Number < 1 || s.Number > lastSignal:
+		return false
+	case !kills(s):
+		return true
+	case s.Code > 0:
+		return trapped || s.Number == sigfpe || s.Number == sigsys
+	}
+	return s.Code == sentByKill || s.Code == sentByTkill
+}
+
+// toTrap is from the stack pointer in the trampoline to the trap's number in x86-64's struct sigcontext, 0 if there was
+// none.
+const toTrap = 40 + 20*8
 
 // trapped tells the signal from the trap that x86-64's struct sigcontext records: its number, and for a page fault
 // the address (the processor's CR2).
 func trapped(im *image.Image, sp place.Address) elfcore.Signal {
 	const (
 		sigill, sigsegv                      = 4, 11
-		toTrap, toAddress                    = 40 + 20*8, 40 + 22*8
+		toAddress                            = 40 + 22*8
 		invalidOpcode, protection, pageFault = 6, 13, 14
 	)
 	trap, _ := im.Uint64(sp + toTrap)
@@ -90,6 +107,26 @@ func trapped(im *image.Image, sp place.Address) elfcore.Signal {
 	}
 	return elfcore.Signal{}
 }
+
+// unprovoked says whether a signal came from outside that isn't told itself, as a timer's: the thread had no trap, stood
+// at no division, whose trap has number 0, and had not just come back from a system call that succeeded, as the one that
+// raises a signal has.
+func (w *walker) unprovoked(sp place.Address) bool {
+	const toRAX, toRIP = 40 + 13*8, 40 + 16*8
+	trap, ok := w.im.Uint64(sp + toTrap)
+	if w.im.Core.Machine != elf.EM_X86_64 || !ok || trap != 0 {
+		return false
+	}
+	result, _ := w.im.Uint64(sp + toRAX)
+	at, _ := w.im.Uint64(sp + toRIP)
+	if before := w.im.Bytes(place.Address(at)-2, 2); string(before) == systemCall {
+		return result != 0
+	}
+	i, known := w.machine.Decode(w.im.Bytes(place.Address(at), w.machine.Longest), at)
+	return known && !i.Divides()
+}
+
+const systemCall = "\x0f\x05" // the instruction
 
 // aborted64 tells a memory fault from the address that aarch64's struct sigcontext begins with, behind siginfo and the
 // head of struct ucontext. It is zero for other signals.

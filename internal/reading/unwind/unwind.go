@@ -48,6 +48,7 @@ type Frame struct {
 	Trust         finding.Trust
 	Signal        bool           // a signal handler's return trampoline: the next frame was interrupted
 	Caught        elfcore.Signal // what that handler was called for; without a number if not known
+	Unprovoked    bool           // whatever that was, what it interrupted has not called for it
 	Module        *image.Module  // nil if the PC is in none
 	Offset        place.Offset   // of the PC in Module
 	Function      string         // as its source has it, without parameters; empty if unknown
@@ -274,6 +275,7 @@ func (w *walker) frame(s step) Frame {
 	f := Frame{PC: s.pc, SP: s.sp, CFA: s.cfa, Trust: s.trust, Signal: s.signal, exact: s.exact}
 	if s.signal {
 		f.Caught = caught(w.im, s.sp)
+		f.Unprovoked = f.Caught.Number == 0 && w.unprovoked(s.sp)
 	}
 	module, fn, ok := w.im.Function(f.Lookup())
 	if module == nil {

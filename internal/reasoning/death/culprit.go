@@ -2,6 +2,7 @@ package death
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
@@ -29,13 +30,35 @@ func (s *scene) culprit(m *finding.Mechanism) (int, *finding.Culprit) {
 	f := frames[at]
 	c := &finding.Culprit{
 		Function: functionName(f), Role: s.role(m), Thread: s.stack.TID, Frame: &at,
-		Chain: chain(frames[at:]), Rule: rule, Skipped: skipped,
+		Chain: chain(frames[at:]), Rule: rule, Skipped: skipped, Generated: s.generated(),
 	}
 	if f.Module != nil {
 		c.Module, c.BuildID, c.Offset = moduleName(f.Module), f.Module.BuildID, &f.Offset
 		c.Nearest = nearest(frames, at)
 	}
+	c.Interrupted = s.interrupted(at)
 	return at, c
+}
+
+// interrupted is the function that a signal found running, if the culprit's frame is in that signal's handler.
+func (s *scene) interrupted(culprit int) string {
+	frames := s.stack.Frames
+	at := slices.IndexFunc(frames[culprit:], func(f unwind.Frame) bool { return f.Signal })
+	if at < 0 {
+		return ""
+	}
+	for _, f := range frames[culprit+at+1:] {
+		if f.Module != nil && !isMachinery(f) {
+			return called(f)
+		}
+	}
+	return ""
+}
+
+// generated says whether what was running has no file behind it, as a compiler's output at run time.
+func (s *scene) generated() bool {
+	f := s.frame()
+	return f.Module == nil && s.im.Code(f.PC)
 }
 
 func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped []string) {

@@ -116,7 +116,7 @@ func (s *scene) accessed(m *finding.Mechanism, access *disasm.Access) {
 		m.Kind = finding.FaultNull
 	}
 	if m.Kind == finding.FaultNull && access != nil && access.Write && s.constant(access.By) {
-		s.onPurpose(m)
+		s.onPurpose(m, access.Size)
 	}
 }
 
@@ -128,13 +128,16 @@ func (s *scene) constant(by []int) bool {
 	return !slices.ContainsFunc(by, func(n int) bool { _, known := values[n]; return !known })
 }
 
-// onPurpose is a write to a low address that stands in the code: no pointer was null there, and it can't but fail. What was
-// said before stands with the call before, as a helper's message does with its own.
+// onPurpose is a write to a low address that stands in the code. Where no field can lie, or where it was told before why,
+// no pointer was null there: it can't but fail. Else a compiler may have known that a pointer was null. What was said
+// before stands with the call before, as a helper's message does with its own.
 //
 // Seen in HAProxy, whose BUG_ON prints the condition and writes to address 1.
-func (s *scene) onPurpose(m *finding.Mechanism) {
-	m.Kind, m.Detail = finding.Abort, finding.OnPurpose
-	m.Message = s.saidBefore()
+func (s *scene) onPurpose(m *finding.Mechanism, size int) {
+	said := s.saidBefore()
+	if odd := uint64(*m.Address)%uint64(max(size, 2)) != 0; odd || *m.Address == 0 && said != "" {
+		m.Kind, m.Detail, m.Message = finding.Abort, finding.OnPurpose, said
+	}
 }
 
 // saidBefore is the text that the running function told one that it called right before.

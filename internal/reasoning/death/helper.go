@@ -15,7 +15,7 @@ import (
 func (s *scene) isHelper(i int, dead bool) bool {
 	frames := s.stack.Frames
 	f := frames[i]
-	if i+1 >= len(frames) || frames[i+1].Module == nil || isRuntime(frames[i+1].Module) {
+	if i+1 >= len(frames) || frames[i+1].Module == nil || isMachinery(frames[i+1]) {
 		return false
 	}
 	caller := frames[i+1]

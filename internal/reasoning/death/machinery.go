@@ -6,6 +6,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading/image"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
 
 // deadly are the functions by which libc and the runtimes end a process, and never come back, with what
@@ -77,6 +78,36 @@ func (s *scene) inAllocator() bool {
 		}
 	}
 	return false
+}
+
+// isMachinery says whether a frame only did as it was asked: the C library's, or that of a runtime, or what a standard
+// library has in the program itself.
+func isMachinery(f unwind.Frame) bool {
+	return isRuntime(f.Module) || strings.HasPrefix(f.Symbol, goRuntime) || isStandard(f.Function)
+}
+
+// goRuntime is how the names of Go's runtime begin. It is part of every Go program and no library of its own.
+const goRuntime = "runtime."
+
+// standard are the namespaces of the standard libraries of C++ and Rust, whose templates are compiled into the programs.
+var standard = []string{"std::", "__gnu_cxx::", "core::", "alloc::", "__rustc::"}
+
+// isStandard says whether a name is a standard library's. Rust's method of a trait belongs to whose type it is:
+// "<alloc::vec::Vec<T> as core::ops::index::Index<I>>::index", and what has no path is a type of the language.
+func isStandard(name string) bool {
+	of, isMethod := strings.CutPrefix(name, "<")
+	if isMethod {
+		for _, sign := range []string{"&", "*const ", "*mut ", "mut ", "dyn "} {
+			of = strings.TrimPrefix(of, sign)
+		}
+	}
+	for _, space := range standard {
+		if strings.HasPrefix(of, space) {
+			return true
+		}
+	}
+	typ, trait, isTrait := strings.Cut(of, " as ")
+	return isMethod && isTrait && !strings.Contains(typ, "::") && isStandard(trait)
 }
 
 func isRuntime(m *image.Module) bool {

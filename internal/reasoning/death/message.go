@@ -1,6 +1,7 @@
 package death
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"regexp"
@@ -34,14 +35,25 @@ func (s *scene) aborted() *finding.Mechanism {
 	return m
 }
 
-// messageDetail knows glibc's words for a block that is freed twice, of those that can mean nothing else, and for a
-// pointer that leads to no block.
+// messageDetails are glibc's words that tell more than their kind: for a block that is freed twice, of those that can mean
+// nothing else; for a pointer that leads to no block; and for the checks that find no overrun.
+var messageDetails = []struct{ words, detail string }{
+	{"double free detected", finding.DoubleFree},
+	{"double free or corruption (fasttop)", finding.DoubleFree},
+	{"free(): invalid pointer", finding.NoBlock},
+	{"realloc(): invalid pointer", finding.NoBlock},
+	{"munmap_chunk(): invalid pointer", finding.NoBlock},
+	{"%n in writable segment", finding.WritableFormat},
+	{"invalid %N$ use detected", finding.WritableFormat},
+	{"bit out of range 0 - FD_SETSIZE", finding.BeyondFDSet},
+	{"longjmp causes uninitialized stack frame", finding.JumpOutward},
+}
+
 func messageDetail(message string) string {
-	if strings.Contains(message, "double free detected") || strings.Contains(message, "double free or corruption (fasttop)") {
-		return finding.DoubleFree
-	}
-	if strings.Contains(message, "free(): invalid pointer") || strings.Contains(message, "realloc(): invalid pointer") || strings.Contains(message, "munmap_chunk(): invalid pointer") {
-		return finding.NoBlock
+	for _, d := range messageDetails {
+		if strings.Contains(message, d.words) {
+			return d.detail
+		}
 	}
 	return ""
 }
@@ -65,19 +77,14 @@ func (s *scene) machineryKind(at int) finding.MechanismKind {
 // fromHelper tells what the culprit told its helper. Where that was a format, it is what the helper, or one further in,
 // made of it.
 func (s *scene) fromHelper(m *finding.Mechanism, culprit int) {
-	message, names := s.told(s.stack.Frames[culprit])
+	message, source := s.told(s.stack.Frames[culprit])
 	for at := culprit; at > s.first && m.Message == ""; at-- {
 		m.Message = s.formatted(s.stack.Frames[at])
 	}
-	switch {
-	case m.Message == "":
-		m.Message = message
-		if names {
-			m.Kind = finding.Assertion
-		}
-	case names:
-		m.Source = message
+	if m.Message == "" && message != "" && source != "" {
+		m.Kind = finding.Assertion
 	}
+	m.Message, m.Source = cmp.Or(m.Message, message), source
 }
 
 // lastMessage is what glibc printed before it aborted. It keeps it in __abort_msg for post-mortems
@@ -153,28 +160,28 @@ func messageKind(message string) finding.MechanismKind {
 	return finding.Abort
 }
 
-// told is what the culprit told the function that it called last: the constant arguments of the call,
-// texts and small numbers. A helper like assert's is told a source file's name; names says so.
-func (s *scene) told(culprit unwind.Frame) (message string, names bool) {
-	var words []string
+// told is what the culprit told the function that it called last: the texts among the constant arguments of the call.
+// A helper like assert's is told a source file and a line; source is these then.
+func (s *scene) told(culprit unwind.Frame) (message, source string) {
+	const longest, largestLine = 400, 1 << 20
 	values := s.constants(culprit)
+	line := ""
 	for _, register := range s.machine.Arguments {
 		v, ok := values[register]
-		if !ok {
-			continue
-		}
-		const longest, largestLine = 400, 1 << 20
-		if text, ok := s.im.CString(place.Address(v), longest); ok && printable(text) && !s.writable(place.Address(v)) {
-			if strings.Contains(text, "%") {
-				continue // a format: what it says is in the other arguments
-			}
-			words = append(words, strings.TrimSpace(text))
-			names = names || sourceFile[path.Ext(text)]
-		} else if v > 0 && v < largestLine {
-			words = append(words, fmt.Sprint(v))
+		text, isText := s.im.CString(place.Address(v), longest)
+		switch isText = isText && printable(text) && !s.writable(place.Address(v)); {
+		case isText && sourceFile[path.Ext(text)]:
+			source = text
+		case isText && !strings.Contains(text, "%") && len(text) > len(message): // a format says only what was made of it
+			message = strings.TrimSpace(text)
+		case ok && v > 0 && v < largestLine && line == "":
+			line = fmt.Sprintf(":%d", v)
 		}
 	}
-	return strings.Join(words, ", "), names && len(words) > 1
+	if source != "" {
+		source += line
+	}
+	return message, source
 }
 
 var sourceFile = map[string]bool{".c": true, ".cc": true, ".cpp": true, ".cxx": true, ".h": true, ".hh": true, ".hpp": true, ".rs": true, ".y": true, ".l": true}

@@ -7,16 +7,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
-	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
-
-// goRuntime is how the names of Go's runtime begin. It is part of every Go program and no library of its own.
-const goRuntime = "runtime."
-
-// isMachinery says whether a frame only did as it was asked: the C library's, or that of a runtime.
-func isMachinery(f unwind.Frame) bool {
-	return isRuntime(f.Module) || strings.HasPrefix(f.Symbol, goRuntime)
-}
 
 // goPanic tells a Go panic by its value, which preprintpanics (runtime/panic.go) has made a string by then: an interface
 // of type string on the stack. A fatal error of the runtime itself is kept in its backlog, printBacklog.
@@ -98,13 +89,21 @@ func (s *scene) rustPanic(m *finding.Mechanism, culprit int) bool {
 }
 
 // rustMessage is the panic's message: made from a format it is a String, else constant text. Of all texts there it is the
-// longest: the others are a thread's name, or what an earlier call has left.
+// longest: the others are a thread's name, or what an earlier call has left. Of constant text, fmt::Arguments (library/core/
+// src/fmt/mod.rs, since Rust 1.93) keep the length doubled and one more, and stand near the text's own pointer and length.
 func (s *scene) rustMessage(end place.Address) (message string) {
+	lengths := map[place.Address]uint64{}
+	s.words(s.frame().SP, end, func(at, word place.Address) bool {
+		if n, ok := s.im.Uint64(at + 8); ok && n > 1 && (lengths[word] == 0 || n < lengths[word]) {
+			lengths[word] = n
+		}
+		return false
+	})
 	s.words(s.frame().SP, end, func(at, word place.Address) bool {
 		var text string
 		if s.writable(word) {
 			text = s.rustString(at)
-		} else if text = s.counted(at, 2); strings.HasSuffix(text, ".rs") {
+		} else if text = s.counted(at, 2); strings.HasSuffix(text, ".rs") || uint64(len(text)) == 2*lengths[word]+1 {
 			text = ""
 		}
 		if len(text) > len(message) {

@@ -54,7 +54,7 @@ func isText(pointer uint64) bool {
 	const least = 6
 	text := bytes.TrimRight(binary.LittleEndian.AppendUint64(nil, pointer), "\x00")
 	for _, c := range text {
-		if c < ' ' || c > '~' {
+		if (c < ' ' || c > '~') && c != '\r' && c != '\n' && c != '\t' {
 			return false
 		}
 	}

@@ -68,21 +68,24 @@ var details = map[string]string{
 }
 
 var sharper = map[string]string{
-	finding.ReadOnly:      "it wrote to read-only memory",
-	finding.Misaligned:    "it used an address that is no multiple of 16 bytes, as the instruction demands",
-	finding.NotThrown:     "std::terminate was called, and no exception was under way",
-	finding.MayNotThrow:   "a noexcept function or a destructor was left by a C++ exception",
-	finding.DoubleFree:    "it freed a block that had been freed already",
-	finding.NoBlock:       "it gave free what is no block, or the heap had been damaged earlier",
-	finding.NoAccess:      "it touched memory that is mapped without any rights, as guards are",
-	finding.NotExecutable: "it jumped into memory that holds data and no code",
-	finding.BeyondFile:    "the file behind a mapping had become shorter (SIGBUS)",
-	finding.OnPurpose:     "it died on purpose, by an instruction that can't but fail",
-	finding.Privileged:    "it ran into an instruction that only the kernel may use",
-	finding.ByZero:        "it divided by zero",
-	finding.Quotient:      "it divided, and the result has no room in the register, as of the least integer by -1",
-	finding.CPUTime:       "it reached its limit of processor time (RLIMIT_CPU)",
-	finding.FileSize:      "it reached its limit of file size (RLIMIT_FSIZE)",
+	finding.ReadOnly:       "it wrote to read-only memory",
+	finding.Misaligned:     "it used an address that is no multiple of 16 bytes, as the instruction demands",
+	finding.NotThrown:      "std::terminate was called, and no exception was under way",
+	finding.MayNotThrow:    "a noexcept function or a destructor was left by a C++ exception",
+	finding.DoubleFree:     "it freed a block that had been freed already",
+	finding.NoBlock:        "it gave free what is no block, or the heap had been damaged earlier",
+	finding.NoAccess:       "it touched memory that is mapped without any rights, as guards are",
+	finding.NotExecutable:  "it jumped into memory that holds data and no code",
+	finding.BeyondFile:     "the file behind a mapping had become shorter (SIGBUS)",
+	finding.OnPurpose:      "it died on purpose, by an instruction that can't but fail",
+	finding.Privileged:     "it ran into an instruction that only the kernel may use",
+	finding.ByZero:         "it divided by zero",
+	finding.Quotient:       "it divided, and the result has no room in the register, as of the least integer by -1",
+	finding.WritableFormat: "printf was given a format in writable memory that holds %n: it came from outside, it seems (_FORTIFY_SOURCE)",
+	finding.BeyondFDSet:    "it used FD_SET with a descriptor of FD_SETSIZE (1024) or above (_FORTIFY_SOURCE)",
+	finding.JumpOutward:    "it called longjmp to a function that had returned (_FORTIFY_SOURCE)",
+	finding.CPUTime:        "it reached its limit of processor time (RLIMIT_CPU)",
+	finding.FileSize:       "it reached its limit of file size (RLIMIT_FSIZE)",
 }
 
 // patterns say what a junk pointer looks like: something seen, and no proof.
@@ -207,23 +210,44 @@ func culprit(c *finding.Culprit, d *finding.Death) string {
 	case c.Nearest != "":
 		who += " (a function without a name; " + c.Nearest + ")"
 	}
-	switch {
-	case c.Role == finding.Victim && c.Origin != "":
-		return who + " tripped over damage done earlier by " + c.Origin
-	case c.Role == finding.Victim:
-		return who + " tripped over damage done earlier"
-	case d != nil && d.Mechanism != nil && d.Mechanism.Kind == finding.StackOverflow && d.Mechanism.Repeats == 0:
-		return who + " took more stack than there was"
-	case d != nil && d.Mechanism != nil && d.Mechanism.Kind == finding.FaultNull && d.Mechanism.Access == "execute":
-		return who + " called through a null pointer"
-	case d != nil && d.Mechanism != nil && byDetail[d.Mechanism.Detail] != "":
-		return who + " " + byDetail[d.Mechanism.Detail]
-	case d != nil && d.Mechanism != nil && decisions[d.Mechanism.Kind] != "":
-		return who + " " + decisions[d.Mechanism.Kind]
-	case c.Role == finding.Decided:
-		return who + " decided to die"
+	if c.Generated {
+		who = c.Module + " (code made at run time, which " + cmp.Or(c.Function, "a function without a name") + " called)"
 	}
-	return who + " was running"
+	says := who + " " + did(c, d)
+	if n := len(c.Skipped); n > 0 {
+		says += ", by calling " + c.Skipped[n-1] + ", which never returns"
+	}
+	if c.Interrupted != "" {
+		says += ", in a signal handler that had interrupted " + c.Interrupted
+	}
+	return says
+}
+
+// did is what the culprit did, or what happened to it.
+func did(c *finding.Culprit, d *finding.Death) string {
+	m := finding.Mechanism{}
+	if d != nil && d.Mechanism != nil {
+		m = *d.Mechanism
+	}
+	switch {
+	case c.Role == finding.Victim && m.Detail == finding.NoBlock:
+		return "gave free a bad pointer, or tripped over damage done earlier"
+	case c.Role == finding.Victim && c.Origin != "":
+		return "tripped over damage done earlier by " + c.Origin
+	case c.Role == finding.Victim:
+		return "tripped over damage done earlier"
+	case m.Kind == finding.StackOverflow && m.Repeats == 0:
+		return "took more stack than there was"
+	case m.Kind == finding.FaultNull && m.Access == "execute":
+		return "called through a null pointer"
+	case byDetail[m.Detail] != "":
+		return byDetail[m.Detail]
+	case decisions[m.Kind] != "":
+		return decisions[m.Kind]
+	case c.Role == finding.Decided:
+		return "decided to die"
+	}
+	return "was running"
 }
 
 // decisions are what a culprit did that brought its death about by anything else than a decision.
@@ -250,10 +274,13 @@ var decisions = map[finding.MechanismKind]string{
 
 // byDetail is where a detail says it better.
 var byDetail = map[string]string{
-	finding.Misaligned: "used an address that is not aligned",
-	finding.OnPurpose:  "decided to die",
-	finding.NotThrown:  "called std::terminate",
-	finding.DoubleFree: "freed a block a second time",
+	finding.Misaligned:     "used an address that is not aligned",
+	finding.OnPurpose:      "decided to die",
+	finding.NotThrown:      "called std::terminate",
+	finding.DoubleFree:     "freed a block a second time",
+	finding.WritableFormat: "used a format that it should not have",
+	finding.BeyondFDSet:    "had more descriptors open than FD_SET has room for",
+	finding.JumpOutward:    "jumped to a function that had returned",
 }
 
 // Chain is the way by which control came to the culprit.
