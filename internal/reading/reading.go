@@ -4,6 +4,7 @@ package reading
 
 import (
 	"iter"
+	"maps"
 
 	"github.com/inquest-project/inquest/internal/evidence"
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
@@ -24,8 +25,11 @@ type Reading struct {
 	Traffic  *conversation.Traffic
 	Logs     []logs.Record
 	Traces   []backtrace.Trace
+	Fault    *logs.Record    // the kernel's lines on the fault that the first trace is of; nil if there are none, or a core
 	Files    []evidence.File // what was read
 	Problems []cursor.Damage
+
+	named map[place.BuildID]string // files that named the traces' frames
 }
 
 // Read reads a set of evidence. Servers are asked for binaries and debug information that are found nowhere;
@@ -47,21 +51,13 @@ func Read(set *evidence.Set, servers *debuginfod.Client) *Reading {
 		r.noteServers(servers)
 	}
 	if set.Core == nil {
-		r.nameTraces(set, servers)
+		r.readTraces(set, servers)
 	}
 	if len(set.Captures) > 0 {
 		r.Traffic = conversation.Assemble(set.Captures...)
 		r.Problems = append(r.Problems, r.Traffic.Damage...)
 	}
 	return r
-}
-
-// nameTraces names frames from binaries that were handed over with a trace.
-func (r *Reading) nameTraces(set *evidence.Set, servers *debuginfod.Client) {
-	for i := range r.Traces {
-		symbolize.Trace(&r.Traces[i], image.Finder{Roots: set.Sysroots, Loose: set.Objects}, servers).Fill()
-	}
-	r.noteServers(servers)
 }
 
 // noteServers tells what was asked of whom.
@@ -91,13 +87,13 @@ func (r *Reading) Close() {
 	}
 }
 
-// Binaries are the files that were read for the core's modules, by build. The vDSO is none: its image
+// Binaries are the files that were read for the core's or the traces' modules, by build. The vDSO is none: its image
 // lies in the core.
 func (r *Reading) Binaries() iter.Seq2[place.BuildID, string] {
+	if r.Image == nil {
+		return maps.All(r.named)
+	}
 	return func(yield func(place.BuildID, string) bool) {
-		if r.Image == nil {
-			return
-		}
 		for _, m := range r.Image.Modules {
 			if m.File != nil && m.Name != "[vdso]" && !yield(m.BuildID, m.File.Path) {
 				return

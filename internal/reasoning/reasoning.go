@@ -74,6 +74,9 @@ func Death(r *reading.Reading) (death.Death, moment.Moment) {
 			signal = when.Record.Signal
 		}
 		d = death.FromTrace(r.Traces[0], signal)
+		if r.Fault != nil {
+			d.Told(r.Fault.Fault)
+		}
 	}
 	return d, when
 }

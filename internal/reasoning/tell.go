@@ -112,10 +112,14 @@ func tellTraces(f *finding.Findings, traces []backtrace.Trace) {
 		for _, t := range slices.SortedStableFunc(slices.Values(trace.Threads), diedFirst) {
 			told := finding.Thread{TID: t.ID, Died: t.Crashed}
 			for level, fr := range t.Frames {
-				told.Frames = append(told.Frames, finding.Frame{
+				frame := finding.Frame{
 					Level: level, PC: fr.PC, BuildID: fr.BuildID, Offset: fr.Offset, Function: fr.Function,
 					Module: moduleName(fr), File: fr.File, Line: fr.Line, Trust: finding.TrustPrinted,
-				})
+				}
+				if fr.Inlined && fr.PC != nil && fr.PC == t.Frames[level+1].PC { // we found it, nobody printed it
+					frame.Trust = finding.TrustInline
+				}
+				told.Frames = append(told.Frames, frame)
 			}
 			f.Threads = append(f.Threads, told)
 		}
