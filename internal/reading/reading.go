@@ -3,13 +3,16 @@
 package reading
 
 import (
+	"cmp"
 	"iter"
 	"maps"
+	"slices"
 
 	"github.com/inquest-project/inquest/internal/evidence"
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/debuginfod"
 	"github.com/inquest-project/inquest/internal/evidence/logs"
+	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
@@ -48,6 +51,7 @@ func Read(set *evidence.Set, servers *debuginfod.Client) *Reading {
 		r.Problems = append(r.Problems, set.Core.Damage...)
 		r.Problems = append(r.Problems, r.Image.Problems...)
 		r.Problems = append(r.Problems, lacks(r.Image)...)
+		r.Problems = append(r.Problems, foreign(r.Image, set.Named)...)
 		r.noteServers(servers)
 	}
 	if set.Core == nil {
@@ -76,6 +80,24 @@ func lacks(im *image.Image) (problems []cursor.Damage) {
 		for _, what := range m.File.Lacks() {
 			problems = append(problems, cursor.Damage{Part: m.File.Path, Offset: -1, Problem: "debug information is missing: " + what})
 		}
+	}
+	return problems
+}
+
+// foreign is the programs and libraries that were named and that the process had not mapped, as by a slip in a path.
+func foreign(im *image.Image, named []string) (problems []cursor.Damage) {
+	for _, path := range named {
+		f, err := objfile.Open(path)
+		if err != nil {
+			continue
+		}
+		mapped := func(m *image.Module) bool {
+			return m.BuildID != "" && m.BuildID == f.BuildID || m.File != nil && m.File.Path == path
+		}
+		if len(im.Modules) > 0 && f.HasCode() && !slices.ContainsFunc(im.Modules, mapped) {
+			problems = append(problems, cursor.Damage{Part: path, Offset: -1, Problem: "it is none of what the process had mapped: its build ID is " + cmp.Or(string(f.BuildID), "not known")})
+		}
+		f.Close()
 	}
 	return problems
 }

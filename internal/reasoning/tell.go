@@ -116,7 +116,7 @@ func tellTraces(f *finding.Findings, traces []backtrace.Trace) {
 					Level: level, PC: fr.PC, BuildID: fr.BuildID, Offset: fr.Offset, Function: fr.Function,
 					Module: moduleName(fr), File: fr.File, Line: fr.Line, Trust: finding.TrustPrinted,
 				}
-				if fr.Inlined && fr.PC != nil && fr.PC == t.Frames[level+1].PC { // we found it, nobody printed it
+				if level+1 < len(t.Frames) && foundInline(fr, t.Frames[level+1]) {
 					frame.Trust = finding.TrustInline
 				}
 				told.Frames = append(told.Frames, frame)
@@ -124,6 +124,12 @@ func tellTraces(f *finding.Findings, traces []backtrace.Trace) {
 			f.Threads = append(f.Threads, told)
 		}
 	}
+}
+
+// foundInline says whether a frame was inlined into the next one, and nobody printed that: it has been found, and shares
+// the other's place.
+func foundInline(fr, next backtrace.Frame) bool {
+	return fr.Inlined && (fr.PC != nil && fr.PC == next.PC || fr.Offset != nil && fr.Offset == next.Offset)
 }
 
 func diedFirst(a, b backtrace.Thread) int {
