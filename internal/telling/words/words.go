@@ -183,17 +183,21 @@ func Message(m finding.Message) string {
 
 func none(f *finding.Findings) string {
 	one := f.Candidates == 1
+	fromMemory := len(f.Suspects) > 0 && f.Suspects[0].Source == finding.FromMemory
+	standsOut := len(f.Suspects) > 0 && f.Suspects[0].Probability >= f.None.Probability
 	switch {
-	case len(f.Suspects) > 0 && f.Suspects[0].Source == finding.FromMemory && one:
+	case fromMemory && one:
 		return "what killed was not the one piece of memory found in its reach, or no input did"
-	case len(f.Suspects) > 0 && f.Suspects[0].Source == finding.FromMemory:
+	case fromMemory:
 		return fmt.Sprintf("what killed was none of the %d pieces of memory found in its reach, or no input did", f.Candidates)
+	case standsOut && one:
+		return "the one message weighed didn't kill, or no input at all did"
+	case standsOut:
+		return fmt.Sprintf("none of the %d messages weighed killed, or no input at all did", f.Candidates)
 	case one:
-		return "the one message that was weighed didn't kill, or no input at all did"
-	case len(f.Suspects) == 0 || f.None.Probability > f.Suspects[0].Probability:
-		return fmt.Sprintf("no message stands out from the %d that were weighed; perhaps none of them killed, or no input at all did", f.Candidates)
+		return "the one message that was weighed doesn't stand out; perhaps it didn't kill, or no input at all did"
 	}
-	return fmt.Sprintf("none of the %d messages weighed killed, or no input at all did", f.Candidates)
+	return fmt.Sprintf("no message stands out from the %d that were weighed; perhaps none of them killed, or no input at all did", f.Candidates)
 }
 
 // Percent prints a probability without pretending to know the last percent.
