@@ -105,7 +105,7 @@ func TestAFaultInTheLogIsAStackOfOneFrame(t *testing.T) {
 	at := symbols[slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == "local_one" })].Value
 	code := file.Progs[slices.IndexFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 })]
 	first := code.Vaddr &^ 0xfff
-	line := fmt.Sprintf("[1.0] daemon[7]: segfault at 0 ip %x sp 1000 error 6 in daemon[%x+%x]\n", at, first, (code.Vaddr+code.Memsz+0xfff)&^0xfff-first)
+	line := fmt.Sprintf("[1.0] daemon[7]: segfault at 0 ip %x sp 7ffc00001000 error 6 in daemon[%x+%x]\n", at, first, (code.Vaddr+code.Memsz+0xfff)&^0xfff-first)
 	audit := "type=ANOM_ABEND msg=audit(1391032884.818:7): auid=0 uid=0 gid=0 ses=1 pid=7 comm=\"daemon\" exe=\"" + program + "\" sig=11 res=1\n"
 	trace := "#0  0x000000000040113a in f ()\n#1  0x000000000040113a in main ()\n"
 	for name, c := range map[string]struct {

@@ -11,7 +11,7 @@ import (
 
 // Fault is what the kernel log tells of a faulting instruction.
 type Fault struct {
-	Machine string // "x86_64" or "aarch64"
+	Machine string // "x86_64", "i686" or "aarch64"
 	Trap    string // the processor's: "divide error"; empty where memory was at fault
 	IP, SP  place.Address
 	Address *place.Address // of the memory; nil where the lines don't tell it
@@ -60,10 +60,19 @@ func parseFault(e entry) (Record, bool) {
 	r := Record{Kind: Kernel, Signal: signals["SIGSEGV"], Command: m[1]}
 	r.TID, _ = strconv.Atoi(m[2])
 	at := address(m[3])
-	r.Fault = &Fault{Machine: "x86_64", Address: &at, IP: address(m[4]), SP: address(m[5])}
+	r.Fault = &Fault{Address: &at, IP: address(m[4]), SP: address(m[5])}
+	r.Fault.Machine = machineOf(r.Fault.SP)
 	r.Fault.accessed(uint64(address(m[6])))
 	r.Fault.mapped(text)
 	return r, true
+}
+
+// machineOf tells a 32-bit program, by its stack: that of another lies above 4 GiB.
+func machineOf(sp place.Address) string {
+	if sp>>32 == 0 {
+		return "i686"
+	}
+	return "x86_64"
 }
 
 // accessed reads the processor's error code on a page fault (arch/x86/include/asm/trap_pf.h). Of an address of the
@@ -93,7 +102,8 @@ func parseTrap(e entry) (Record, bool) {
 	}
 	r := Record{Kind: Kernel, Command: m[1], Signal: trapSignal(m[3])}
 	r.TID, _ = strconv.Atoi(m[2])
-	r.Fault = &Fault{Machine: "x86_64", Trap: m[3], IP: address(m[4]), SP: address(m[5])}
+	r.Fault = &Fault{Trap: m[3], IP: address(m[4]), SP: address(m[5])}
+	r.Fault.Machine = machineOf(r.Fault.SP)
 	r.Fault.mapped(text)
 	return r, true
 }

@@ -184,6 +184,9 @@ func TestWhatStandsBehindAFaultBelongsToIt(t *testing.T) {
 	if len(got) != 4 {
 		t.Fatalf("%d records", len(got))
 	}
+	if wide, _ := Read("x", strings.NewReader("a[1]: segfault at 0 ip 1 sp 7ffc00001000 error 4")); got[0].Fault.Machine != "i686" || wide[0].Fault.Machine != "x86_64" {
+		t.Errorf("machines %s, %s", got[0].Fault.Machine, wide[0].Fault.Machine)
+	}
 	if f := got[0].Fault; f.CodeAt != 5 || !bytes.Equal(f.Code, []byte{0, 0x0f, 0x1f, 0x40, 0, 0xc6, 0, 0x78, 0xc3}) || got[1].Fault.Code != nil {
 		t.Errorf("code %x, %d; %x", f.Code, f.CodeAt, got[1].Fault.Code)
 	}

@@ -2,7 +2,8 @@
 // and lines, from the programs and libraries of the builds that the stack tells. Trace is the way in.
 //
 // Of a frame the build ID and the offset in the module count. Where a form tells no build ID the module's
-// name must do, and what rests on it is said. An offset is the one of the PC from the module's start, as abrt
+// name must do, and what rests on it is said; Fill takes such a name only from a file that agrees with all that was
+// printed. Fault does the same for the one frame that the kernel's lines on a fault tell. An offset is the one of the PC from the module's start, as abrt
 // has it; only in lines of backtrace_symbols it is the file's own address.
 package symbolize
 
