@@ -27,7 +27,11 @@ func (w *walker) caller(here step, regs registers) (found, registers, *ending) {
 	if next, ok := w.throughTrampoline(here); ok {
 		return found{finding.TrustCFI, here.sp, true}, next, nil
 	}
-	if r := w.row(here.lookup()); r != nil {
+	r := w.row(here.lookup())
+	if w.isTrampoline(here.pc) && (r == nil || !r.signal) {
+		return found{}, registers{}, endsf("the registers that the kernel saved for the signal handler are not in the core")
+	}
+	if r != nil {
 		next, cfa, end := w.apply(r, here, regs)
 		if end != nil || w.plausible(here, next) {
 			return found{finding.TrustCFI, cfa, r.signal}, next, end
