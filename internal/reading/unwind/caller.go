@@ -320,7 +320,7 @@ func (w *walker) isOutermost(a place.Address) bool {
 // 2.36) takes the context to go on to, which lies there, for a return address.
 func (w *walker) endsContext(a place.Address) bool {
 	code := make([]byte, len(w.abi.contextEnd))
-	return w.rowOfFirst(a) != nil && w.im.Read(a, code) == len(code) && bytes.Equal(code, w.abi.contextEnd)
+	return w.im.Read(a, code) == len(code) && bytes.Equal(code, w.abi.contextEnd) && w.rowOfFirst(a) != nil
 }
 
 // rowOfFirst is the row for a, if an entry of the unwind tables begins there; else nil.

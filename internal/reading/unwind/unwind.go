@@ -164,7 +164,7 @@ type walker struct {
 const (
 	costOfFrame = 32
 	costOfWord  = 8 // that a scan looks at
-	mostSpent   = 1 << 26
+	mostSpent   = 1 << 25
 )
 
 func (w *walker) spend(operations int) { w.spent += operations }
