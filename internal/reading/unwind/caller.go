@@ -43,7 +43,7 @@ func (w *walker) caller(here step, regs registers) (found, registers, *ending) {
 	}{
 		{finding.TrustCall, func() (registers, bool) { return w.byCallOnTop(here, regs) }},
 		{finding.TrustLinkRegister, func() (registers, bool) { return w.byLinkRegister(here, regs) }},
-		{finding.TrustScan, func() (registers, bool) { return w.generated(here) }},
+		{finding.TrustScan, func() (registers, bool) { return w.generated(here, regs) }},
 		{finding.TrustFramePointer, func() (registers, bool) { return w.byFramePointer(here, regs) }},
 		{finding.TrustScan, func() (registers, bool) { return w.byScan(here, scanWords) }},
 	} {
@@ -128,12 +128,14 @@ func (w *walker) byCallOnTop(here step, regs registers) (next registers, ok bool
 	return next, known && to <= here.pc && here.pc-to < furthest
 }
 
-// generated is for code that no file is behind: compilers at run time seldom keep a frame pointer.
-func (w *walker) generated(here step) (next registers, ok bool) {
+// generated is for code that no file is behind: compilers at run time seldom keep a frame pointer. If the return
+// address is on top, nothing was pushed, and the registers are likely the caller's.
+func (w *walker) generated(here step, regs registers) (next registers, ok bool) {
 	if !here.exact || w.im.Module(here.pc) != nil {
 		return next, false
 	}
-	return w.byScan(here, 1)
+	next, _, ok = w.justCalled(here, regs)
+	return next, ok
 }
 
 // calls is where the call before a return address leads, by the registers behind it.

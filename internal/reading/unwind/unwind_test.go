@@ -67,6 +67,7 @@ var gdbIsWrong = map[string]string{
 	"go_panic":           "gdb goes on behind the outermost frame, to 0",
 	"jemalloc_conf":      "gdb goes on behind the dynamic linker's entry, which has no caller",
 	"musl_assertion":     "musl has no unwind tables, and gdb guesses by the code",
+	"rust_divide":        "Rust's main has no unwind table, and gdb guesses by the code",
 	"rust_index":         "Rust's main has no unwind table, and gdb guesses by the code",
 	"rust_panic":         "Rust's main has no unwind table, and gdb guesses by the code",
 }
