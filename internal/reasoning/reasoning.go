@@ -237,7 +237,7 @@ func message(c *weigh.Candidate) finding.Message {
 	}
 	conv := c.Message.Conversation
 	end := c.Message.End.UTC()
-	m.Source, m.Capture, m.Transport, m.Time = finding.FromWire, conv.Capture, conv.Transport, &end
+	m.Source, m.Capture, m.Transport, m.Time = finding.FromWire, c.Message.Capture(), conv.Transport, &end
 	m.Client, m.Server = conv.Names[c.Own.Side.Other()], conv.Names[c.Own.Side]
 	m.Direction = "inbound"
 	if c.Own.Outbound {

@@ -25,7 +25,7 @@ func TestMessagesEndWhereTheReceiverSends(t *testing.T) {
 	if !reflect.DeepEqual(first.Frames(), []int{4, 5}) || !reflect.DeepEqual(second.Frames(), []int{7}) {
 		t.Errorf("frames %v and %v", first.Frames(), second.Frames())
 	}
-	if first.Answered == nil || first.Answered.Frame != 6 || second.Answered != nil {
+	if first.Answered.IsZero() || first.Answered.Frame != int32(6) || !second.Answered.IsZero() {
 		t.Errorf("answered by %v and %v, want frame 6 and none", first.Answered, second.Answered)
 	}
 	if second.AckedAt == nil || !second.AckedAt.Equal(at(8)) || !first.Start.Equal(at(4)) || !first.End.Equal(at(5)) {
@@ -46,7 +46,7 @@ func TestAnAnswerThatWasSentBeforeTheDataCameDoesNotEndTheMessage(t *testing.T) 
 	if got := texts(c, Responder); !reflect.DeepEqual(got, []string{"abcdef"}) {
 		t.Errorf("got %q", got)
 	}
-	if m := c.Messages(Responder)[0]; m.Answered != nil {
+	if m := c.Messages(Responder)[0]; !m.Answered.IsZero() {
 		t.Errorf("answered by %v", m.Answered)
 	}
 }
@@ -68,7 +68,7 @@ func TestHowASideEndedIsKeptToTheByte(t *testing.T) {
 		s.tcp(Responder, "R", 0, 0, "")
 		conv := s.only()
 		end := conv.Ending(Responder)
-		if end == nil || end.RST != c.rst || end.Frame != frame || int(end.Acked) != c.acked || int(end.Arrived) != c.sent || end.AllAcked() != c.allAcked {
+		if end == nil || end.RST != c.rst || int(end.Frame) != frame || int(end.Acked) != c.acked || int(end.Arrived) != c.sent || end.AllAcked() != c.allAcked {
 			t.Errorf("%s: %+v", c.name, end)
 		}
 		if conv.Ending(Opener) != nil || conv.Spoke(Responder) || !conv.Spoke(Opener) || len(conv.Closes) != 2 {
@@ -89,7 +89,7 @@ func TestASYNAnsweredByRSTIsARefusal(t *testing.T) {
 		t.Fatalf("%d refusals, %d conversations", len(traffic.Refusals), len(traffic.Conversations))
 	}
 	r := traffic.Refusals[0]
-	if r.Frame != frame || r.Endpoint.String() != "192.0.2.2:80" || !r.Conversation.Refused || traffic.Conversations[1].Refused {
+	if int(r.Frame) != frame || r.Endpoint.String() != "192.0.2.2:80" || !r.Conversation.Refused || traffic.Conversations[1].Refused {
 		t.Errorf("%+v", r)
 	}
 }
@@ -189,13 +189,13 @@ func TestDatagramsAreMessagesAndUnreachableJoinsThem(t *testing.T) {
 		t.Fatalf("got %q", got)
 	}
 	m := c.Messages(Responder)
-	if m[0].Answered == nil || m[0].Answered.Frame != 3 || m[2].Answered != nil || m[2].Frames()[0] != last {
+	if m[0].Answered.IsZero() || m[0].Answered.Frame != int32(3) || !m[2].Answered.IsZero() || m[2].Frames()[0] != last {
 		t.Errorf("answered %v, %v", m[0].Answered, m[2].Answered)
 	}
-	if c.Unreachable == nil || c.Unreachable.Frame != gone || c.Unreachable.Side != Responder || len(traffic.ICMP) != 1 || traffic.ICMP[0].Conversation != c {
+	if c.Unreachable == nil || int(c.Unreachable.Frame) != gone || c.Unreachable.Side != Responder || len(traffic.ICMP) != 1 || traffic.ICMP[0].Conversation != c {
 		t.Errorf("unreachable %+v, ICMP %+v", c.Unreachable, traffic.ICMP)
 	}
-	if e := c.Streams[Responder].Last; e == nil || e.Frame != 3 {
+	if e := c.Streams[Responder].Last; e.Frame != 3 {
 		t.Errorf("last answer %v", e)
 	}
 }
@@ -219,7 +219,7 @@ func TestThePastedListIsOneConversationClosedByRST(t *testing.T) {
 	}
 	received := c.Messages(Responder)
 	if len(received) != 1 || received[0].Listed != "Client Key Exchange, Change Cipher Spec, Encrypted Handshake Message" ||
-		received[0].Length != 198 || received[0].Answered != nil || !reflect.DeepEqual(received[0].Frames(), []int{4823}) {
+		received[0].Length != 198 || !received[0].Answered.IsZero() || !reflect.DeepEqual(received[0].Frames(), []int{4823}) {
 		t.Errorf("server received %+v", received)
 	}
 	if sent := c.Messages(Opener); len(sent) != 1 || sent[0].Listed != "Certificate" || !reflect.DeepEqual(sent[0].Frames(), []int{4816}) {
@@ -265,7 +265,7 @@ func provenance(t *testing.T, c *Conversation, stream string) {
 	next := 0
 	for _, m := range c.Messages(Responder) {
 		for _, seg := range m.Segments {
-			if seg.Offset+int(m.Offset) != next || seg.Frame == 0 || !seg.Time.Equal(at(seg.Frame)) {
+			if seg.Offset+int(m.Offset) != next || int(seg.Frame) == 0 || !seg.Time.Equal(at(int(seg.Frame))) {
 				t.Errorf("segment of frame %d at %d, want %d", seg.Frame, seg.Offset+int(m.Offset), next)
 			}
 			next += seg.Length
@@ -307,7 +307,7 @@ func TestOverlapsInReverseAreRebuiltInTime(t *testing.T) {
 	const n = 200_000
 	pieces := make([]piece, n)
 	for i := range pieces {
-		pieces[i] = piece{offset: uint64(n-i) * 10, length: 25, event: Event{Frame: i}}
+		pieces[i] = piece{offset: uint64(n-i) * 10, length: 25, event: Event{Frame: int32(i)}}
 	}
 	got := inOrder(pieces)
 	if !disjoint(got) || got[0].offset != 10 || got[len(got)-1].end() != n*10+25 {

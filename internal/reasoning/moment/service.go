@@ -57,7 +57,7 @@ func (d *dialog) abrupt() bool {
 	if d.closing == nil || d.reaction {
 		return false
 	}
-	return d.closing.RST || len(d.received) > 0 && d.received[len(d.received)-1].Answered == nil
+	return d.closing.RST || len(d.received) > 0 && d.received[len(d.received)-1].Answered.IsZero()
 }
 
 // spokeJustBefore says whether a side closed right after it had answered, as daemons do that keep no
@@ -153,7 +153,7 @@ func (s *service) unheard(after time.Time) int {
 	n := len(s.refused)
 	for _, d := range s.dialogs {
 		for _, m := range d.received {
-			if m.End.After(after) && m.Answered == nil {
+			if m.End.After(after) && m.Answered.IsZero() {
 				n++
 			}
 		}
