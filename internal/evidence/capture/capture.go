@@ -18,7 +18,9 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"slices"
 
+	"github.com/inquest-project/inquest/internal/evidence/unpack"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/mapped"
 )
@@ -35,6 +37,8 @@ type File struct {
 	walk   func(*File, func(record) bool)
 	list   []Packet
 	damage []cursor.Damage
+
+	unpacking []cursor.Damage
 }
 
 // Interface is where packets were captured.
@@ -52,9 +56,10 @@ type record struct {
 	wire  int    // length on the wire, at least len(data)
 }
 
-// Open maps a capture into memory. It fails only for what is no capture at all.
+// Open maps a capture into memory. A packed one is unpacked first, to a file without a name in the directory for temporary
+// files ($TMPDIR, else /tmp), up to 256 GiB. It fails only for what is no capture at all.
 func Open(path string) (*File, error) {
-	memory, err := mapped.Open(path)
+	memory, damage, err := unpack.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening capture: %w", err)
 	}
@@ -62,7 +67,7 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, errors.Join(err, memory.Close())
 	}
-	f.memory = memory
+	f.memory, f.unpacking = memory, damage
 	return f, nil
 }
 
@@ -119,7 +124,7 @@ func (f *File) Packets() iter.Seq[Packet] {
 }
 
 // Damage is what could not be read, as the last walk over Packets met it.
-func (f *File) Damage() []cursor.Damage { return f.damage }
+func (f *File) Damage() []cursor.Damage { return slices.Concat(f.unpacking, f.damage) }
 
 func (f *File) damaged(offset int, problem string) {
 	f.damage = append(f.damage, cursor.Damage{Part: f.Name, Offset: int64(offset), Problem: problem})
