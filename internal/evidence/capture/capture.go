@@ -4,8 +4,9 @@
 // It reads pcap (draft-ietf-opsawg-pcap; micro- and nanoseconds, both byte orders), pcapng
 // (draft-ietf-opsawg-pcapng) and, as a poor capture, a packet list that somebody pasted as text (list.go).
 // Under them it reads Ethernet with VLAN tags, Linux cooked v1 and v2, BSD loopback and raw IP, then IPv4
-// and IPv6 with extension headers, then TCP, UDP and ICMP. It does not join fragments, open tunnels or
-// verify checksums, which offloading makes wrong in most captures taken on the sending host.
+// and IPv6 with extension headers, whose fragments it joins, then TCP, UDP and ICMP. PPP is opened, and the tunnels that
+// carry other hosts' packets: IP in IP, GRE, VXLAN, Geneve. It does not verify checksums, which offloading makes wrong in
+// most captures taken on the sending host.
 //
 // A file is mapped, not read: payloads are slices of the mapping, valid until Close, and memory does not
 // grow with the file. Nothing in it is trusted: what a length claims is cut to what is there, and what
@@ -54,6 +55,7 @@ type record struct {
 	nanos int64  // since 1970 UTC
 	data  []byte // as captured
 	wire  int    // length on the wire, at least len(data)
+	iface uint32 // number of the interface
 }
 
 // Open maps a capture into memory. A packed one is unpacked first, to a file without a name in the directory for temporary
@@ -114,12 +116,24 @@ func (f *File) Packets() iter.Seq[Packet] {
 		}
 		f.Interfaces, f.Dropped, f.damage = nil, 0, nil
 		frame := 0
+		var parts waiting
 		f.walk(f, func(r record) bool {
 			frame++
 			p := Packet{Frame: frame, Time: timeOf(r.nanos)}
-			p.decode(r)
+			if p.decode(r); p.part != nil {
+				for _, given := range parts.add(&p) {
+					if !yield(given) {
+						return false
+					}
+				}
+			}
 			return yield(p)
 		})
+		for _, given := range parts.give(len(parts.order)) {
+			if !yield(given) {
+				return
+			}
+		}
 	}
 }
 

@@ -150,7 +150,7 @@ func (f *File) packet(s *ngSection, iface uint32, b []byte, off int) (record, bo
 	captured, wire := s.order.Uint32(b[8:]), s.order.Uint32(b[12:])
 	frame := b[16:]
 	frame = frame[:min(uint64(captured), uint64(len(frame)))]
-	return record{in.Link, in.nanos(stamp), frame, max(int(wire), len(frame))}, true
+	return record{in.Link, in.nanos(stamp), frame, max(int(wire), len(frame)), iface}, true
 }
 
 // simplePacket reads a block that has neither time stamp nor interface: it is of the first one, and is
@@ -167,7 +167,7 @@ func (f *File) simplePacket(s *ngSection, body []byte, off int) (record, bool) {
 	}
 	frame := body[4:]
 	frame = frame[:min(uint64(captured), uint64(len(frame)))]
-	return record{s.interfaces[0].Link, 0, frame, max(int(wire), len(frame))}, true
+	return record{link: s.interfaces[0].Link, data: frame, wire: max(int(wire), len(frame))}, true
 }
 
 func (f *File) newInterface(s *ngSection, body []byte) {

@@ -86,6 +86,8 @@ type assembler struct {
 	open     map[key]*Conversation                      // the latest on each pair of ends
 	begun    int                                        // conversations, those that were forgotten, too
 	captures []string
+	places   *duplicates       // nil until packets of more than one place are met
+	place    uint32            // of the first packet
 	named    map[string]uint64 // ends of a packet list that have no address
 }
 
@@ -93,6 +95,9 @@ func newAssembler(t *Traffic, keep func(*Conversation, time.Time) *[2]packets) *
 	a := &assembler{traffic: t, keep: keep, open: map[key]*Conversation{}, named: map[string]uint64{}}
 	for _, f := range t.files {
 		a.captures = append(a.captures, f.Name)
+	}
+	if len(t.files) > 1 {
+		a.places = newDuplicates()
 	}
 	return a
 }
@@ -175,6 +180,24 @@ func (a *assembler) packet(p *capture.Packet, at Event) {
 	}
 }
 
+// again says whether a packet was captured before, at another place. Most captures are of one place, and don't pay for it.
+func (a *assembler) again(k key, swapped bool, p *capture.Packet, at Event) bool {
+	if a.places == nil {
+		if a.traffic.Packets == 1 {
+			a.place = p.Place
+		}
+		if p.Place == a.place {
+			return false
+		}
+		a.places = newDuplicates()
+	}
+	if a.places.has(k, swapped, p, at) {
+		a.traffic.Duplicates++
+		return true
+	}
+	return false
+}
+
 // begin starts a conversation with a packet. Without a handshake the opener is guessed.
 func (a *assembler) begin(k key, swapped bool, p *capture.Packet, opener, known bool, at Event) *Conversation {
 	c := &Conversation{Number: a.begun, Capture: a.captures[at.File], Transport: "tcp", OpenerKnown: known, Start: p.Time, End: p.Time,
@@ -210,6 +233,9 @@ func printable(addr netip.AddrPort, name string) string {
 // tcp adds a segment to its conversation.
 func (a *assembler) tcp(p *capture.Packet, at Event) {
 	k, swapped := a.keyOf(p)
+	if a.again(k, swapped, p, at) {
+		return
+	}
 	c := a.open[k]
 	syn, ack := p.Flags.Has(capture.SYN), p.Flags.Has(capture.ACK)
 	switch {
@@ -256,7 +282,7 @@ func (c *Conversation) refusedBy(s Side) bool {
 // segment takes over what one TCP segment says.
 func (a *assembler) segment(c *Conversation, s Side, p *capture.Packet, at Event) {
 	out, in := &c.Streams[s], &c.Streams[s.Other()]
-	c.End = p.Time
+	c.End = later(c.End, p.Time)
 	seq := p.Seq
 	if p.Flags.Has(capture.SYN) {
 		c.synSeen[s], c.isn[s] = true, p.Seq
@@ -293,19 +319,29 @@ func (a *assembler) segment(c *Conversation, s Side, p *capture.Packet, at Event
 	}
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // mostCloses bounds what is kept of one conversation: the first of them tell.
 const mostCloses = 64
 
 // udp adds a datagram to its conversation.
 func (a *assembler) udp(p *capture.Packet, at Event) {
 	k, swapped := a.keyOf(p)
+	if a.again(k, swapped, p, at) {
+		return
+	}
 	c := a.open[k]
 	if c == nil {
 		// What comes first from a system port to a user port is an answer: the question was not captured.
 		answer := p.Src.Port() < 1024 && p.Dst.Port() >= 1024
 		c = a.begin(k, swapped, p, !answer, !answer, at)
 	}
-	c.End = p.Time
+	c.End = later(c.End, p.Time)
 	s := c.side(swapped)
 	acked := c.Streams[s.Other()].Sent
 	from := c.Streams[s].append(p, at)

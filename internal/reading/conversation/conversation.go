@@ -33,6 +33,7 @@ type Traffic struct {
 	Refusals      []Refusal       // SYNs answered by RST, in order: nobody listens any more, or not yet; the first mostErrors
 	Damage        []cursor.Damage
 	Dropped       uint64 // packets that the captures lost, where they tell
+	Duplicates    int    // packets that were captured again, on their way through the host
 	Folded        int    // conversations that were captured again on the way, with addresses translated: left out
 	Forgotten     int    // conversations that were left out since there were too many: those quiet longest
 	Whole         bool   // the packets of all conversations are at hand; else Load gives those that are wanted
