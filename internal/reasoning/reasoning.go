@@ -9,6 +9,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reasoning/death"
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 	"github.com/inquest-project/inquest/internal/reasoning/weigh"
@@ -66,6 +67,10 @@ func Death(r *reading.Reading) (death.Death, moment.Moment) {
 	if r.Image != nil {
 		d = death.Judge(r.Image, r.Stacks)
 		process = processOf(r)
+	}
+	if r.Traffic != nil && !r.Traffic.Whole {
+		from, to := moment.Window(process, r.Traffic, r.Logs)
+		r.Traffic.Load(from, to, func(*conversation.Conversation) bool { return true })
 	}
 	when := moment.Judge(process, r.Traffic, r.Logs)
 	if r.Image == nil && len(r.Traces) > 0 {

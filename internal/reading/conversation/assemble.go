@@ -53,32 +53,6 @@ func (t *Traffic) keep(c *Conversation, _ time.Time) *[2]packets {
 	return c.packets
 }
 
-// Load walks through the captures again, for the packets from one instant to another of the conversations that are
-// wanted. What was loaded before is given up, but for captures that are at hand as a whole, where there is nothing to do.
-func (t *Traffic) Load(from, to time.Time, want func(*Conversation) bool) {
-	if t.Whole {
-		return
-	}
-	wanted := map[int]*Conversation{}
-	for _, c := range t.Conversations {
-		c.packets = nil
-		if want(c) && !c.End.Before(from) && !c.Start.After(to) {
-			c.packets = &[2]packets{}
-			wanted[c.Number] = c
-		}
-	}
-	again := &Traffic{files: t.files}
-	newAssembler(again, func(c *Conversation, at time.Time) *[2]packets {
-		if to := wanted[c.Number]; to != nil && !at.Before(from) && !at.After(to.End) {
-			return to.packets
-		}
-		return nil
-	}).walk()
-	for _, c := range wanted {
-		c.sort()
-	}
-}
-
 // assembler rebuilds the captures of a Traffic.
 type assembler struct {
 	traffic  *Traffic
@@ -87,7 +61,6 @@ type assembler struct {
 	begun    int                                        // conversations, those that were forgotten, too
 	captures []string
 	places   *duplicates       // nil until packets of more than one place are met
-	place    uint32            // of the first packet
 	named    map[string]uint64 // ends of a packet list that have no address
 }
 
@@ -183,10 +156,7 @@ func (a *assembler) packet(p *capture.Packet, at Event) {
 // again says whether a packet was captured before, at another place. Most captures are of one place, and don't pay for it.
 func (a *assembler) again(k key, swapped bool, p *capture.Packet, at Event) bool {
 	if a.places == nil {
-		if a.traffic.Packets == 1 {
-			a.place = p.Place
-		}
-		if p.Place == a.place {
+		if p.Place == 0 && len(a.traffic.files[at.File].Interfaces) < 2 {
 			return false
 		}
 		a.places = newDuplicates()

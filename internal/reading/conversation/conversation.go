@@ -38,6 +38,9 @@ type Traffic struct {
 	Forgotten     int    // conversations that were left out since there were too many: those quiet longest
 	Whole         bool   // the packets of all conversations are at hand; else Load gives those that are wanted
 
+	// Where the captures are not at hand as a whole: what was loaded.
+	From, To time.Time
+
 	files []*capture.File
 	kept  int // packets whose places are at hand
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/evidence/capture"
+	"github.com/inquest-project/inquest/internal/evidence/wiretest"
 )
 
 func TestMessagesEndWhereTheReceiverSends(t *testing.T) {
@@ -312,5 +313,96 @@ func TestOverlapsInReverseAreRebuiltInTime(t *testing.T) {
 	got := inOrder(pieces)
 	if !disjoint(got) || got[0].offset != 10 || got[len(got)-1].end() != n*10+25 {
 		t.Errorf("%d pieces from %d to %d", len(got), got[0].offset, got[len(got)-1].end())
+	}
+}
+
+// What a second walk loads is what the first would have kept.
+func TestLoadGivesTheMessagesOfATimeAndOfTheConversationsThatAreWanted(t *testing.T) {
+	s := newScript(t)
+	for i := range 20 {
+		s.client = uint16(40000 + i)
+		s.shake()
+		s.tcp(Opener, "PA", 0, 0, "question")
+		s.tcp(Responder, "PA", 0, 8, "answer")
+		s.tcp(Opener, "PA", 8, 6, "second")
+		s.udp(Responder, "datagram")
+	}
+	file, err := capture.Parse("script", s.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, index := Assemble(file), Index(file)
+	if !whole.Whole || index.Whole || len(whole.Conversations) != len(index.Conversations) {
+		t.Fatalf("%d and %d conversations", len(whole.Conversations), len(index.Conversations))
+	}
+	index.Load(at(1), at(1000), func(c *Conversation) bool { return c.Number%2 == 0 })
+	for i, c := range index.Conversations {
+		for side := Opener; side <= Responder; side++ {
+			want := texts(whole.Conversations[i], side)
+			if i%2 == 1 {
+				want = nil
+			}
+			if got := texts(c, side); !reflect.DeepEqual(got, want) {
+				t.Errorf("conversation %d: %q, want %q", i, got, want)
+			}
+			if n := c.Streams[side.Other()].Messages; i%2 == 0 && n != len(want) {
+				t.Errorf("conversation %d: %d messages were counted, %d there", i, n, len(want))
+			}
+		}
+	}
+	first := index.Conversations[0]
+	index.Load(first.Start, first.Start.Add(3*wiretest.Step), func(c *Conversation) bool { return true })
+	if got := texts(first, Responder); !reflect.DeepEqual(got, []string{"question"}) {
+		t.Errorf("of the first moments %q", got)
+	}
+}
+
+func TestAPacketThatWasCapturedAtTwoPlacesWasSaidOnce(t *testing.T) {
+	s := newScript(t)
+	s.shake()
+	s.tcp(Opener, "PA", 0, 0, "once")
+	s.udp(Opener, "datagram")
+	file := func(name string) *capture.File {
+		f, err := capture.Parse(name, s.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	traffic := Assemble(file("here"), file("there"))
+	if len(traffic.Conversations) != 2 || traffic.Duplicates != 5 {
+		t.Fatalf("%d conversations, %d duplicates", len(traffic.Conversations), traffic.Duplicates)
+	}
+	for i, want := range []string{"once", "datagram"} {
+		if got := texts(traffic.Conversations[i], Responder); !reflect.DeepEqual(got, []string{want}) || traffic.Conversations[i].Streams[Opener].Again != 0 {
+			t.Errorf("got %q, %d bytes again", got, traffic.Conversations[i].Streams[Opener].Again)
+		}
+	}
+}
+
+func TestTheFilesOfARingAreOneCapture(t *testing.T) {
+	s := newScript(t)
+	s.shake()
+	s.tcp(Opener, "PA", 0, 0, "begun")
+	first := s.Bytes()
+	next := newScript(t)
+	next.Next = s.Next
+	next.tcp(Opener, "PA", 5, 0, " and ended")
+	next.tcp(Responder, "PA", 0, 15, "answer")
+	var files []*capture.File
+	for i, data := range [][]byte{next.Bytes(), first} { // in any order
+		f, err := capture.Parse([]string{"ring1", "ring0"}[i], data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	traffic := Assemble(files...)
+	if len(traffic.Conversations) != 1 {
+		t.Fatalf("%d conversations", len(traffic.Conversations))
+	}
+	m := traffic.Conversations[0].Messages(Responder)[0]
+	if string(m.Data) != "begun and ended" || m.Capture() != "ring0" || !reflect.DeepEqual(m.Frames(), []int{4}) || m.Answered.Frame != 2 {
+		t.Errorf("%q of %s, frames %v, answered %v", m.Data, m.Capture(), m.Frames(), m.Answered)
 	}
 }

@@ -27,7 +27,6 @@ type dialog struct {
 	conversation *conversation.Conversation
 	side         conversation.Side // whose view
 	received     []*conversation.Message
-	firstSent    time.Time           // zero: never
 	lastSent     time.Time           // zero: never
 	closing      *conversation.Close // the first FIN or RST by side
 	peerReset    time.Time           // when the peer reset it; zero: never
@@ -36,9 +35,7 @@ type dialog struct {
 
 func view(c *conversation.Conversation, side conversation.Side) *dialog {
 	d := &dialog{conversation: c, side: side, received: c.Messages(side)}
-	if sent := c.Messages(side.Other()); len(sent) > 0 {
-		d.firstSent, d.lastSent = sent[0].Start, sent[len(sent)-1].End
-	}
+	d.lastSent = c.Streams[side].Last.Time
 	for i := range c.Closes {
 		switch closing := &c.Closes[i]; {
 		case closing.Side == side && d.closing == nil:
