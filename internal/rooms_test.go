@@ -24,6 +24,7 @@ var inside = map[string]string{
 	"ground/finding ground/place":          "findings name addresses, offsets and builds",
 	"reading/reach reading/image":          "it follows pointers through the address space",
 	"reading/reach reading/unwind":         "it starts from a stack",
+	"reading/symbolize reading/disasm":     "a return address stands behind a call",
 	"reading/symbolize reading/image":      "it finds objects as for a core",
 	"reading/unwind reading/disasm":        "a return address stands behind a call",
 	"reading/unwind reading/image":         "it walks through the address space",

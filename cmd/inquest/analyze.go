@@ -45,6 +45,9 @@ could be read, or what was found not be written.`,
 			if len(r.Paths)+len(r.Cores)+len(r.Captures)+len(r.Logs)+len(r.Backtraces) == 0 {
 				return fmt.Errorf("nothing to analyse: name a folder or files, such as inquest analyze ./evidence")
 			}
+			if err := checkSysroots(r.Sysroots); err != nil {
+				return err
+			}
 			if o.caseDir != "" { // before an hour of reading, not behind it
 				if err := evidence.CanKeep(o.caseDir); err != nil {
 					return err

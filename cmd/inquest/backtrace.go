@@ -50,6 +50,9 @@ Exit codes: 0 done, also of a process that lived; 1 there is no stack; 2 wrong u
 			if !slices.Contains(backtraceForms, o.format) {
 				return fmt.Errorf("--format: expected one of %s, found %q", strings.Join(backtraceForms, ", "), o.format)
 			}
+			if err := checkSysroots(o.evidence.Sysroots); err != nil {
+				return err
+			}
 			o.evidence.Paths = args
 			return runBacktrace(cmd.OutOrStdout(), o)
 		},
@@ -60,6 +63,7 @@ Exit codes: 0 done, also of a process that lived; 1 there is no stack; 2 wrong u
 	flags.BoolVar(&o.disasm, "disasm", false, "disassemble around where each thread was running")
 	flags.BoolVar(&o.json, "json", false, "print as JSON")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "print registers, too")
+	cmd.MarkFlagsMutuallyExclusive("format", "json")
 	return cmd
 }
 
@@ -72,6 +76,9 @@ func runBacktrace(out io.Writer, o backtraceOptions) error {
 		return failure{err}
 	}
 	defer set.Close()
+	if named := set.CoresOf(o.evidence); len(named) > 1 {
+		return fmt.Errorf("expected one core, found %s: print each by itself", strings.Join(named, " and "))
+	}
 	at.stage("reading the core and its binaries")
 	ctx, stop := interruptible(context.Background())
 	read := reading.Read(set, evidence.Servers(ctx, at.say))
@@ -83,7 +90,10 @@ func runBacktrace(out io.Writer, o backtraceOptions) error {
 	if err := tellBacktrace(out, read, findings, o); err != nil {
 		return failure{err}
 	}
-	if !died && len(findings.Threads) == 0 {
+	switch {
+	case len(findings.Threads) == 0 && read.Image != nil:
+		return errNoStack
+	case len(findings.Threads) == 0 && !died:
 		return errNoDeath
 	}
 	return nil

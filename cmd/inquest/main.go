@@ -25,6 +25,9 @@ const (
 // errNoDeath means that the evidence could be read and shows no death.
 var errNoDeath = errors.New("no death was found in this evidence; a core, a log record or a backtrace shows one, a capture alone doesn't")
 
+// errNoStack means that a core could be read and holds not a single thread.
+var errNoStack = errors.New("no stack was found: the core has no notes, which tell of threads and the signal, or was cut before them")
+
 // failure is an error after the command line was understood; every other error is wrong usage.
 type failure struct{ error }
 
@@ -52,7 +55,7 @@ func main() {
 func exitCode(err error) int {
 	var f failure
 	switch {
-	case errors.Is(err, errNoDeath):
+	case errors.Is(err, errNoDeath), errors.Is(err, errNoStack):
 		return exitNoDeath
 	case errors.Is(err, evidence.ErrNothing):
 		return exitNoEvidence
@@ -60,6 +63,16 @@ func exitCode(err error) int {
 		return exitNoEvidence
 	}
 	return exitUsage
+}
+
+// checkSysroots says at once what a slip in a path would only show by missing names.
+func checkSysroots(dirs []string) error {
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return fmt.Errorf("--sysroot %s: expected a folder that holds the dead process's file system", dir)
+		}
+	}
+	return nil
 }
 
 // interruptible is done when the user interrupts, if there are servers to be asked: that ends the questions, and

@@ -41,10 +41,8 @@ Exit codes: 0 the stack was printed; 2 wrong usage; 3 no stack could be read.`,
   journalctl -u haproxy | inquest symbolize`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, dir := range o.sysroots {
-				if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-					return fmt.Errorf("--sysroot %s: expected a folder that holds the dead process's file system", dir)
-				}
+			if err := checkSysroots(o.sysroots); err != nil {
+				return err
 			}
 			if len(args) == 0 {
 				return runSymbolize(cmd, "standard input", cmd.InOrStdin(), o)

@@ -50,10 +50,12 @@ type Set struct {
 	Sysroots []string
 	Maps     string   // the path of a copy of /proc/PID/maps; empty if there is none
 	Objects  []string // programs, libraries and debug files that were among the paths
+	Named    []string // those of them that were named themselves, not a folder that they lie in
 	Files    []File
 	Carried  bool // read from a case, which brings its own binaries
 	Problems []cursor.Damage
 
+	cores    []string          // the paths of all that were found
 	printed  []backtrace.Trace // in logs
 	elements map[string]string // of abrt's dump directory
 	seen     []fs.FileInfo     // of what was added: a file may be named twice, or lie in a folder that is named, too
@@ -74,11 +76,6 @@ func Open(req Request) (*Set, error) {
 	note := func(err error) {
 		if err != nil {
 			errs = append(errs, err)
-		}
-	}
-	for _, dir := range req.Sysroots {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			note(fmt.Errorf("--sysroot %s: expected a folder that holds the dead process's file system", dir))
 		}
 	}
 	for _, given := range []struct {
@@ -112,6 +109,7 @@ func Open(req Request) (*Set, error) {
 	for _, err := range errs {
 		s.problem(err)
 	}
+	s.noteCores()
 	return s, nil
 }
 
@@ -174,6 +172,9 @@ func (s *Set) addPath(path string) error {
 		return err
 	}
 	if kind := recognise(head); kind != "" {
+		if kind == casefile.Binary {
+			s.Named = append(s.Named, path)
+		}
 		return s.add(kind, path)
 	}
 	found := unreadable(head)
@@ -342,7 +343,7 @@ func (s *Set) add(kind casefile.Kind, path string) error {
 	s.seen = append(s.seen, info)
 	switch kind {
 	case casefile.Core:
-		err = s.addCore(path, info)
+		return s.addCore(path, info)
 	case casefile.Capture:
 		err = s.addCapture(path)
 	case casefile.Log:
@@ -363,32 +364,6 @@ func (s *Set) add(kind casefile.Kind, path string) error {
 		s.Files = append(s.Files, File{path, kind, info.Size()})
 	}
 	return err
-}
-
-// addCore keeps one core: the newest, since findings are about one death. The other is no evidence of it.
-func (s *Set) addCore(path string, info fs.FileInfo) error {
-	core, err := elfcore.Open(path)
-	if err != nil {
-		return err
-	}
-	if s.Core == nil {
-		s.Core, s.CoreFile = core, path
-		return nil
-	}
-	previous, err := os.Stat(s.CoreFile)
-	if err == nil && !written(path, info.ModTime()).After(written(s.CoreFile, previous.ModTime())) {
-		core.Close()
-		return leftAside(path, s.CoreFile)
-	}
-	s.problem(leftAside(s.CoreFile, path))
-	s.Core.Close()
-	s.Files = slices.DeleteFunc(s.Files, func(f File) bool { return f.Path == s.CoreFile })
-	s.Core, s.CoreFile = core, path
-	return nil
-}
-
-func leftAside(path, newer string) error {
-	return fmt.Errorf("two cores were given: %s is left aside for the newer %s; analyse it by itself with --core", path, newer)
 }
 
 func (s *Set) addCapture(path string) error {

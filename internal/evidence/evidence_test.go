@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,10 +149,28 @@ func TestOfTwoCoresTheNewerCountsAndTheOtherIsNamed(t *testing.T) {
 			if s.CoreFile != newer || kinds(s) != filepath.Base(newer)+"=core" {
 				t.Errorf("took %s; files %s", s.CoreFile, kinds(s))
 			}
-			if !strings.Contains(problems(s), old+" is left aside for the newer "+newer) {
+			if !strings.Contains(problems(s), "2 cores were found: "+newer+" is the newest and was used; left aside: "+old) || len(s.CoresOf(evidence.Request{Paths: []string{dir}})) != 0 {
 				t.Errorf("problems %s", problems(s))
 			}
 		})
+	}
+}
+
+// Of many the first are named, in one sentence; and those that were named themselves are known.
+func TestOfManyCoresOneSentence(t *testing.T) {
+	files := map[string]string{}
+	for n := range 12 {
+		files[fmt.Sprintf("core.%02d", n)] = string(core)
+	}
+	dir := folder(t, files)
+	s := open(t, evidence.Request{Paths: []string{dir}})
+	if got := problems(s); strings.Count(got, "12 cores were found") != 1 || strings.Count(got, "left aside") != 1 || !strings.Contains(got, " and 3 more") {
+		t.Errorf("problems %s", got)
+	}
+	req := evidence.Request{Cores: []string{filepath.Join(dir, "core.03")}, Paths: []string{dir, filepath.Join(dir, "core.05")}}
+	s = open(t, req)
+	if got := s.CoresOf(req); len(got) != 2 || filepath.Base(got[0]) != "core.03" || filepath.Base(got[1]) != "core.05" {
+		t.Errorf("named %v", got)
 	}
 }
 

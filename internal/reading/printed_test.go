@@ -2,10 +2,14 @@ package reading_test
 
 import (
 	"bytes"
+	"debug/elf"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +17,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/evidence"
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
+	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading"
 )
 
@@ -75,6 +80,70 @@ func TestATraceIsNamedFromTheBinariesBesideIt(t *testing.T) {
 	frames := read.Traces[0].Threads[0].Frames
 	if frames[0].Function != "local_one" || frames[0].Line != 7 || frames[1].Function != "" {
 		t.Errorf("found %+v", frames)
+	}
+	if used := maps.Collect(read.Binaries()); len(used) != 1 || used[place.BuildID(strings.TrimSpace(string(id)))] != program {
+		t.Errorf("a case would get %v", used)
+	}
+}
+
+// The kernel's line on a fault is a stack of one frame, if there is no other; another record may tell where the program lay.
+func TestAFaultInTheLogIsAStackOfOneFrame(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "daemon")
+	if out, err := exec.Command("gcc", "-O1", "-static", "-Wl,--build-id", "-o", program, "../evidence/backtrace/testdata/handler.c").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	file, err := elf.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	symbols, err := file.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := symbols[slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == "local_one" })].Value
+	code := file.Progs[slices.IndexFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 })]
+	first := code.Vaddr &^ 0xfff
+	line := fmt.Sprintf("[1.0] daemon[7]: segfault at 0 ip %x sp 7ffc00001000 error 6 in daemon[%x+%x]\n", at, first, (code.Vaddr+code.Memsz+0xfff)&^0xfff-first)
+	audit := "type=ANOM_ABEND msg=audit(1391032884.818:7): auid=0 uid=0 gid=0 ses=1 pid=7 comm=\"daemon\" exe=\"" + program + "\" sig=11 res=1\n"
+	trace := "#0  0x000000000040113a in f ()\n#1  0x000000000040113a in main ()\n"
+	for name, c := range map[string]struct {
+		log, trace string
+		function   string
+		fault      bool
+	}{
+		"told where":       {line + audit, "", "local_one", true},
+		"not told where":   {line, "", "", true},
+		"another's record": {line + strings.Replace(strings.Replace(audit, "pid=7", "pid=8", 1), `comm="daemon"`, `comm="other"`, 1), "", "", false},
+		"beside a stack":   {line, "[New LWP 7]\nThread 1 (LWP 7):\n" + trace, "f", true},
+		"another's stack":  {line, "Thread 1 (LWP 9):\n" + trace, "f", false},
+	} {
+		dir := t.TempDir()
+		req := evidence.Request{Logs: []string{filepath.Join(dir, "log")}}
+		files := map[string]string{"log": c.log}
+		if c.trace != "" {
+			files["trace"], req.Backtraces = c.trace, []string{filepath.Join(dir, "trace")}
+		}
+		for name, text := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set, err := evidence.Open(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := reading.Read(set, nil)
+		function := ""
+		if len(read.Traces) > 0 {
+			function = read.Traces[0].Threads[0].Frames[0].Function
+		}
+		if function != c.function || (read.Fault != nil) != c.fault {
+			t.Errorf("%s: found %q, fault %+v", name, function, read.Fault)
+		}
+		read.Close()
+		set.Close()
 	}
 }
 

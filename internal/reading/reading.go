@@ -3,12 +3,16 @@
 package reading
 
 import (
+	"cmp"
 	"iter"
+	"maps"
+	"slices"
 
 	"github.com/inquest-project/inquest/internal/evidence"
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/debuginfod"
 	"github.com/inquest-project/inquest/internal/evidence/logs"
+	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
@@ -24,8 +28,11 @@ type Reading struct {
 	Traffic  *conversation.Traffic
 	Logs     []logs.Record
 	Traces   []backtrace.Trace
+	Fault    *logs.Record    // the kernel's lines on the fault that the first trace is of; nil if there are none, or a core
 	Files    []evidence.File // what was read
 	Problems []cursor.Damage
+
+	named map[place.BuildID]string // files that named the traces' frames
 }
 
 // Read reads a set of evidence. Servers are asked for binaries and debug information that are found nowhere;
@@ -44,24 +51,17 @@ func Read(set *evidence.Set, servers *debuginfod.Client) *Reading {
 		r.Problems = append(r.Problems, set.Core.Damage...)
 		r.Problems = append(r.Problems, r.Image.Problems...)
 		r.Problems = append(r.Problems, lacks(r.Image)...)
+		r.Problems = append(r.Problems, foreign(r.Image, set.Named)...)
 		r.noteServers(servers)
 	}
 	if set.Core == nil {
-		r.nameTraces(set, servers)
+		r.readTraces(set, servers)
 	}
 	if len(set.Captures) > 0 {
 		r.Traffic = conversation.Assemble(set.Captures...)
 		r.Problems = append(r.Problems, r.Traffic.Damage...)
 	}
 	return r
-}
-
-// nameTraces names frames from binaries that were handed over with a trace.
-func (r *Reading) nameTraces(set *evidence.Set, servers *debuginfod.Client) {
-	for i := range r.Traces {
-		symbolize.Trace(&r.Traces[i], image.Finder{Roots: set.Sysroots, Loose: set.Objects}, servers).Fill()
-	}
-	r.noteServers(servers)
 }
 
 // noteServers tells what was asked of whom.
@@ -84,6 +84,24 @@ func lacks(im *image.Image) (problems []cursor.Damage) {
 	return problems
 }
 
+// foreign is the programs and libraries that were named and that the process had not mapped, as by a slip in a path.
+func foreign(im *image.Image, named []string) (problems []cursor.Damage) {
+	for _, path := range named {
+		f, err := objfile.Open(path)
+		if err != nil {
+			continue
+		}
+		mapped := func(m *image.Module) bool {
+			return m.BuildID != "" && m.BuildID == f.BuildID || m.File != nil && m.File.Path == path
+		}
+		if len(im.Modules) > 0 && f.HasCode() && !slices.ContainsFunc(im.Modules, mapped) {
+			problems = append(problems, cursor.Damage{Part: path, Offset: -1, Problem: "it is none of what the process had mapped: its build ID is " + cmp.Or(string(f.BuildID), "not known")})
+		}
+		f.Close()
+	}
+	return problems
+}
+
 // Close unmaps the binaries.
 func (r *Reading) Close() {
 	if r.Image != nil {
@@ -91,13 +109,13 @@ func (r *Reading) Close() {
 	}
 }
 
-// Binaries are the files that were read for the core's modules, by build. The vDSO is none: its image
+// Binaries are the files that were read for the core's or the traces' modules, by build. The vDSO is none: its image
 // lies in the core.
 func (r *Reading) Binaries() iter.Seq2[place.BuildID, string] {
+	if r.Image == nil {
+		return maps.All(r.named)
+	}
 	return func(yield func(place.BuildID, string) bool) {
-		if r.Image == nil {
-			return
-		}
 		for _, m := range r.Image.Modules {
 			if m.File != nil && m.Name != "[vdso]" && !yield(m.BuildID, m.File.Path) {
 				return

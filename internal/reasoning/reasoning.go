@@ -79,6 +79,9 @@ func Death(r *reading.Reading) (death.Death, moment.Moment) {
 			signal = when.Record.Signal
 		}
 		d = death.FromTrace(r.Traces[0], signal)
+		if r.Fault != nil {
+			d.Told(r.Fault.Fault)
+		}
 	}
 	return d, when
 }
@@ -141,7 +144,7 @@ func tellDeath(f *finding.Findings, r *reading.Reading, d death.Death, when mome
 	if found.SignalNumber == 0 && found.Mechanism == nil && r.Image == nil && len(r.Traces) == 0 && when.Record == nil {
 		return // captures alone don't show that anybody died
 	}
-	if lived(r) && when.Record == nil {
+	if (lived(r) || untold(r, found)) && when.Record == nil {
 		return
 	}
 	f.Death, f.Culprit = &found, d.Culprit
@@ -149,6 +152,11 @@ func tellDeath(f *finding.Findings, r *reading.Reading, d death.Death, when mome
 		shown := shownIndex(r.Stacks[d.Thread].Frames, d.Frame, d.Culprit.Function)
 		f.Culprit.Frame = &shown
 	}
+}
+
+// untold says whether the core was cut before it told anything of the process, not even that it died.
+func untold(r *reading.Reading, found finding.Death) bool {
+	return r.Image != nil && len(r.Image.Core.Threads) == 0 && found.SignalNumber == 0
 }
 
 // lived says whether the core is of a process that nothing had killed, as gcore writes them: it has no signal, or

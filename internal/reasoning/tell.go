@@ -112,14 +112,24 @@ func tellTraces(f *finding.Findings, traces []backtrace.Trace) {
 		for _, t := range slices.SortedStableFunc(slices.Values(trace.Threads), diedFirst) {
 			told := finding.Thread{TID: t.ID, Died: t.Crashed}
 			for level, fr := range t.Frames {
-				told.Frames = append(told.Frames, finding.Frame{
+				frame := finding.Frame{
 					Level: level, PC: fr.PC, BuildID: fr.BuildID, Offset: fr.Offset, Function: fr.Function,
 					Module: moduleName(fr), File: fr.File, Line: fr.Line, Trust: finding.TrustPrinted,
-				})
+				}
+				if level+1 < len(t.Frames) && foundInline(fr, t.Frames[level+1]) {
+					frame.Trust = finding.TrustInline
+				}
+				told.Frames = append(told.Frames, frame)
 			}
 			f.Threads = append(f.Threads, told)
 		}
 	}
+}
+
+// foundInline says whether a frame was inlined into the next one, and nobody printed that: it has been found, and shares
+// the other's place.
+func foundInline(fr, next backtrace.Frame) bool {
+	return fr.Inlined && (fr.PC != nil && fr.PC == next.PC || fr.Offset != nil && fr.Offset == next.Offset)
 }
 
 func diedFirst(a, b backtrace.Thread) int {

@@ -75,6 +75,7 @@ const (
 	EUStack  Form = "eu-stack's output"
 	GDB      Form = "gdb's bt"
 	Handler  Form = "backtrace_symbols' lines"
+	Kernel   Form = "the kernel's line on a fault" // one frame, which package logs reads
 )
 
 // forms are tried in this order: a report that quotes another form comes before it.

@@ -5,7 +5,7 @@ import "debug/dwarf"
 // functionsAt is the function that was compiled at pc and those that were inlined into it there, the
 // outermost first; empty if none is known.
 func (u *unit) functionsAt(pc uint64) []entry {
-	u.indexFunctions()
+	u.index()
 	s, ok := u.functions.find(pc)
 	if !ok {
 		return nil
@@ -17,15 +17,24 @@ func (u *unit) functionsAt(pc uint64) []entry {
 	return append([]entry{f}, u.inlinedAt(&f, pc)...)
 }
 
-// indexFunctions notes where the unit's functions have their code. What lies inside a function is passed
-// over if the entry says where it ends.
-func (u *unit) indexFunctions() {
+// index notes where the unit's functions have their code, and what its namespaces and classes hold. What lies
+// inside a function is passed over if the entry says where it ends.
+func (u *unit) index() {
 	if u.indexed {
 		return
 	}
 	u.indexed = true
+	const deepest = 1024
+	open := []int{noScope} // of each entry around this one the scope that its children are in
 	var e entry
-	for r := u.reader(u.body); r.Len() > 0 && u.readEntry(r, &e); {
+	for r := u.reader(u.body); r.Len() > 0 && len(open) <= deepest && u.readEntry(r, &e); {
+		in := open[len(open)-1]
+		if e.tag == 0 {
+			if open = open[:max(1, len(open)-1)]; open[len(open)-1] != in {
+				u.scopes[in].end = e.offset
+			}
+			continue
+		}
 		if e.tag == dwarf.TagSubprogram {
 			u.eachRange(&e, func(start, end uint64) {
 				u.in.spend(costOfKept)
@@ -34,6 +43,8 @@ func (u *unit) indexFunctions() {
 		}
 		if sibling := u.sibling(&e); sibling != 0 && !holdsFunctions(e.tag) {
 			r.Seek(sibling)
+		} else if e.children {
+			open = append(open, u.openScope(&e, in))
 		}
 	}
 	u.functions.sort()

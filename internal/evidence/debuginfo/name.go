@@ -3,7 +3,7 @@ package debuginfo
 import (
 	"debug/dwarf"
 	"slices"
-	"strings"
+	"sort"
 )
 
 // nameOf is a function's linkage name, else its plain one within its namespaces and classes. An inlined or
@@ -37,40 +37,56 @@ func (u *unit) nameOf(e *entry) string {
 // C's codes among the languages (DWARF 5, section 7.12; C17 is newer). C knows no scopes.
 var flat = []uint64{0x01, 0x02, 0x0c, 0x1d, 0x2c}
 
+// scope is a namespace or a class: what stands between start and end in .debug_info is in it.
+type scope struct {
+	start, end uint64
+	around     int // the scope that it is in itself, in the unit's list
+}
+
+const noScope = -1
+
+// openScope is the scope of an entry's children, which are in one already.
+func (u *unit) openScope(e *entry, in int) int {
+	if !isScope(e.tag) {
+		return in
+	}
+	u.in.spend(costOfKept)
+	u.scopes = append(u.scopes, scope{start: e.offset, end: u.end, around: in})
+	return len(u.scopes) - 1
+}
+
 // scopeOf is the namespaces and classes around an entry, each followed by two colons.
 func (u *unit) scopeOf(offset uint64) string {
 	if slices.Contains(flat, u.rootEntry().number(slotLanguage)) {
 		return ""
 	}
-	var scope []string // of the entries that are open, by depth; empty for those that are no scope
-	var e entry
-	r := u.reader(u.body)
-	for uint64(r.Pos()) < offset && u.readEntry(r, &e) {
-		switch sibling := u.sibling(&e); {
-		case e.tag == 0:
-			scope = scope[:max(0, len(scope)-1)]
-		case sibling != 0 && sibling <= offset:
-			r.Seek(sibling)
-		case e.children:
-			scope = append(scope, u.scopeName(&e))
+	u.index()
+	name := ""
+	n := sort.Search(len(u.scopes), func(n int) bool { return u.scopes[n].start >= offset }) - 1
+	for ; n != noScope; n = u.scopes[n].around {
+		if s := u.scopes[n]; offset < s.end {
+			e, _ := u.entryAt(s.start)
+			name = u.scopeName(&e) + name
 		}
 	}
-	return strings.Join(scope, "")
+	return name
 }
 
 func (u *unit) scopeName(e *entry) string {
 	name := u.text(e, slotName)
-	switch e.tag {
-	case dwarf.TagNamespace:
-		if name == "" {
-			name = "(anonymous namespace)"
-		}
-	case dwarf.TagClassType, dwarf.TagStructType, dwarf.TagUnionType, dwarf.TagModule:
-	default:
-		return ""
+	if name == "" && e.tag == dwarf.TagNamespace {
+		name = "(anonymous namespace)"
 	}
 	if name == "" {
 		return ""
 	}
 	return name + "::"
+}
+
+func isScope(tag dwarf.Tag) bool {
+	switch tag {
+	case dwarf.TagNamespace, dwarf.TagClassType, dwarf.TagStructType, dwarf.TagUnionType, dwarf.TagModule:
+		return true
+	}
+	return false
 }

@@ -27,6 +27,7 @@ type unit struct {
 	split     *unit
 	splitRead bool
 	functions spanIndex
+	scopes    []scope // by start
 	indexed   bool
 	lines     *lineTable
 }

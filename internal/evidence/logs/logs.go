@@ -2,9 +2,10 @@
 // is passed over.
 //
 // Records: the kernel's audit records ANOM_ABEND and SECCOMP (types 1701 and 1326: linux/audit.h), its lines on
-// faults ("segfault at", "traps:") and on the OOM killer, systemd-coredump's journal entry, and what systemd says of a
-// process that it kills itself, as its watchdog does. Forms: raw audit, the kernel
-// log with syslog's or dmesg's prefixes, the journal as text, JSON or export, and what ausearch prints.
+// faults ("segfault at", "traps:", arm64's "unhandled") with what stands behind them, and on the OOM killer,
+// systemd-coredump's journal entry, and what systemd says of a process that it kills itself, as its watchdog does.
+// Forms: raw audit, the kernel log with syslog's or dmesg's prefixes or none, the journal as text, JSON or export, and
+// what ausearch prints.
 //
 // A record's number is not always the process: the kernel log's brackets hold the thread, the audit
 // record's pid is the process. SIGABRT leaves no line in the kernel log at all, only the audit record.
@@ -22,7 +23,6 @@ import (
 	"time"
 
 	"github.com/inquest-project/inquest/internal/ground/cursor"
-	"github.com/inquest-project/inquest/internal/ground/place"
 )
 
 // Kind is which record tells of the death.
@@ -51,19 +51,10 @@ type Record struct {
 	Executable string
 	Signal     int
 	Text       string // the line, or the journal entry's message
-	Fault      *Fault // from the kernel's line on a fault
+	Fault      *Fault // from the kernel's lines on a fault
 	SystemCall *int   // the one that was forbidden, from a SECCOMP record
 	Arch       string // whose numbers those are: "x86_64", "aarch64"
 	Unit       string // systemd's, of a process that it killed
-}
-
-// Fault is what the kernel log tells of a faulting instruction.
-type Fault struct {
-	IP, SP, Address place.Address
-	Error           uint64 // the processor's page-fault error code
-	Module          string
-	ModuleBase      place.Address
-	ModuleSize      uint64 // in bytes
 }
 
 // Read returns all records of deaths in a log. What could not be read is damage.
@@ -71,14 +62,19 @@ func Read(name string, r io.Reader) ([]Record, []cursor.Damage) {
 	var records []Record
 	var undated []int // records that have a time but no year
 	var anchor time.Time
+	behind := 0 // entries behind the last record
 	damage := eachEntry(name, r, func(e entry) {
 		if e.time.Year() > 0 && !e.time.IsZero() {
 			anchor = e.time
 		}
 		record, ok := parse(e)
 		if !ok {
+			if behind++; len(records) > 0 && behind <= mostBehind {
+				records[len(records)-1].Fault.more(e)
+			}
 			return
 		}
+		behind = 0
 		record.Source = fmt.Sprintf("%s:%d", name, e.line)
 		if record.Time.Year() == 0 {
 			undated = append(undated, len(records))
@@ -95,7 +91,7 @@ func Read(name string, r io.Reader) ([]Record, []cursor.Damage) {
 
 // parse takes an entry for a record, if it is one. The record's own time counts before the line's.
 func parse(e entry) (Record, bool) {
-	for _, form := range []func(entry) (Record, bool){parseCoredump, parseAudit, parseSeccomp, parseFault, parseTrap, parseOOM, parseStopped} {
+	for _, form := range []func(entry) (Record, bool){parseCoredump, parseAudit, parseSeccomp, parseFault, parseTrap, parseARM64, parseOOM, parseStopped} {
 		if r, ok := form(e); ok {
 			r.Text = e.text
 			if r.Time.IsZero() {
@@ -123,6 +119,7 @@ var logLine = regexp.MustCompile(`(?m)^(node=\S+ )?type=[A-Z_0-9]+ msg=audit\(` 
 	`|^[A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d \S+ ` +
 	`|^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S* [\w.-]+ [\w/.-]+(\[\d+\])?: ` +
 	`|^(<\d+>)?\[ *\d+\.\d+\] ` +
+	`|^.{1,16}\[\d+\]: (segfault at [0-9a-f]+ ip |unhandled (exception: |.{1,60} \(\d+\) at 0x))|^traps: .{1,16}\[\d+\] ` + // the kernel's own text alone
 	`|^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d \d{4}\] ` +
 	`|^[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d ` +
 	`|^[a-z]+ *: *[a-z]+ *: *\[` +

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -64,12 +65,18 @@ func TestWhomSystemdKillsAndWhy(t *testing.T) {
 }
 
 func TestEveryFormOfADeathIsRead(t *testing.T) {
-	segv := Fault{Address: 0x10, IP: 0x7f7a4ee6af3e, SP: 0x7ffd0c1b7f10, Error: 4, Module: "libc.so.6", ModuleBase: 0x7f7a4ee44000, ModuleSize: 0x155000}
+	ten, offset := place.Address(0x10), place.Offset(0x26f3e)
+	segv := Fault{Machine: "x86_64", Address: &ten, Access: Reads, IP: 0x7f7a4ee6af3e, SP: 0x7ffd0c1b7f10, Module: "libc.so.6", ModuleBase: 0x7f7a4ee44000, ModuleSize: 0x155000}
 	kernel := func(at time.Time, command string, signal int, f Fault) Record {
 		return Record{Kind: Kernel, Time: at, TID: 31827, Command: command, Signal: signal, Fault: &f}
 	}
-	trapped := segv
-	trapped.Address = 0
+	since67 := segv
+	since67.FileOffset = &offset
+	trapped := func(name string) Fault {
+		f := segv
+		f.Address, f.Access, f.Trap = nil, "", name
+		return f
+	}
 	for _, c := range []struct {
 		name, line string
 		want       Record
@@ -93,17 +100,17 @@ func TestEveryFormOfADeathIsRead(t *testing.T) {
 		{"segfault with a file", `2014-01-29T22:01:24.818000+00:00 lb1 kernel: [12345.678901] haproxy[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[7f7a4ee44000+155000] likely on CPU 3 (core 3, socket 0)`,
 			kernel(stamp, "haproxy", 11, segv)},
 		{"segfault, the file's offset first", `[Wed Jan 29 22:01:24 2014] haproxy[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[26f3e,7f7a4ee44000+155000]`,
-			kernel(second, "haproxy", 11, segv)},
+			kernel(second, "haproxy", 11, since67)},
 		{"segfault of a thread with an odd name", `[  12.345678] a: [b]{c} d[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[7f7a4ee44000+155000]`,
 			kernel(time.Time{}, "a: [b]{c} d", 11, segv)},
 		{"dmesg --decode", `kern  :info  : [12345.678901] haproxy[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[7f7a4ee44000+155000]`,
 			kernel(time.Time{}, "haproxy", 11, segv)},
 		{"general protection fault", `[12345.678901] traps: haproxy[31827] general protection fault ip:7f7a4ee6af3e sp:7ffd0c1b7f10 error:4 in libc.so.6[7f7a4ee44000+155000]`,
-			kernel(time.Time{}, "haproxy", 11, trapped)},
+			kernel(time.Time{}, "haproxy", 11, trapped("general protection fault"))},
 		{"division by zero", `Wed 2014-01-29 22:01:24 UTC lb1 kernel: traps: haproxy[31827] trap divide error ip:7f7a4ee6af3e sp:7ffd0c1b7f10 error:4 in libc.so.6[7f7a4ee44000+155000]`,
-			kernel(second, "haproxy", 8, trapped)},
+			kernel(second, "haproxy", 8, trapped("divide error"))},
 		{"invalid opcode", `<6>[12345.678901] traps: haproxy[31827] trap invalid opcode ip:7f7a4ee6af3e sp:7ffd0c1b7f10 error:4 in libc.so.6[7f7a4ee44000+155000]`,
-			kernel(time.Time{}, "haproxy", 4, trapped)},
+			kernel(time.Time{}, "haproxy", 4, trapped("invalid opcode"))},
 		{"out of memory", `2014-01-29T22:01:24Z lb1 kernel: Out of memory: Killed process 31826 (haproxy) total-vm:123kB, anon-rss:1kB`, haproxy(OOM, second, 31826, "", 9)},
 		{"out of memory in a cgroup", `2014-01-29T22:01:24Z lb1 kernel: Memory cgroup out of memory: Killed process 31826 (haproxy) total-vm:123kB`, haproxy(OOM, second, 31826, "", 9)},
 		{"out of memory on 2.6.32", `2014-01-29T22:01:24Z lb1 kernel: Killed process 31826, UID 99, (haproxy) total-vm:123kB`, haproxy(OOM, second, 31826, "", 9)},
@@ -128,6 +135,63 @@ func TestEveryFormOfADeathIsRead(t *testing.T) {
 		if d := cmp.Diff(c.want, got[0], cmpopts.IgnoreFields(Record{}, "Text")); d != "" {
 			t.Errorf("%s: (-want +got)\n%s", c.name, d)
 		}
+	}
+}
+
+// The processor's own words on an access, as the manuals have them.
+func TestWhatAFaultTriedIsRead(t *testing.T) {
+	none := place.Address(0)
+	at := func(a place.Address) *place.Address { return &a }
+	for _, c := range []struct {
+		line string
+		want Fault
+	}{
+		{"a[1]: segfault at 0 ip 1 sp 2 error 4", Fault{Address: &none, Access: Reads}},
+		{"a[1]: segfault at 0 ip 1 sp 2 error 6", Fault{Address: &none, Access: Writes}},
+		{"a[1]: segfault at 55f000 ip 1 sp 2 error 7", Fault{Address: at(0x55f000), Access: Writes, Refused: true}},
+		{"a[1]: segfault at 0 ip 0 sp 2 error 14", Fault{Address: &none, Access: Executes}},
+		{"a[1]: segfault at 55f000 ip 55f000 sp 2 error 15", Fault{Address: at(0x55f000), Access: Executes, Refused: true}},
+		{"a[1]: segfault at ffff880000000000 ip 1 sp 2 error 5", Fault{Address: at(0xffff880000000000), Access: Reads}},
+		{"a[1]: unhandled level 2 translation fault (11) at 0x00000028, esr 0x92000006", Fault{Address: at(0x28), Access: Reads}},
+		{"a[1]: unhandled level 3 permission fault (11) at 0x0041f000, esr 0x9200004f, in a[400000+1000]", Fault{Address: at(0x41f000), Access: Writes, Refused: true}},
+		{"a[1]: unhandled exception: IABT (lower EL), ESR 0x82000006, level 2 translation fault", Fault{Access: Executes}},
+		{"a[1]: unhandled exception: undefined instruction in a[aaaad00000+1000]", Fault{Trap: "undefined instruction"}},
+	} {
+		records, _ := Read("x", strings.NewReader(c.line))
+		if len(records) != 1 || records[0].TID != 1 || records[0].Signal == 0 {
+			t.Errorf("%s: found %+v", c.line, records)
+			continue
+		}
+		got := *records[0].Fault
+		if d := cmp.Diff(c.want, got, cmpopts.IgnoreFields(Fault{}, "Machine", "IP", "SP", "Module", "ModuleBase", "ModuleSize")); d != "" {
+			t.Errorf("%s: (-want +got)\n%s", c.line, d)
+		}
+	}
+}
+
+func TestWhatStandsBehindAFaultBelongsToIt(t *testing.T) {
+	x86 := "[1.0] a[1]: segfault at 0 ip 401136 sp 2 error 6 in a[401000+1000]\n" +
+		"[1.0] Code: 00 0f 1f 40 00 <c6> 00 78 c3\n" +
+		"[1.1] b[2]: segfault at 0 ip 401136 sp 2 error 6 in a[401000+1000]\n" +
+		"[1.2] Code: Unable to access opcode bytes at 0x40110c.\n"
+	arm64 := "[1.0] a[1]: unhandled exception: DABT (lower EL), ESR 0x92000046, level 2 translation fault in a[aaaad8a90000+1f000]\n" +
+		"[1.0] CPU: 0 PID: 1 Comm: a Not tainted 5.10.0 #1\n" +
+		"[1.0] pc : 0000ffff9f31ef00\n" + // of another process, whose lines came in between
+		"[1.0] pc : 0000aaaad8a9473c\n[1.0] lr : 0000aaaad8a95b90\n[1.0] sp : 0000ffffcd913020\n" +
+		"[1.1] b[2]: unhandled level 2 translation fault (11) at 0x00000028, esr 0x92000006\n" +
+		"[1.1] pc : [<000000000040280c>] lr : [<00000000004026ac>] pstate: 80000000\n"
+	got, _ := Read("x", strings.NewReader(x86+arm64))
+	if len(got) != 4 {
+		t.Fatalf("%d records", len(got))
+	}
+	if wide, _ := Read("x", strings.NewReader("a[1]: segfault at 0 ip 1 sp 7ffc00001000 error 4")); got[0].Fault.Machine != "i686" || wide[0].Fault.Machine != "x86_64" {
+		t.Errorf("machines %s, %s", got[0].Fault.Machine, wide[0].Fault.Machine)
+	}
+	if f := got[0].Fault; f.CodeAt != 5 || !bytes.Equal(f.Code, []byte{0, 0x0f, 0x1f, 0x40, 0, 0xc6, 0, 0x78, 0xc3}) || got[1].Fault.Code != nil {
+		t.Errorf("code %x, %d; %x", f.Code, f.CodeAt, got[1].Fault.Code)
+	}
+	if f := got[2].Fault; f.IP != 0xaaaad8a9473c || f.SP != 0xffffcd913020 || got[3].Fault.IP != 0x40280c {
+		t.Errorf("found %+v, %+v", f, got[3].Fault)
 	}
 }
 
@@ -233,6 +297,8 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(`node=a type=ANOM_ABEND msg=audit(1391032884.818:1): pid=1 comm=6162 exe="/x" sig=6`))
 	f.Add([]byte("Jan 29 22:01:24 h kernel: [1.2] a[1]: segfault at 0 ip 1 sp 2 error 4 in x[1,2+3]\n[1.2] traps: a[1] trap int3 ip:1 sp:2 error:0\n"))
 	f.Add([]byte("__CURSOR=1\nMESSAGE\n\x04\x00\x00\x00\x00\x00\x00\x00abcd\nCOREDUMP_PID=1\n\n"))
+	f.Add([]byte("a[1]: unhandled exception: DABT (lower EL), ESR 0x92000046, level 2 translation fault in a[aaaad8a90000+1f000]\npc : 0000aaaad8a9473c\n"))
+	f.Add([]byte("a[1]: segfault at 0 ip 1 sp 2 error 4 in x[1+1]\nCode: 00 0f <c6> 00 78\n"))
 	f.Add([]byte(`{"MESSAGE":[97,98],"__REALTIME_TIMESTAMP":"1"}`))
 	f.Add([]byte("type=ANOM_ABEND msg=audit(13/29/14 22:01:24.818:1) : pid=1 comm=a b sig=SIGABRT"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -119,6 +119,9 @@ const (
 	JumpOutward    = "jump_outward"    // longjmp to a function that has returned
 	CPUTime        = "cpu_time"        // a limit
 	FileSize       = "file_size"       // a limit
+	Division       = "division"        // one that failed, and nothing tells why
+	Protection     = "protection"      // a general protection fault, and nothing tells of what
+	Terminate      = "terminate"       // std::terminate, and nothing tells why
 )
 
 // Patterns that a junk pointer may show.

@@ -2,6 +2,7 @@ package image
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -33,21 +34,49 @@ func Builds(find Finder, servers *debuginfod.Client, wanted []Build) map[Build]*
 	return found
 }
 
+// ByName finds a file of which the path or name is all that is known, and takes the first that fits; nil if none
+// does.
+func ByName(find Finder, path string, fits func(*objfile.File) bool) *objfile.File {
+	return newSearch(find).named(path, fits)
+}
+
+func (s *search) named(path string, fits func(*objfile.File) bool) *objfile.File {
+	for _, candidate := range append(s.byName(path), s.inFolders(baseName(path))...) {
+		f, err := objfile.Open(candidate)
+		if err != nil {
+			continue
+		}
+		if fits(f) {
+			s.findDebug(&Module{BuildID: f.BuildID, File: f})
+			return f
+		}
+		f.Close()
+	}
+	return nil
+}
+
+// findDebug finds the debug information of a module whose file is at hand.
+func (s *search) findDebug(m *Module) {
+	if objfile.FindDebug(m.File, s.debug) == "" {
+		s.attachLooseDebug(m)
+	}
+}
+
 func (s *search) build(b Build) *Module {
 	m := &Module{Path: b.Path, Name: baseName(b.Path), BuildID: b.ID}
 	if b.ID == "" {
-		s.attachByPath(m)
+		m.File = s.named(b.Path, (*objfile.File).HasCode)
 	} else {
 		s.attachByID(m)
-	}
-	if m.File == nil && s.Host {
-		s.attachFromHost(m)
+		if m.File == nil && s.Host {
+			s.attachFromHost(m)
+		}
 	}
 	switch {
 	case m.File == nil:
 		s.attachDebugAlone(m)
-	case objfile.FindDebug(m.File, s.debug) == "":
-		s.attachLooseDebug(m)
+	case b.ID != "":
+		s.findDebug(m)
 	}
 	switch {
 	case m.File == nil && b.ID == "":
@@ -61,46 +90,49 @@ func (s *search) build(b Build) *Module {
 }
 
 // hostFolders are where a system has its programs and libraries. They are looked through for a build of which
-// no path is told, or a name alone.
+// no path is told, and for a name alone.
 var hostFolders = []string{
 	"/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib", "/usr/sbin", "/usr/bin", "/usr/libexec", "/usr/local/sbin", "/usr/local/bin",
 }
 
 func (s *search) attachFromHost(m *Module) {
-	path := s.onHost().byID[m.BuildID]
-	if m.BuildID == "" {
-		path = s.onHost().byName[m.Name]
-	}
+	path := s.onHost()[m.BuildID]
 	if f, err := objfile.Open(path); path != "" && err == nil {
-		m.File, m.Verified = f, m.BuildID != ""
+		m.File, m.Verified = f, true
 	}
 }
 
-// host is what lies in the host's folders.
-type host struct {
-	byID   map[place.BuildID]string
-	byName map[string]string
-}
-
-func (s *search) onHost() host {
-	if s.host.byID != nil {
+// onHost is what lies in the host's folders, by build ID.
+func (s *search) onHost() map[place.BuildID]string {
+	if s.host != nil {
 		return s.host
 	}
-	s.host = host{map[place.BuildID]string{}, map[string]string{}}
+	s.host = map[place.BuildID]string{}
 	for _, pattern := range hostFolders {
 		paths, _ := filepath.Glob(pattern + "/*")
 		for _, path := range paths {
-			info, err := os.Stat(path)
-			if err != nil || !info.Mode().IsRegular() {
-				continue
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+				indexObject(path, s.host)
 			}
-			if name := filepath.Base(path); s.host.byName[name] == "" {
-				s.host.byName[name] = path
-			}
-			indexObject(path, s.host.byID)
 		}
 	}
 	return s.host
+}
+
+// inFolders is where a file of this name may be in the folders of the roots and of this host.
+func (s *search) inFolders(name string) (paths []string) {
+	if name == "" {
+		return nil
+	}
+	for _, root := range s.debug { // the roots, and the host if it may be asked
+		for _, pattern := range hostFolders {
+			folders, _ := fs.Glob(os.DirFS(root), pattern[1:])
+			for _, folder := range folders {
+				paths = append(paths, filepath.Join(root, folder, name))
+			}
+		}
+	}
+	return paths
 }
 
 // attachDebugAlone takes a file of debug information for the module itself: its symbols and lines have the

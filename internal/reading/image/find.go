@@ -26,7 +26,7 @@ type search struct {
 	Finder
 	loose map[place.BuildID]string
 	roots map[place.BuildID]string // filled by walking the roots, when a path has not led to a file
-	host  host                     // filled likewise by looking through this host's folders
+	host  map[place.BuildID]string // filled likewise by looking through this host's folders
 	debug []string                 // where separate debug information is looked for
 }
 
@@ -51,8 +51,8 @@ func (s *search) attach(m *Module) {
 	if m.File == nil && m.Path == "" && m.BuildID != "" && s.Host {
 		s.attachFromHost(m)
 	}
-	if m.File != nil && objfile.FindDebug(m.File, s.debug) == "" {
-		s.attachLooseDebug(m)
+	if m.File != nil {
+		s.findDebug(m)
 	}
 }
 

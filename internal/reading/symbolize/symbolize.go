@@ -2,7 +2,8 @@
 // and lines, from the programs and libraries of the builds that the stack tells. Trace is the way in.
 //
 // Of a frame the build ID and the offset in the module count. Where a form tells no build ID the module's
-// name must do, and what rests on it is said. An offset is the one of the PC from the module's start, as abrt
+// name must do, and what rests on it is said; Fill takes such a name only from a file that agrees with all that was
+// printed. Fault does the same for the one frame that the kernel's lines on a fault tell. An offset is the one of the PC from the module's start, as abrt
 // has it; only in lines of backtrace_symbols it is the file's own address.
 package symbolize
 
@@ -27,8 +28,10 @@ type Result struct {
 	Trace    *backtrace.Trace
 	Names    [][]backtrace.Named // by thread and frame
 	Problems []string            // builds that were not found, or not for certain
+	Notes    []string            // what names rest on that Fill takes without proof
 
-	modules map[image.Build]*image.Module
+	modules  map[image.Build]*image.Module
+	agreeing map[*image.Module]bool // those without proof that agree with what was printed
 }
 
 // Trace names the frames of a trace.
@@ -47,6 +50,7 @@ func Trace(t *backtrace.Trace, find image.Finder, servers *debuginfod.Client) *R
 	for _, th := range t.Threads {
 		r.Names = append(r.Names, r.stack(th.Frames))
 	}
+	r.agreeing = r.agreements()
 	r.tellProblems(wanted)
 	return r
 }
@@ -169,6 +173,9 @@ func (r *Result) tellProblems(wanted []image.Build) {
 			continue
 		}
 		told[b] = true
+		if r.agreeing[m] {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s: no build ID tells which it was: %s was taken by its name, and the functions that were printed are where it has them", m.Name, m.File.Path))
+		}
 		if b.Path == "" {
 			r.Problems = append(r.Problems, m.Problem)
 		} else {
@@ -193,17 +200,39 @@ func (r *Result) Count() (named, all int) {
 // Text is the trace in the form it came in.
 func (r *Result) Text() ([]byte, error) { return r.Trace.Rewrite(r.Names) }
 
-// Fill puts names that are certain into the trace itself, where nothing was printed.
+// Fill puts names into the trace itself, where nothing was printed: those from files that are certain, or agree with
+// all that was printed. What was inlined becomes frames of its own.
 func (r *Result) Fill() {
-	for i, th := range r.Trace.Threads {
-		for j := range th.Frames {
-			f, n := &th.Frames[j], r.Names[i][j]
-			if m := r.modules[r.build(*f)]; f.Function != "" || m == nil || !m.Verified {
+	for i := range r.Trace.Threads {
+		th := &r.Trace.Threads[i]
+		var filled []backtrace.Frame
+		for j, f := range th.Frames {
+			m, n := r.modules[r.build(f)], r.Names[i][j]
+			if f.Function != "" || n.Function == "" || m == nil || !m.Verified && !r.agreeing[m] {
+				filled = append(filled, f)
 				continue
 			}
+			for _, call := range n.Inlined {
+				inlined := f
+				inlined.Function, inlined.File, inlined.Line, inlined.Inlined = call.Function, call.File, call.Line, true
+				filled = append(filled, inlined)
+			}
 			f.Function, f.File, f.Line = n.Function, n.File, n.Line
+			filled = append(filled, f)
+		}
+		th.Frames = filled
+	}
+}
+
+// Used is the files by which Fill names frames, by build.
+func (r *Result) Used() map[place.BuildID]string {
+	used := map[place.BuildID]string{}
+	for _, m := range r.modules {
+		if m.File != nil && (m.Verified || r.agreeing[m]) {
+			used[m.File.BuildID] = m.File.Path
 		}
 	}
+	return used
 }
 
 // frame is one in JSON; all fields are optional.

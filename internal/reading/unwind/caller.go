@@ -21,10 +21,17 @@ func (w *walker) caller(here step, regs registers) (found, registers, *ending) {
 	if !w.im.Code(here.pc) {
 		return w.fromNowhere(here, regs)
 	}
+	if w.endsContext(here.pc) {
+		return found{cfa: here.sp}, registers{}, &ending{why: "the outermost frame: a context of makecontext(3) ends there", outermost: true}
+	}
 	if next, ok := w.throughTrampoline(here); ok {
 		return found{finding.TrustCFI, here.sp, true}, next, nil
 	}
-	if r := w.row(here.lookup()); r != nil {
+	r := w.row(here.lookup())
+	if w.isTrampoline(here.pc) && (r == nil || !r.signal) {
+		return found{}, registers{}, endsf("the registers that the kernel saved for the signal handler are not in the core")
+	}
+	if r != nil {
 		next, cfa, end := w.apply(r, here, regs)
 		if end != nil || w.plausible(here, next) {
 			return found{finding.TrustCFI, cfa, r.signal}, next, end
@@ -306,7 +313,14 @@ func (w *walker) canReturnTo(a place.Address) answer {
 // return there. Pointers to such code, as to a program's entry, lie on stacks for other reasons, too.
 func (w *walker) isOutermost(a place.Address) bool {
 	r := w.rowOfFirst(a)
-	return r != nil && r.regs[r.column].kind == undefined
+	return r != nil && r.regs[r.column].kind == undefined || w.endsContext(a)
+}
+
+// endsContext knows where makecontext's function returns by the code. The unwind table (of Debian 12's glibc
+// 2.36) takes the context to go on to, which lies there, for a return address.
+func (w *walker) endsContext(a place.Address) bool {
+	code := make([]byte, len(w.abi.contextEnd))
+	return w.rowOfFirst(a) != nil && w.im.Read(a, code) == len(code) && bytes.Equal(code, w.abi.contextEnd)
 }
 
 // rowOfFirst is the row for a, if an entry of the unwind tables begins there; else nil.

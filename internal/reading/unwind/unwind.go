@@ -53,6 +53,7 @@ type Frame struct {
 	Offset        place.Offset   // of the PC in Module
 	Function      string         // as its source has it, without parameters; empty if unknown
 	Symbol        string         // its name in the symbol table: of several the one that users write; else its linkage name
+	Stub          bool           // no function, but a linkage table's entry, which jumps to the one that its name tells
 	File          string         // of the source; empty if unknown
 	Line          int
 	Inlined       []objfile.Call // functions that were inlined here, innermost first; this frame's called the last of them
@@ -287,10 +288,32 @@ func (w *walker) frame(s step) Frame {
 		f.FunctionStart, f.FunctionEnd = place.Address(fn.Start)+module.Bias, place.Address(fn.End)+module.Bias
 		f.Into = place.Offset(f.PC - f.FunctionStart)
 	}
+	if f.Symbol == "" {
+		w.stub(&f)
+	}
 	if module.File != nil {
 		w.source(&f, uint64(f.Lookup()-module.Bias))
 	}
 	return f
+}
+
+// stub names an entry of a procedure linkage table, for which no symbol stands, by the function that it leads to.
+// Entries begin at multiples of 8, and no jump stands behind an entry's first 16 bytes.
+func (w *walker) stub(f *Frame) {
+	if f.Module.File == nil {
+		return
+	}
+	for _, start := range []place.Address{f.PC &^ 7, f.PC&^7 - 8} {
+		slot, ok := w.machine.Stub(w.im.Bytes(start, disasm.LongestStub), uint64(start))
+		if !ok || start < f.FunctionStart {
+			continue
+		}
+		if name, ok := f.Module.File.Import(slot - uint64(f.Module.Bias)); ok {
+			f.Symbol, f.Function, f.Stub = name+"@plt", objfile.Readable(name)+"@plt", true
+			f.Into = place.Offset(f.PC - start)
+			return
+		}
+	}
 }
 
 // source adds what the debug information tells. Where it names no function, and no symbol does, the nearest

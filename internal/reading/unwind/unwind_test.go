@@ -2,6 +2,8 @@ package unwind_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
@@ -11,13 +13,13 @@ import (
 	"github.com/inquest-project/inquest/lab/dying"
 )
 
-func open(t testing.TB, path string) (*image.Image, []unwind.Stack) {
+func open(t testing.TB, path string, roots ...string) (*image.Image, []unwind.Stack) {
 	t.Helper()
 	core, err := elfcore.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	im := image.Open(core, image.Finder{Host: true})
+	im := image.Open(core, image.Finder{Host: true, Roots: roots})
 	t.Cleanup(func() {
 		im.Close()
 		core.Close()
@@ -56,6 +58,7 @@ func differs(s unwind.Stack, theirs []dying.Frame) string {
 
 // gdbIsWrong are programs whose stack gdb can't follow, with the reason.
 var gdbIsWrong = map[string]string{
+	"coroutine":          "gdb goes on behind the context's end, to no code",
 	"return_to_junk":     "gdb unwinds into the junk",
 	"return_to_low_junk": "gdb unwinds into the junk",
 	"smashed":            "gdb unwinds into the junk",
@@ -101,6 +104,33 @@ func TestASmashedStackEndsAtTheJunkAndSaysSo(t *testing.T) {
 		t.Errorf("expected a smashed stack, found one that ends with %s: %s", show(last), stacks[0].End)
 	}
 	t.Log(stacks[0].End)
+}
+
+func TestAContextIsWalkedToItsEndWithoutAGuess(t *testing.T) {
+	source := dying.One(t, "coroutine")
+	for name, p := range map[string]dying.Program{"x86-64": source.Build(t, "-O2"), "aarch64": source.BuildARM64(t, "-O2")} {
+		t.Run(name, func(t *testing.T) {
+			_, stacks := open(t, p.Core(t), dying.ARM64Root)
+			frames := stacks[0].Frames
+			if len(frames) != 2 || frames[1].Trust.Guessed() || !strings.HasPrefix(frames[1].Module.Name, "libc.so") || !stacks[0].Outermost {
+				t.Errorf("expected what makecontext started and where it returns, found %d frames, the last %s: %s", len(frames), show(frames[len(frames)-1]), stacks[0].End)
+			}
+		})
+	}
+}
+
+func TestAnEntryOfALinkageTableHasTheNameOfWhatItLeadsTo(t *testing.T) {
+	source := dying.One(t, "linkage_table")
+	for name, flags := range map[string][]string{"lazy": nil, "with endbr64": {"-fcf-protection=full", "-Wl,-z,ibtplt"}} {
+		t.Run(name, func(t *testing.T) {
+			source.Flags = append(slices.Clone(source.Flags), flags...)
+			_, stacks := open(t, source.Build(t, "-O2").Core(t))
+			f := stacks[0].Frames[0]
+			if !f.Stub || f.Symbol != "system@plt" || f.Function != "system@plt" || f.Into > 4 {
+				t.Errorf("expected system@plt, found %s, %v into it", show(f), f.Into)
+			}
+		})
+	}
 }
 
 func TestRecursionIsFoldedAndCounted(t *testing.T) {

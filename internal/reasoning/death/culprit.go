@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
-	"github.com/inquest-project/inquest/internal/reading/disasm"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
@@ -126,15 +125,7 @@ func (s *scene) behindDeadly() int {
 // onlyLeads says whether a frame is no function's that could decide: it is of a runtime, where no code is, or a stub of
 // the linkage table.
 func (s *scene) onlyLeads(f unwind.Frame) bool {
-	if f.Module == nil || isMachinery(f) || !s.im.Code(f.PC) {
-		return true
-	}
-	slot, ok := s.machine.Stub(s.im.Bytes(f.PC, disasm.LongestStub), uint64(f.PC))
-	if !ok || f.Function != "" || f.Module.File == nil {
-		return false
-	}
-	_, imported := f.Module.File.Import(slot - uint64(f.Module.Bias))
-	return imported
+	return f.Module == nil || f.Stub || isMachinery(f) || !s.im.Code(f.PC)
 }
 
 // recursion is the frame by which a folded recursion was entered: the outermost, which stands behind the

@@ -1,5 +1,5 @@
 // Package death tells how a process died and who is the culprit. Judge reads a core's stacks, FromTrace a
-// printed one.
+// printed one, and Told the kernel's lines on a fault.
 //
 // The culprit is the innermost frame that isn't dying machinery: raise, abort, assertions and the C
 // library's checks; functions of libc and the runtimes that only did as asked; a signal handler and all

@@ -2,6 +2,7 @@ package death
 
 import (
 	"path"
+	"strings"
 
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
@@ -29,6 +30,9 @@ func (d *Death) fromThread(th backtrace.Thread, interrupted int) {
 	last := lastDeadly(th.Frames[interrupted:]) + interrupted
 	if last >= interrupted {
 		d.Finding.Mechanism.Kind = printedKind(th.Frames[interrupted : last+1])
+		if d.Finding.Mechanism.Kind == finding.Abort && last+1 < len(th.Frames) && isCXXRuntime(th.Frames[last+1]) {
+			d.Finding.Mechanism.Kind, d.Finding.Mechanism.Detail = finding.Exception, finding.Terminate
+		}
 	}
 	// Frames without a name in the library of the machinery are machinery too.
 	at := last + 1
@@ -60,7 +64,7 @@ func (d *Death) fromThread(th backtrace.Thread, interrupted int) {
 func lastDeadly(frames []backtrace.Frame) int {
 	last := -1
 	for i, f := range frames {
-		if deadly[f.Function] != "" {
+		if printedDeadly(f.Function) != "" {
 			last = i
 		} else if last >= 0 && f.Function != "" {
 			break
@@ -69,11 +73,32 @@ func lastDeadly(frames []backtrace.Frame) int {
 	return last
 }
 
+// printedDeadly is what a function of the machinery tells, by its name in the symbol table or as the source has it.
+func printedDeadly(name string) finding.MechanismKind {
+	if kind := deadly[name]; kind != "" || !strings.Contains(name, "::") {
+		return kind
+	}
+	name, _, _ = strings.Cut(name, "(")
+	for symbol, kind := range deadly {
+		if strings.HasPrefix(symbol, "_Z") && objfile.Readable(symbol) == name {
+			return kind
+		}
+	}
+	return ""
+}
+
+// isCXXRuntime says whether a frame is of code without a name in C++'s runtime: what it calls abort for is
+// std::terminate, since its other reasons have names.
+func isCXXRuntime(f backtrace.Frame) bool {
+	name, _, _ := strings.Cut(path.Base(f.Module), ".so")
+	return f.Function == "" && (name == "libstdc++" || name == "libc++abi")
+}
+
 // printedKind is what the outermost of the machinery tells: it is what the culprit called.
 func printedKind(machinery []backtrace.Frame) finding.MechanismKind {
 	kind := finding.SignalOnly
 	for _, f := range machinery {
-		if told := deadly[f.Function]; told != "" && told != finding.SignalOnly {
+		if told := printedDeadly(f.Function); told != "" && told != finding.SignalOnly {
 			kind = told
 		}
 	}
@@ -94,7 +119,7 @@ func printedRole(kind finding.MechanismKind) string {
 
 func inRuntime(frames []backtrace.Frame, at, last int) bool {
 	f := frames[at]
-	if isRuntimeName(f.Module) {
+	if isRuntimeName(f.Module) || f.Inlined && isSystemHeader(f.File) {
 		return true
 	}
 	return last >= 0 && f.BuildID != "" && f.BuildID == frames[last].BuildID

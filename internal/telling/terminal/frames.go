@@ -37,8 +37,11 @@ func (p *printer) died(f *finding.Findings) {
 		}
 	}
 	how := "no death is in this evidence"
-	if len(f.Threads) > 0 {
+	switch {
+	case len(f.Threads) > 0:
 		how = "it lived when its core was taken: no signal in it kills"
+	case f.Process != nil && f.Process.Machine != "":
+		how = "nothing is known of it: its core holds neither threads nor a signal"
 	}
 	if f.Death != nil {
 		how = strings.TrimPrefix(f.Death.Signal+": ", ": ") + f.Death.Says

@@ -61,6 +61,9 @@ func (p *printer) who(f *finding.Findings) {
 	var facts []string
 	add := func(format string, args ...any) { facts = append(facts, fmt.Sprintf(format, args...)) }
 	add("%s", words.Program(who))
+	if file := words.MappedAs(who); file != "" {
+		add("mapped as %s", file)
+	}
 	if who.PID != 0 {
 		add("pid %d", who.PID)
 	}
@@ -167,7 +170,7 @@ func (p *printer) killer(f *finding.Findings) {
 	if f.None != nil {
 		p.item(p.bold(fmt.Sprintf("%12s", words.Percent(f.None.Probability))) + "  " + Safe(f.None.Says))
 	} else {
-		p.item("nothing to weigh: no message to the dead process is in the evidence")
+		p.item(words.Unweighed(f))
 	}
 	p.acquitted(f.Acquitted)
 }

@@ -86,6 +86,9 @@ var sharper = map[string]string{
 	finding.JumpOutward:    "it called longjmp to a function that had returned (_FORTIFY_SOURCE)",
 	finding.CPUTime:        "it reached its limit of processor time (RLIMIT_CPU)",
 	finding.FileSize:       "it reached its limit of file size (RLIMIT_FSIZE)",
+	finding.Terminate:      "the C++ runtime ended it (std::terminate), mostly since nobody caught an exception",
+	finding.Division:       "it divided by zero, or the result had no room in the register",
+	finding.Protection:     "the processor refused an access (general protection fault), mostly by an address that no memory can have",
 }
 
 // patterns say what a junk pointer looks like: something seen, and no proof.
@@ -103,6 +106,8 @@ func mechanism(m *finding.Mechanism) string {
 	says := cmp.Or(sharper[m.Detail], mechanisms[m.Kind])
 	if m.Kind == finding.FaultNull && m.Access == "execute" {
 		says = "it called through a null pointer"
+	} else if m.Kind == finding.FaultNull && m.Access != "" && m.Instruction == "" {
+		says = map[string]string{"read": "it read", "write": "it wrote"}[m.Access] + " through a null pointer"
 	}
 	if m.Address != nil {
 		says += " (address " + m.Address.String() + ")"
@@ -281,6 +286,9 @@ var byDetail = map[string]string{
 	finding.WritableFormat: "used a format that it should not have",
 	finding.BeyondFDSet:    "had more descriptors open than FD_SET has room for",
 	finding.JumpOutward:    "jumped to a function that had returned",
+	finding.Terminate:      "ended in std::terminate",
+	finding.Protection:     "was refused an access by the processor",
+	finding.Division:       "failed at a division",
 }
 
 // Chain is the way by which control came to the culprit.

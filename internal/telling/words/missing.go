@@ -76,7 +76,7 @@ func tonight(f *finding.Findings) []string {
 	if c := f.Culprit; c != nil && c.Module != "" {
 		switch c.Role {
 		case finding.Decided:
-			do = append(do, fmt.Sprintf("look for a newer build of %s, or configure the daemon off the path through it", c.Module))
+			do = append(do, fmt.Sprintf("look for a newer build of %s, or configure the daemon off the path through it", moduleName(f)))
 		case finding.Victim:
 			do = append(do, "run a test instance under valgrind or with AddressSanitizer against the same traffic: it stops where the damage is done")
 		}

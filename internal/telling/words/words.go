@@ -19,7 +19,9 @@ func Fill(f *finding.Findings) {
 		sayDeath(f.Death)
 	}
 	if f.Culprit != nil {
-		f.Culprit.Says = culprit(f.Culprit, f.Death)
+		named := *f.Culprit
+		named.Module = moduleName(f)
+		f.Culprit.Says = culprit(&named, f.Death)
 	}
 	for i := range f.Suspects {
 		s := &f.Suspects[i]
@@ -72,6 +74,8 @@ func verdict(f *finding.Findings) string {
 
 func killer(f *finding.Findings) string {
 	switch {
+	case f.Traffic == nil && len(f.Suspects) == 0 && killed(f):
+		return "By what is known no input did it."
 	case f.Traffic == nil && len(f.Suspects) == 0:
 		return "What it had received is not known: there is no capture, and the memory at hand shows no input that it held."
 	case f.None == nil:
@@ -97,6 +101,19 @@ func killer(f *finding.Findings) string {
 	return fmt.Sprintf("The killer can't be told for sure; the first suspect is %s%s (%s).", first.Says, set, Percent(first.Probability))
 }
 
+// killed says whether another process ended it.
+func killed(f *finding.Findings) bool {
+	return f.Death != nil && f.Death.Mechanism != nil && f.Death.Mechanism.Kind == finding.Killed
+}
+
+// Unweighed says why no input was weighed.
+func Unweighed(f *finding.Findings) string {
+	if killed(f) && f.Traffic == nil {
+		return "by what is known no input did: another process sent the signal"
+	}
+	return "nothing to weigh: no message to the dead process is in the evidence"
+}
+
 // Program names the dead process.
 func Program(p *finding.Process) string {
 	switch {
@@ -112,6 +129,24 @@ func Program(p *finding.Process) string {
 		return fmt.Sprintf("Process %d", p.PID)
 	}
 	return "A process"
+}
+
+// MappedAs is the name of the file that the program was started from, if it was started by another: one file may be
+// several programs, by links.
+func MappedAs(p *finding.Process) string {
+	file := path.Base(strings.TrimSuffix(p.Executable, " (deleted)"))
+	if p.Executable == "" || file == Program(p) {
+		return ""
+	}
+	return file
+}
+
+// moduleName is the culprit's module; of the program itself the name by which it was started.
+func moduleName(f *finding.Findings) string {
+	if f.Process != nil && f.Culprit.Module != "" && f.Culprit.Module == MappedAs(f.Process) {
+		return Program(f.Process)
+	}
+	return f.Culprit.Module
 }
 
 // startedAs is the name by which a program was started, cut to what the kernel keeps of a command's.
@@ -147,13 +182,22 @@ func Message(m finding.Message) string {
 }
 
 func none(f *finding.Findings) string {
-	if len(f.Suspects) > 0 && f.Suspects[0].Source == finding.FromMemory {
-		return fmt.Sprintf("what killed was none of the %s found in its reach, or no input did", counted(f.Candidates, "piece of memory", "pieces of memory"))
+	one := f.Candidates == 1
+	fromMemory := len(f.Suspects) > 0 && f.Suspects[0].Source == finding.FromMemory
+	standsOut := len(f.Suspects) > 0 && f.Suspects[0].Probability >= f.None.Probability
+	switch {
+	case fromMemory && one:
+		return "what killed was not the one piece of memory found in its reach, or no input did"
+	case fromMemory:
+		return fmt.Sprintf("what killed was none of the %d pieces of memory found in its reach, or no input did", f.Candidates)
+	case standsOut && one:
+		return "the one message weighed didn't kill, or no input at all did"
+	case standsOut:
+		return fmt.Sprintf("none of the %d messages weighed killed, or no input at all did", f.Candidates)
+	case one:
+		return "the one message that was weighed doesn't stand out; perhaps it didn't kill, or no input at all did"
 	}
-	if len(f.Suspects) == 0 || f.None.Probability > f.Suspects[0].Probability {
-		return fmt.Sprintf("no message stands out from the %d that were weighed; perhaps none of them killed, or no input at all did", f.Candidates)
-	}
-	return fmt.Sprintf("none of the %s weighed killed, or no input at all did", counted(f.Candidates, "message", "messages"))
+	return fmt.Sprintf("no message stands out from the %d that were weighed; perhaps none of them killed, or no input at all did", f.Candidates)
 }
 
 // Percent prints a probability without pretending to know the last percent.

@@ -110,3 +110,42 @@ func TestNobodyIsCalledTheKillerBelowEvenOdds(t *testing.T) {
 		}
 	}
 }
+
+// Debian's redis-server is a link to redis-check-rdb, and the kernel tells the file's own name.
+func TestAProgramThatIsALinkHasOneName(t *testing.T) {
+	f := finding.Findings{
+		Process: &finding.Process{Command: "redis-server", Arguments: "redis-server *:6379", Executable: "/usr/bin/redis-check-rdb (deleted)"},
+		Death:   &finding.Death{Signal: "SIGSEGV", Mechanism: &finding.Mechanism{Kind: finding.FaultWrite}},
+		Culprit: &finding.Culprit{Module: "redis-check-rdb", Function: "debugCommand", Role: finding.Decided},
+	}
+	Fill(&f)
+	if told := f.Verdict + strings.Join(f.Summary, " "); strings.Contains(told, "redis-check-rdb") || !strings.HasPrefix(f.Verdict, "redis-server died of SIGSEGV: redis-server (debugCommand) ") {
+		t.Errorf("%s", told)
+	}
+	if got := MappedAs(f.Process); got != "redis-check-rdb" {
+		t.Errorf("mapped as %q", got)
+	}
+	f.Culprit.Module = "libjemalloc.so.2"
+	Fill(&f)
+	if !strings.Contains(f.Verdict, ": libjemalloc.so.2 (") {
+		t.Errorf("%s", f.Verdict)
+	}
+}
+
+func TestWhatIsToldOfOnePieceAndOfNoInput(t *testing.T) {
+	f := finding.Findings{
+		Death:      &finding.Death{Mechanism: &finding.Mechanism{Kind: finding.Abort}},
+		Suspects:   []finding.Suspect{{Message: finding.Message{Source: finding.FromMemory}, Probability: 0.1}},
+		None:       &finding.None{Probability: 0.9},
+		Candidates: 1,
+	}
+	Fill(&f)
+	if want := "what killed was not the one piece of memory found in its reach, or no input did"; f.None.Says != want {
+		t.Errorf("%s", f.None.Says)
+	}
+	killed := finding.Findings{Death: &finding.Death{Mechanism: &finding.Mechanism{Kind: finding.Killed}}}
+	Fill(&killed)
+	if want := "A process died: another process killed it. By what is known no input did it."; killed.Verdict != want {
+		t.Errorf("%s", killed.Verdict)
+	}
+}
