@@ -45,6 +45,14 @@ type Traffic struct {
 	kept  int // packets whose places are at hand
 }
 
+// Captures are the names of the captures.
+func (t *Traffic) Captures() (names []string) {
+	for _, f := range t.files {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
 // Side is an end of a conversation.
 type Side int
 

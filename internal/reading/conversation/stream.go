@@ -16,6 +16,7 @@ type Stream struct {
 	Again       uint64 // bytes that were sent again
 	Packets     int    // that brought payload
 	Messages    int    // sends between two of the other side's; of UDP the datagrams
+	Head        []byte // the first payload, as captured
 	First, Last Event  // the first and the last packet with payload that was new
 
 	base     uint32 // sequence number of byte 0
@@ -73,6 +74,9 @@ func (s *Stream) add(seq uint32, p *capture.Packet, at Event) (from int64, ok bo
 	if to <= 0 {
 		return from, false
 	}
+	if s.First.IsZero() {
+		s.Head = p.Payload
+	}
 	s.count(uint64(max(from, 0)), uint64(to), uint64(max(0, to-int64(p.Length-len(p.Payload)))), at)
 	return from, true
 }
@@ -80,6 +84,9 @@ func (s *Stream) add(seq uint32, p *capture.Packet, at Event) (from int64, ok bo
 // append counts a datagram: it stands behind all others, whatever its length.
 func (s *Stream) append(p *capture.Packet, at Event) (from int64) {
 	from = int64(s.Sent)
+	if s.First.IsZero() {
+		s.Head = p.Payload
+	}
 	s.count(s.Sent, s.Sent+uint64(p.Length), s.Sent+uint64(len(p.Payload)), at)
 	s.Messages = s.Packets
 	return from
