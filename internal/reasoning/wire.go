@@ -61,11 +61,12 @@ func flow(s *conversation.Stream) finding.Flow {
 	return f
 }
 
-// protocol is that of what the client said first, or else the server.
+// protocol is that of what the client said first, or else the server: a beginning shows it.
 func protocol(c *conversation.Conversation) string {
+	const enough = 512
 	for side := range c.Streams {
 		if head := c.Streams[side].Head; len(head) > 0 {
-			return dissect.Message(head, hint(c, conversation.Side(side))).Protocol
+			return dissect.Message(head[:min(len(head), enough)], hint(c, conversation.Side(side))).Protocol
 		}
 	}
 	return ""

@@ -34,7 +34,7 @@ type File struct {
 	Dropped    uint64      // packets that the capture itself lost, as pcapng's statistics tell; pcap can't tell
 
 	data   []byte
-	memory *mapped.File // nil for Parse
+	memory *mapped.File
 	walk   func(*File, func(record) bool)
 	list   []Packet
 	damage []cursor.Damage
@@ -56,6 +56,7 @@ type record struct {
 	data  []byte // as captured
 	wire  int    // length on the wire, at least len(data)
 	iface uint32 // number of the interface
+	at    int    // offset in the file
 }
 
 // Open maps a capture into memory. A packed one is unpacked first, to a file without a name in the directory for temporary
@@ -75,7 +76,7 @@ func Open(path string) (*File, error) {
 
 // Parse reads a capture that is in memory already and must not change while the File is used.
 func Parse(name string, data []byte) (*File, error) {
-	f := &File{Name: name, data: data}
+	f := &File{Name: name, data: data, memory: &mapped.File{}}
 	switch {
 	case isPcapng(data):
 		f.walk = (*File).walkPcapng
@@ -92,9 +93,6 @@ func Parse(name string, data []byte) (*File, error) {
 
 // Close unmaps the file. No payload may be used after it.
 func (f *File) Close() error {
-	if f.memory == nil {
-		return nil
-	}
 	f.data = nil
 	return f.memory.Close()
 }
@@ -117,8 +115,11 @@ func (f *File) Packets() iter.Seq[Packet] {
 		f.Interfaces, f.Dropped, f.damage = nil, 0, nil
 		frame := 0
 		var parts waiting
+		ahead := f.memory.Ahead()
+		defer ahead.End()
 		f.walk(f, func(r record) bool {
 			frame++
+			ahead.At(r.at)
 			p := Packet{Frame: frame, Time: timeOf(r.nanos)}
 			if p.decode(r); p.part != nil {
 				for _, given := range parts.add(&p) {
