@@ -15,10 +15,11 @@ import (
 	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
 
-// Analyze concludes what can be concluded. The second result is false if nothing shows a death.
-func Analyze(r *reading.Reading) (*finding.Findings, bool) {
+// Analyze concludes what can be concluded. servers are the dead process's listening ends if somebody tells them; else the
+// traffic does. The second result is false if nothing shows a death.
+func Analyze(r *reading.Reading, servers ...netip.AddrPort) (*finding.Findings, bool) {
 	f := &finding.Findings{Version: 1}
-	d, when := Death(r)
+	d, when := Death(r, servers...)
 	c := weigh.NewCase(r.Image, r.Stacks, d, when)
 
 	tellProcess(f, r, when)
@@ -61,13 +62,14 @@ func Backtrace(r *reading.Reading, code bool) (*finding.Findings, bool) {
 
 // Death finds how and when, in the order in which each helps the other: the core names the process that
 // the log is searched for, and the log's signal judges a trace that has none.
-func Death(r *reading.Reading) (death.Death, moment.Moment) {
+func Death(r *reading.Reading, servers ...netip.AddrPort) (death.Death, moment.Moment) {
 	d := death.Death{Thread: -1, Frame: -1}
 	process := moment.Process{}
 	if r.Image != nil {
 		d = death.Judge(r.Image, r.Stacks)
 		process = processOf(r)
 	}
+	process.Servers = servers
 	if r.Traffic != nil && !r.Traffic.Whole {
 		from, to := moment.Window(process, r.Traffic, r.Logs)
 		r.Traffic.Load(from, to, func(*conversation.Conversation) bool { return true })

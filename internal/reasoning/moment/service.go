@@ -2,6 +2,7 @@ package moment
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -104,6 +105,11 @@ func findServices(traffic *conversation.Traffic) []*service {
 		return cmp.Or(len(b.dialogs)-len(a.dialogs), cmp.Compare(a.name, b.name))
 	})
 	return services
+}
+
+// isOne says whether the service's end is one of these.
+func (s *service) isOne(ends []netip.AddrPort) bool {
+	return slices.ContainsFunc(ends, func(e netip.AddrPort) bool { return e.String() == s.name })
 }
 
 func (s *service) add(c *conversation.Conversation, side conversation.Side) {
