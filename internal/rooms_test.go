@@ -14,8 +14,10 @@ var rooms = []string{"ground", "evidence", "reading", "reasoning", "telling"}
 
 // Inside a room imports are few, each for a reason. (A room's front door imports its packages.)
 var inside = map[string]string{
+	"evidence/capture evidence/unpack":     "captures are kept packed",
 	"evidence/debuginfod evidence/objfile": "a download must be of the build that was asked for",
 	"evidence/elfcore evidence/elffile":    "cores and objects have the same headers and notes",
+	"evidence/elfcore evidence/unpack":     "cores are kept packed",
 	"evidence/objfile evidence/debuginfo":  "debug information names what a symbol can't: lines, inlined functions",
 	"evidence/objfile evidence/elffile":    "cores and objects have the same headers and notes",
 	"ground/cursor ground/place":           "a reader reads addresses",

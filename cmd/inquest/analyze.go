@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,9 @@ type analyzeOptions struct {
 	caseDir  string
 	json     bool
 	verbose  bool
-	width    int // of the text; 0 where the terminal shall tell
+	servers  []string
+	ends     []netip.AddrPort // listening ends of the dead process
+	width    int              // of the text; 0 where the terminal shall tell
 }
 
 func analyzeCommand() *cobra.Command {
@@ -48,6 +51,13 @@ could be read, or what was found not be written.`,
 			if err := checkSysroots(r.Sysroots); err != nil {
 				return err
 			}
+			for _, server := range o.servers {
+				end, err := netip.ParseAddrPort(server)
+				if err != nil {
+					return fmt.Errorf("--server: expected an address and a port, such as 192.0.2.1:443 or [2001:db8::1]:53, found %q", server)
+				}
+				o.ends = append(o.ends, end)
+			}
 			if o.caseDir != "" { // before an hour of reading, not behind it
 				if err := evidence.CanKeep(o.caseDir); err != nil {
 					return err
@@ -62,6 +72,7 @@ could be read, or what was found not be written.`,
 	flags.StringArrayVar(&o.evidence.Logs, "log", nil, "`file` is a log (repeatable)")
 	flags.StringArrayVar(&o.evidence.Backtraces, "backtrace", nil, "`file` is a printed stack: abrt's core_backtrace, gdb's bt, eu-stack's and others (repeatable)")
 	flags.StringArrayVar(&o.evidence.Sysroots, "sysroot", nil, "`folder` holds the binaries as the dead process saw them (repeatable)")
+	flags.StringArrayVar(&o.servers, "server", nil, "`address` where the dead process listened, such as 192.0.2.1:443; else the traffic tells (repeatable)")
 	flags.StringVarP(&o.caseDir, "output", "o", "", "write a case that can be carried away to `folder`")
 	flags.BoolVar(&o.json, "json", false, "print the findings as JSON")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "print everything: all threads, all evidence")
@@ -83,7 +94,7 @@ func runAnalyze(out io.Writer, o analyzeOptions) error {
 	stop()
 	defer read.Close()
 	at.stage("weighing the messages")
-	findings, died := reasoning.Analyze(read)
+	findings, died := reasoning.Analyze(read, o.ends...)
 	telling.Complete(findings)
 	at.end()
 	if err := tell(out, findings, o); err != nil {

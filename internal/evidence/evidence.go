@@ -21,6 +21,7 @@ import (
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/evidence/logs"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
+	"github.com/inquest-project/inquest/internal/evidence/unpack"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/mapped"
 )
@@ -258,10 +259,11 @@ func (s *Set) addFolder(dir string) error {
 }
 
 // sniffed is how much of a file is looked at to know it: the log line that matters may come late, but
-// the form of a log shows in its first lines. Of a file that may be a packed core more is.
+// the form of a log shows in its first lines. Of a packed file it is as much of what is in it.
 const sniffed = 256 << 10
 
-// headOf reads the beginning of a file; of an empty one nothing.
+// headOf reads the beginning of a file, or of what it holds where it is packed and we know what that is; of an empty one
+// nothing.
 func headOf(path string) ([]byte, error) {
 	f, err := mapped.Regular(path)
 	if err != nil {
@@ -270,14 +272,17 @@ func headOf(path string) ([]byte, error) {
 	defer f.Close()
 	head := make([]byte, sniffed)
 	n, err := f.ReadAt(head, 0)
-	if head = head[:n]; elfcore.Packed(head) {
-		head = make([]byte, elfcore.SniffSize)
-		n, err = f.ReadAt(head, 0)
+	if head = head[:n]; unpack.Packed(head) {
+		packed := make([]byte, unpack.SniffSize)
+		n, err = f.ReadAt(packed, 0)
+		if inner := unpack.Head(packed[:n], sniffed); recognise(inner) != "" {
+			head = inner
+		}
 	}
 	if n > 0 || errors.Is(err, io.EOF) {
 		err = nil
 	}
-	return head[:n], err
+	return head, err
 }
 
 // recognise says what a file is that begins with head; empty if it is nothing we know.
@@ -302,13 +307,13 @@ func recognise(head []byte) casefile.Kind {
 }
 
 // unread are the forms that evidence comes in and that are not read, by their first bytes, with what makes
-// something readable of them. Packed by zstd, lz4, xz or gzip only cores are read.
+// something readable of them.
 var unread = []struct{ magic, what string }{
-	{"\x1f\x8b", "a file packed by gzip in which no core shows; unpack it first with gunzip"},
-	{"\xfd7zXZ\x00", "a file packed by xz in which no core shows; unpack it first with unxz"},
+	{"\x1f\x8b", "a file packed by gzip in which no evidence shows; unpack it with gunzip to see"},
+	{"\xfd7zXZ\x00", "a file packed by xz in which no evidence shows; unpack it with unxz to see"},
 	{"BZh", "a file packed by bzip2; unpack it first with bunzip2"},
-	{"\x04\x22\x4d\x18", "a file packed by lz4 in which no core shows; unpack it first with unlz4"},
-	{"\x28\xb5\x2f\xfd", "a file packed by zstd in which no core shows; unpack it first with unzstd"},
+	{"\x04\x22\x4d\x18", "a file packed by lz4 in which no evidence shows; unpack it with unlz4 to see"},
+	{"\x28\xb5\x2f\xfd", "a file packed by zstd in which no evidence shows; unpack it with unzstd to see"},
 	{"PK\x03\x04", "a zip archive; unpack it first with unzip"},
 	{"LPKSHHRH", "a journal as systemd keeps it; print it first with journalctl -o export --file"},
 }
@@ -371,25 +376,26 @@ func (s *Set) addCapture(path string) error {
 }
 
 func (s *Set) addLog(path string) error {
-	f, err := mapped.Regular(path)
+	f, unpacking, err := unpack.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	records, damage := logs.Read(filepath.Base(path), f)
+	records, damage := logs.Read(filepath.Base(path), bytes.NewReader(f.Data))
 	s.Logs = append(s.Logs, records...)
-	s.Problems = append(s.Problems, damage...)
+	s.Problems = append(append(s.Problems, unpacking...), damage...)
 	s.addPrinted(path, records)
 	return nil
 }
 
 func (s *Set) addTrace(path string) error {
-	f, err := mapped.Regular(path)
+	f, unpacking, err := unpack.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	trace, err := backtrace.Read(filepath.Base(path), f)
+	s.Problems = append(s.Problems, unpacking...)
+	trace, err := backtrace.Read(filepath.Base(path), bytes.NewReader(f.Data))
 	if err != nil {
 		return err
 	}

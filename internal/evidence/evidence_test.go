@@ -193,7 +193,7 @@ func TestEachDefectIsAProblemOfItsOwn(t *testing.T) {
 		"good": log, "1": "\x7fELF\x02\x01" + strings.Repeat("\x00", 10) + "\x04\x00\x3e\x00", "night.pcap.gz": "\x1f\x8b\x08\x00",
 	})}})
 	if len(s.Problems) != 2 || !strings.Contains(problems(s), "1: ELF header: offset 0x0: expected at least 64 bytes, found 20") ||
-		!strings.Contains(problems(s), "night.pcap.gz: passed over: a file packed by gzip in which no core shows; unpack it first with gunzip") {
+		!strings.Contains(problems(s), "night.pcap.gz: passed over: a file packed by gzip in which no evidence shows; unpack it with gunzip to see") {
 		t.Errorf("problems:\n%s", problems(s))
 	}
 }
@@ -207,8 +207,8 @@ func TestWhatIsNoEvidenceIsRefusedWithItsReason(t *testing.T) {
 	for name, says := range map[string]string{
 		"empty":          "found an empty file",
 		"text":           "say what it is with --core, --pcap, --log or --backtrace",
-		"x.gz":           "packed by gzip in which no core shows; unpack it first with gunzip",
-		"x.zst":          "unpack it first with unzstd",
+		"x.gz":           "packed by gzip in which no evidence shows; unpack it with gunzip to see",
+		"x.zst":          "unpack it with unzstd to see",
 		"system.journal": "journalctl -o export --file",
 		"lib.so":         "tells of a death only beside a core",
 		"sub":            "found none of them among 1 file(s)",

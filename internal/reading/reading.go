@@ -64,6 +64,13 @@ func Read(set *evidence.Set, servers *debuginfod.Client) *Reading {
 	return r
 }
 
+// Wire reads no more than the captures of a set, and of these only what each conversation is.
+func Wire(set *evidence.Set) *Reading {
+	r := &Reading{Files: set.Files, Problems: set.Problems, Traffic: conversation.Index(set.Captures...)}
+	r.Problems = append(r.Problems, r.Traffic.Damage...)
+	return r
+}
+
 // noteServers tells what was asked of whom.
 func (r *Reading) noteServers(servers *debuginfod.Client) {
 	for _, note := range servers.Notes() {

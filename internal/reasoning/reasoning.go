@@ -9,15 +9,17 @@ import (
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reasoning/death"
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
 
-// Analyze concludes what can be concluded. The second result is false if nothing shows a death.
-func Analyze(r *reading.Reading) (*finding.Findings, bool) {
+// Analyze concludes what can be concluded. servers are the dead process's listening ends if somebody tells them; else the
+// traffic does. The second result is false if nothing shows a death.
+func Analyze(r *reading.Reading, servers ...netip.AddrPort) (*finding.Findings, bool) {
 	f := &finding.Findings{Version: 1}
-	d, when := Death(r)
+	d, when := Death(r, servers...)
 	c := weigh.NewCase(r.Image, r.Stacks, d, when)
 
 	tellProcess(f, r, when)
@@ -60,12 +62,17 @@ func Backtrace(r *reading.Reading, code bool) (*finding.Findings, bool) {
 
 // Death finds how and when, in the order in which each helps the other: the core names the process that
 // the log is searched for, and the log's signal judges a trace that has none.
-func Death(r *reading.Reading) (death.Death, moment.Moment) {
+func Death(r *reading.Reading, servers ...netip.AddrPort) (death.Death, moment.Moment) {
 	d := death.Death{Thread: -1, Frame: -1}
 	process := moment.Process{}
 	if r.Image != nil {
 		d = death.Judge(r.Image, r.Stacks)
 		process = processOf(r)
+	}
+	process.Servers = servers
+	if r.Traffic != nil && !r.Traffic.Whole {
+		from, to := moment.Window(process, r.Traffic, r.Logs)
+		r.Traffic.Load(from, to, func(*conversation.Conversation) bool { return true })
 	}
 	when := moment.Judge(process, r.Traffic, r.Logs)
 	if r.Image == nil && len(r.Traces) > 0 {
@@ -245,7 +252,7 @@ func message(c *weigh.Candidate) finding.Message {
 	}
 	conv := c.Message.Conversation
 	end := c.Message.End.UTC()
-	m.Source, m.Capture, m.Transport, m.Time = finding.FromWire, conv.Capture, conv.Transport, &end
+	m.Source, m.Capture, m.Transport, m.Time = finding.FromWire, c.Message.Capture(), conv.Transport, &end
 	m.Client, m.Server = conv.Names[c.Own.Side.Other()], conv.Names[c.Own.Side]
 	m.Direction = "inbound"
 	if c.Own.Outbound {

@@ -15,8 +15,9 @@ import (
 // Complete fills every sentence of the findings.
 func Complete(f *finding.Findings) { words.Fill(f) }
 
-// JSON writes completed findings as one document, described by schema.json in package finding.
-func JSON(w io.Writer, f *finding.Findings) error {
+// JSON writes completed findings, or what captures say, as one document, described by schema.json and wire.json in
+// package finding.
+func JSON[F finding.Findings | finding.Wire](w io.Writer, f *F) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
@@ -25,6 +26,12 @@ func JSON(w io.Writer, f *finding.Findings) error {
 	}
 	return nil
 }
+
+// CompleteWire fills every sentence of what captures say.
+func CompleteWire(w *finding.Wire) { words.FillWire(w) }
+
+// Wire writes what captures say, completed, for a terminal.
+func Wire(w io.Writer, f *finding.Wire, style Style) error { return terminal.Wire(w, f, style) }
 
 // Safe makes visible what could play tricks on a terminal: what is printed may be an attacker's.
 func Safe(s string) string { return terminal.Safe(s) }

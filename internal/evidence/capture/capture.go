@@ -4,8 +4,9 @@
 // It reads pcap (draft-ietf-opsawg-pcap; micro- and nanoseconds, both byte orders), pcapng
 // (draft-ietf-opsawg-pcapng) and, as a poor capture, a packet list that somebody pasted as text (list.go).
 // Under them it reads Ethernet with VLAN tags, Linux cooked v1 and v2, BSD loopback and raw IP, then IPv4
-// and IPv6 with extension headers, then TCP, UDP and ICMP. It does not join fragments, open tunnels or
-// verify checksums, which offloading makes wrong in most captures taken on the sending host.
+// and IPv6 with extension headers, whose fragments it joins, then TCP, UDP and ICMP. PPP is opened, and the tunnels that
+// carry other hosts' packets: IP in IP, GRE, VXLAN, Geneve. It does not verify checksums, which offloading makes wrong in
+// most captures taken on the sending host.
 //
 // A file is mapped, not read: payloads are slices of the mapping, valid until Close, and memory does not
 // grow with the file. Nothing in it is trusted: what a length claims is cut to what is there, and what
@@ -18,7 +19,9 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"slices"
 
+	"github.com/inquest-project/inquest/internal/evidence/unpack"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/mapped"
 )
@@ -31,10 +34,12 @@ type File struct {
 	Dropped    uint64      // packets that the capture itself lost, as pcapng's statistics tell; pcap can't tell
 
 	data   []byte
-	memory *mapped.File // nil for Parse
+	memory *mapped.File
 	walk   func(*File, func(record) bool)
 	list   []Packet
 	damage []cursor.Damage
+
+	unpacking []cursor.Damage
 }
 
 // Interface is where packets were captured.
@@ -50,11 +55,14 @@ type record struct {
 	nanos int64  // since 1970 UTC
 	data  []byte // as captured
 	wire  int    // length on the wire, at least len(data)
+	iface uint32 // number of the interface
+	at    int    // offset in the file
 }
 
-// Open maps a capture into memory. It fails only for what is no capture at all.
+// Open maps a capture into memory. A packed one is unpacked first, to a file without a name in the directory for temporary
+// files ($TMPDIR, else /tmp), up to 256 GiB. It fails only for what is no capture at all.
 func Open(path string) (*File, error) {
-	memory, err := mapped.Open(path)
+	memory, damage, err := unpack.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening capture: %w", err)
 	}
@@ -62,13 +70,13 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, errors.Join(err, memory.Close())
 	}
-	f.memory = memory
+	f.memory, f.unpacking = memory, damage
 	return f, nil
 }
 
 // Parse reads a capture that is in memory already and must not change while the File is used.
 func Parse(name string, data []byte) (*File, error) {
-	f := &File{Name: name, data: data}
+	f := &File{Name: name, data: data, memory: &mapped.File{}}
 	switch {
 	case isPcapng(data):
 		f.walk = (*File).walkPcapng
@@ -85,9 +93,6 @@ func Parse(name string, data []byte) (*File, error) {
 
 // Close unmaps the file. No payload may be used after it.
 func (f *File) Close() error {
-	if f.memory == nil {
-		return nil
-	}
 	f.data = nil
 	return f.memory.Close()
 }
@@ -109,17 +114,32 @@ func (f *File) Packets() iter.Seq[Packet] {
 		}
 		f.Interfaces, f.Dropped, f.damage = nil, 0, nil
 		frame := 0
+		var parts waiting
+		ahead := f.memory.Ahead()
+		defer ahead.End()
 		f.walk(f, func(r record) bool {
 			frame++
+			ahead.At(r.at)
 			p := Packet{Frame: frame, Time: timeOf(r.nanos)}
-			p.decode(r)
+			if p.decode(r); p.part != nil {
+				for _, given := range parts.add(&p) {
+					if !yield(given) {
+						return false
+					}
+				}
+			}
 			return yield(p)
 		})
+		for _, given := range parts.give(len(parts.order)) {
+			if !yield(given) {
+				return
+			}
+		}
 	}
 }
 
 // Damage is what could not be read, as the last walk over Packets met it.
-func (f *File) Damage() []cursor.Damage { return f.damage }
+func (f *File) Damage() []cursor.Damage { return slices.Concat(f.unpacking, f.damage) }
 
 func (f *File) damaged(offset int, problem string) {
 	f.damage = append(f.damage, cursor.Damage{Part: f.Name, Offset: int64(offset), Problem: problem})

@@ -12,8 +12,11 @@ type LinkType uint16
 const (
 	Null       LinkType = 0 // BSD loopback: the family in the capturing host's byte order
 	Ethernet   LinkType = 1
+	PPP        LinkType = 9
 	RawBSD     LinkType = 12  // raw IP, as most systems' DLT_RAW was written by mistake
 	RawOpenBSD LinkType = 14  // the same on OpenBSD
+	PPPSerial  LinkType = 50  // PPP in HDLC's framing, or Cisco's
+	PPPEther   LinkType = 51  // PPP over Ethernet, without Ethernet's own header
 	Raw        LinkType = 101 // IPv4 or IPv6, as the first four bits say
 	Loop       LinkType = 108 // OpenBSD loopback: the family in big-endian
 	Cooked     LinkType = 113 // Linux "cooked", what -i any wrote
@@ -31,21 +34,45 @@ const (
 	etherVLAN   = 0x8100
 	etherQinQ   = 0x88a8
 	etherOldQnQ = 0x9100
+	etherPPPoE  = 0x8864
+	etherBridge = 0x6558 // a whole Ethernet frame
 )
 
 var big = binary.BigEndian
 
 // decode fills the packet from a frame, as deep as the frame lets it.
 func (p *Packet) decode(r record) {
-	kind, header := r.link.network(r.data)
-	if header < 0 || header > len(r.data) {
+	p.Place = r.place()
+	p.network(r.link, r.data, r.wire, 0)
+}
+
+// place tells frames apart that were captured at several places of one host: by the interface, and by whether they came in
+// or went out, where the link header tells these.
+func (r record) place() uint32 {
+	switch {
+	case r.link == Cooked2 && len(r.data) >= 20:
+		return big.Uint32(r.data[4:])<<8 | uint32(r.data[10])
+	case r.link == Cooked && len(r.data) >= 16:
+		return uint32(big.Uint16(r.data))<<16 | uint32(big.Uint16(r.data[2:]))
+	}
+	return r.iface
+}
+
+// network reads a frame from its link header on. It is called again for what tunnels carry, deeper each time.
+func (p *Packet) network(link LinkType, frame []byte, wire, depth int) {
+	kind, header := link.network(frame)
+	if header < 0 || header > len(frame) {
 		return
 	}
+	p.internet(kind, frame[header:], wire-header, depth)
+}
+
+func (p *Packet) internet(kind uint16, b []byte, wire, depth int) {
 	switch kind {
 	case etherIPv4:
-		p.ipv4(r.data[header:], r.wire-header)
+		p.ipv4(b, wire, depth)
 	case etherIPv6:
-		p.ipv6(r.data[header:], r.wire-header)
+		p.ipv6(b, wire, depth)
 	}
 }
 
@@ -64,6 +91,10 @@ func (l LinkType) network(frame []byte) (ether uint16, header int) {
 		return tagType(frame, big.Uint16(frame), 20)
 	case Null, Loop:
 		return family(frame)
+	case PPP, PPPSerial:
+		return pointToPoint(frame, 0)
+	case PPPEther:
+		return pointToPoint(frame, pppoeHeader)
 	case Raw, RawBSD, RawOpenBSD, IPv4Only, IPv6Only:
 		return version(frame)
 	}
@@ -87,7 +118,36 @@ func tagType(frame []byte, ether uint16, header int) (uint16, int) {
 		ether = big.Uint16(frame[header+2:])
 		header += 4
 	}
+	if ether == etherPPPoE {
+		return pointToPoint(frame, header+pppoeHeader)
+	}
 	return ether, header
+}
+
+// pppoeHeader is the length of a PPPoE session's header (RFC 2516, section 4).
+const pppoeHeader = 6
+
+// pointToPoint reads PPP's protocol field (RFC 1661, section 2), which HDLC's address and control may stand before
+// (RFC 1662, section 3.1).
+func pointToPoint(frame []byte, at int) (uint16, int) {
+	const ipv4, ipv6 = 0x21, 0x57
+	if len(frame) >= at+2 && frame[at] == 0xff && frame[at+1] == 3 {
+		at += 2
+	}
+	if len(frame) < at+2 {
+		return 0, -1
+	}
+	protocol, header := big.Uint16(frame[at:]), at+2
+	if frame[at]&1 == 1 { // compressed to one byte
+		protocol, header = uint16(frame[at]), at+1
+	}
+	switch protocol {
+	case ipv4:
+		return etherIPv4, header
+	case ipv6:
+		return etherIPv6, header
+	}
+	return 0, -1
 }
 
 // family reads a loopback header. The family is small in one byte order and huge in the other, so the
@@ -121,7 +181,7 @@ func version(frame []byte) (uint16, int) {
 
 // ipv4 reads an IPv4 header (RFC 791); wire is how long the packet was before the capture cut it. A
 // total length of 0 is what segmentation offload leaves: then the frame's length counts.
-func (p *Packet) ipv4(b []byte, wire int) {
+func (p *Packet) ipv4(b []byte, wire, depth int) {
 	if len(b) < 20 || b[0]>>4 != 4 {
 		return
 	}
@@ -132,11 +192,18 @@ func (p *Packet) ipv4(b []byte, wire int) {
 	if total == 0 {
 		total = wire
 	}
-	p.Protocol = b[9]
-	src, dst := netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
-	fragment := big.Uint16(b[6:]) & 0x1fff
-	p.transport(b[header:], total-header, src, dst, fragment != 0)
+	const moreFragments = 0x2000
+	p.Protocol, p.ID = b[9], big.Uint16(b[4:])
+	ends := ends{netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))}
+	if place := big.Uint16(b[6:]); place&(0x1fff|moreFragments) != 0 {
+		p.fragment(b[header:], total-header, ends, uint32(p.ID), int(place&0x1fff)*8, place&moreFragments != 0)
+		return
+	}
+	p.transport(b[header:], total-header, ends, depth)
 }
+
+// ends are the addresses of an IP packet.
+type ends struct{ src, dst netip.Addr }
 
 // IPv6 extension headers that stand between header and transport (RFC 8200, section 4).
 const (
@@ -149,7 +216,7 @@ const (
 
 // ipv6 reads an IPv6 header and passes over its extension headers. A payload length of 0 is a
 // jumbogram's or what segmentation offload leaves.
-func (p *Packet) ipv6(b []byte, wire int) {
+func (p *Packet) ipv6(b []byte, wire, depth int) {
 	if len(b) < 40 || b[0]>>4 != 6 {
 		return
 	}
@@ -157,9 +224,9 @@ func (p *Packet) ipv6(b []byte, wire int) {
 	if total == 0 {
 		total = wire - 40
 	}
-	src, dst := netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
-	next, rest, fragment := b[6], b[40:], false
-	for !fragment {
+	ends := ends{netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))}
+	next, rest := b[6], b[40:]
+	for {
 		n := 0
 		switch {
 		case len(rest) < 8:
@@ -169,7 +236,11 @@ func (p *Packet) ipv6(b []byte, wire int) {
 			n = 8 + 4*int(rest[1])
 		case next == extFragment:
 			n = 8
-			fragment = big.Uint16(rest[2:])&^7 != 0
+			if place := big.Uint16(rest[2:]); place&^6 != 0 { // an atomic fragment is the whole packet
+				p.Protocol = rest[0]
+				p.fragment(rest[n:], total-n, ends, big.Uint32(rest[4:]), int(place&^7), place&1 != 0)
+				return
+			}
 		}
 		if n == 0 || n > len(rest) {
 			break
@@ -177,23 +248,24 @@ func (p *Packet) ipv6(b []byte, wire int) {
 		next, rest, total = rest[0], rest[n:], total-n
 	}
 	p.Protocol = next
-	p.transport(rest, total, src, dst, fragment)
+	p.transport(rest, total, ends, depth)
 }
 
 // transport reads what is behind the IP header; length is how much of it was sent.
-func (p *Packet) transport(b []byte, length int, src, dst netip.Addr, fragment bool) {
-	p.Src, p.Dst = netip.AddrPortFrom(src, 0), netip.AddrPortFrom(dst, 0)
+func (p *Packet) transport(b []byte, length int, ends ends, depth int) {
+	p.Src, p.Dst = netip.AddrPortFrom(ends.src, 0), netip.AddrPortFrom(ends.dst, 0)
 	length = max(length, 0)
 	b = b[:min(length, len(b))] // Ethernet pads short packets
-	switch {
-	case fragment:
-		p.Fragment = true
-	case p.Protocol == TCP:
+	switch p.Protocol {
+	case TCP:
 		p.tcp(b, length)
-	case p.Protocol == UDP:
+	case UDP:
 		p.udp(b)
-	case p.Protocol == ICMP4 || p.Protocol == ICMP6:
+		p.tunnelled(depth)
+	case ICMP4, ICMP6:
 		p.icmp(b)
+	case protocolIPv4, protocolIPv6, protocolGRE:
+		p.encapsulated(b, length, depth)
 	}
 }
 
@@ -255,9 +327,9 @@ func (p *Packet) icmp(b []byte) {
 	}
 	var inner Packet
 	if kind, _ := version(b[8:]); kind == etherIPv4 {
-		inner.ipv4(b[8:], len(b)-8)
+		inner.ipv4(b[8:], len(b)-8, deepest)
 	} else if kind == etherIPv6 {
-		inner.ipv6(b[8:], len(b)-8)
+		inner.ipv6(b[8:], len(b)-8, deepest)
 	}
 	m.InnerSrc, m.InnerDst, m.InnerProtocol = inner.Src, inner.Dst, inner.Protocol
 }

@@ -19,9 +19,13 @@ type Packet struct {
 	Window   uint16 // as sent, not scaled
 	Payload  []byte // transport payload as captured; of ICMP nothing
 	Length   int    // transport payload in bytes as sent; more than len(Payload) where the frame was cut
-	Fragment bool   // a later fragment of an IP packet: it has no ports, and nothing of it was read
+	Fragment bool   // a fragment of an IP packet that isn't there whole yet: it has no ports, and nothing of it was read
+	ID       uint16 // of the IPv4 packet; 0 also where it has none
+	Place    uint32 // where the frame was captured, by interface and direction, as far as the capture tells them apart
 	ICMP     *ICMP
 	Listed   *ListedInfo // from a text packet list
+
+	part *fragment
 }
 
 // IP protocol numbers (IANA).

@@ -59,7 +59,7 @@ func (f *File) walkPcap(yield func(record) bool) {
 		}
 		frame = frame[:min(int(captured), len(frame))]
 		nanos := int64(order.Uint32(rest))*1e9 + int64(order.Uint32(rest[4:]))*fraction
-		if !yield(record{link, nanos, frame, max(int(wire), len(frame))}) {
+		if !yield(record{link: link, nanos: nanos, data: frame, wire: max(int(wire), len(frame)), at: off}) {
 			return
 		}
 		off += recordHeader + len(frame)

@@ -98,12 +98,17 @@ func (f *File) walkPcapng(yield func(record) bool) {
 		} else {
 			body = rest[8 : length-4]
 		}
-		if r, ok := f.block(s, s.order.Uint32(rest), body, off); ok && !yield(r) {
+		if r, ok := f.block(s, s.order.Uint32(rest), body, off); ok && !yield(r.from(off)) {
 			return
 		}
 		off += (int(length) + 3) &^ 3 // lengths are multiples of 4; writers that forget round the block all the same
 	}
 	f.endSection(s)
+}
+
+func (r record) from(offset int) record {
+	r.at = offset
+	return r
 }
 
 // endSection adds up what a section's interfaces dropped.
@@ -150,7 +155,7 @@ func (f *File) packet(s *ngSection, iface uint32, b []byte, off int) (record, bo
 	captured, wire := s.order.Uint32(b[8:]), s.order.Uint32(b[12:])
 	frame := b[16:]
 	frame = frame[:min(uint64(captured), uint64(len(frame)))]
-	return record{in.Link, in.nanos(stamp), frame, max(int(wire), len(frame))}, true
+	return record{link: in.Link, nanos: in.nanos(stamp), data: frame, wire: max(int(wire), len(frame)), iface: iface}, true
 }
 
 // simplePacket reads a block that has neither time stamp nor interface: it is of the first one, and is
@@ -167,7 +172,7 @@ func (f *File) simplePacket(s *ngSection, body []byte, off int) (record, bool) {
 	}
 	frame := body[4:]
 	frame = frame[:min(uint64(captured), uint64(len(frame)))]
-	return record{s.interfaces[0].Link, 0, frame, max(int(wire), len(frame))}, true
+	return record{link: s.interfaces[0].Link, data: frame, wire: max(int(wire), len(frame))}, true
 }
 
 func (f *File) newInterface(s *ngSection, body []byte) {

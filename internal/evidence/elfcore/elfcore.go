@@ -19,6 +19,7 @@ import (
 	"slices"
 
 	"github.com/inquest-project/inquest/internal/evidence/elffile"
+	"github.com/inquest-project/inquest/internal/evidence/unpack"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/mapped"
 	"github.com/inquest-project/inquest/internal/ground/place"
@@ -97,11 +98,20 @@ type Process struct {
 	Arguments string // at most 79 bytes, separated by spaces
 }
 
+// Sniff says whether head, a file's beginning, is that of a core: 20 bytes are enough of a plain one, unpack.SniffSize of one
+// that is packed.
+func Sniff(head []byte) bool {
+	typ, ok := elffile.Sniff(unpack.Head(head, sniffed))
+	return ok && typ == elf.ET_CORE
+}
+
+const sniffed = 64 // bytes
+
 // Open maps the core at path. A packed one is unpacked first, to a file without a name in the directory for
 // temporary files ($TMPDIR, else /tmp), up to 256 GiB. The error is for what is no core; a damaged core is
 // returned with its Damage.
 func Open(path string) (*Core, error) {
-	file, damage, err := mapCore(path)
+	file, damage, err := unpack.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening core: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/evidence/elftest"
+	"github.com/inquest-project/inquest/internal/evidence/unpack"
 )
 
 // A process with more mappings than the header's 16 bits can count: the count stands in section 0 (gABI, PN_XNUM).
@@ -87,7 +88,7 @@ func TestEveryPackingUnpacksToTheSameCore(t *testing.T) {
 	for _, tool := range []string{"zstd -q", "zstd -q --long=27 -19", "lz4 -q -B6", "lz4 -q -B4", "xz -T2", "xz -1", "gzip"} {
 		path := writeFile(t, core)
 		packed := run(t, tool+" -c "+path)
-		if !elfcore.Sniff(packed[:min(len(packed), elfcore.SniffSize)]) {
+		if !elfcore.Sniff(packed[:min(len(packed), unpack.SniffSize)]) {
 			t.Errorf("%s: not known for a core", tool)
 		}
 		c := open(t, writeFile(t, packed))

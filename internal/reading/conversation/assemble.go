@@ -1,67 +1,139 @@
 package conversation
 
 import (
+	"bytes"
+	"encoding/binary"
 	"net/netip"
 	"strconv"
-	"strings"
+	"time"
 
 	"github.com/inquest-project/inquest/internal/evidence/capture"
 )
 
-// Assemble reads captures to their ends, one after another, and rebuilds the conversations in them.
+// Budgets. What exceeds them is counted.
+const (
+	// mostPackets is of how many packets the first walk keeps the places, some 100 bytes each.
+	mostPackets = 1 << 18
+
+	// mostConversations take some 600 bytes each.
+	mostConversations = 1 << 20
+
+	mostErrors = 1 << 16 // ICMP errors, and refusals
+)
+
+// Assemble reads captures to their ends and rebuilds the conversations in them. Several captures are one: the files of a
+// ring, or what was captured at several places at once.
 func Assemble(files ...*capture.File) *Traffic {
-	t := &Traffic{}
-	for _, f := range files {
-		a := assembler{traffic: t, capture: f.Name, open: map[key]*Conversation{}}
-		for p := range f.Packets() {
-			a.packet(&p)
+	t := &Traffic{files: files, Whole: true}
+	newAssembler(t, t.keep).walk()
+	return t
+}
+
+// Index is Assemble for those who want none of the messages, or few: it keeps no packets.
+func Index(files ...*capture.File) *Traffic {
+	t := &Traffic{files: files}
+	newAssembler(t, func(*Conversation, time.Time) *[2]packets { return nil }).walk()
+	return t
+}
+
+// keep is where the first walk keeps a packet of a conversation, until they are too many: then it keeps none.
+func (t *Traffic) keep(c *Conversation, _ time.Time) *[2]packets {
+	if t.kept++; t.kept > mostPackets {
+		if t.Whole {
+			t.Whole = false
+			for _, c := range t.Conversations {
+				c.packets = nil
+			}
 		}
+		return nil
+	}
+	if c.packets == nil {
+		c.packets = &[2]packets{}
+	}
+	return c.packets
+}
+
+// assembler rebuilds the captures of a Traffic.
+type assembler struct {
+	traffic  *Traffic
+	keep     func(*Conversation, time.Time) *[2]packets // where to keep a packet of a conversation; nil for nowhere
+	open     map[key]*Conversation                      // the latest on each pair of ends
+	begun    int                                        // conversations, those that were forgotten, too
+	captures []string
+	places   *duplicates       // nil until packets of more than one place are met
+	named    map[string]uint64 // ends of a packet list that have no address
+}
+
+func newAssembler(t *Traffic, keep func(*Conversation, time.Time) *[2]packets) *assembler {
+	a := &assembler{traffic: t, keep: keep, open: map[key]*Conversation{}, named: map[string]uint64{}}
+	for _, f := range t.files {
+		a.captures = append(a.captures, f.Name)
+	}
+	if len(t.files) > 1 {
+		a.places = newDuplicates()
+	}
+	return a
+}
+
+// walk goes through the captures once.
+func (a *assembler) walk() {
+	t := a.traffic
+	for file, p := range inTime(t.files) {
+		a.packet(&p, Event{File: file, Frame: int32(p.Frame), Time: p.Time})
+	}
+	for _, f := range t.files {
 		t.Damage = append(t.Damage, f.Damage()...)
 		t.Dropped += f.Dropped
 	}
 	for _, c := range t.Conversations {
 		c.Streams[Opener].finish(c.Transport)
 		c.Streams[Responder].finish(c.Transport)
+		c.sort()
 	}
-	return t
+	t.fold()
 }
 
-// assembler rebuilds one capture.
-type assembler struct {
-	traffic *Traffic
-	capture string
-	open    map[key]*Conversation // the latest on each pair of ends
-}
-
-// end is one end of a packet; a packet list may know only its name.
-type end struct {
-	addr netip.AddrPort
-	name string
-}
-
-// key is a packet's two ends, the lesser first, so that both directions have the same.
+// key is a packet's two ends, the lesser first, so that both directions have the same. An end that a packet list only
+// names has a number instead of an address. There are no gaps in its memory, so that it is hashed as a whole.
 type key struct {
-	a, b     end
-	protocol uint8
+	a, b         [16]byte
+	portA, portB uint16
+	protocol     uint16
 }
 
-func keyOf(src, dst end, protocol uint8) key {
-	order := src.addr.Compare(dst.addr)
-	if order > 0 || order == 0 && strings.Compare(src.name, dst.name) > 0 {
-		src, dst = dst, src
+// keyOf also says whether the ends were exchanged.
+func keyOf(src, dst [16]byte, srcPort, dstPort uint16, protocol uint8) (k key, swapped bool) {
+	order := bytes.Compare(src[:], dst[:])
+	if order > 0 || order == 0 && srcPort > dstPort {
+		return key{dst, src, dstPort, srcPort, uint16(protocol)}, true
 	}
-	return key{src, dst, protocol}
+	return key{src, dst, srcPort, dstPort, uint16(protocol)}, false
 }
 
-func packetKey(p *capture.Packet) key {
-	src, dst := end{addr: p.Src}, end{addr: p.Dst}
+func (a *assembler) keyOf(p *capture.Packet) (key, bool) {
+	src, dst := p.Src.Addr().As16(), p.Dst.Addr().As16()
 	if p.Listed != nil {
-		src.name, dst.name = p.Listed.Source, p.Listed.Destination
+		src, dst = a.numbered(p.Src, p.Listed.Source), a.numbered(p.Dst, p.Listed.Destination)
 	}
-	return keyOf(src, dst, p.Protocol)
+	return keyOf(src, dst, p.Src.Port(), p.Dst.Port(), p.Protocol)
 }
 
-func (a *assembler) packet(p *capture.Packet) {
+// numbered stands for the address of an end that may only have a name.
+func (a *assembler) numbered(addr netip.AddrPort, name string) (number [16]byte) {
+	if addr.Addr().IsValid() {
+		return addr.Addr().As16()
+	}
+	n, known := a.named[name]
+	if !known {
+		n = uint64(len(a.named)) + 1
+		a.named[name] = n
+	}
+	number[0] = 0xff // no end of a conversation is a multicast group
+	binary.BigEndian.PutUint64(number[8:], n)
+	return number
+}
+
+func (a *assembler) packet(p *capture.Packet, at Event) {
 	t := a.traffic
 	t.Packets++
 	if t.First.IsZero() || p.Time.Before(t.First) {
@@ -73,17 +145,33 @@ func (a *assembler) packet(p *capture.Packet) {
 	switch {
 	case p.Fragment:
 	case p.Protocol == capture.TCP && (p.Flags != 0 || p.Length > 0):
-		a.tcp(p)
+		a.tcp(p, at)
 	case p.Protocol == capture.UDP && (p.Src.Port() != 0 || p.Dst.Port() != 0 || p.Listed != nil):
-		a.udp(p)
-	case p.ICMP != nil && p.ICMP.InnerDst.IsValid():
-		a.icmp(p)
+		a.udp(p, at)
+	case p.ICMP != nil && p.ICMP.InnerDst.IsValid() && len(t.ICMP) < mostErrors:
+		a.icmp(p, at)
 	}
 }
 
+// again says whether a packet was captured before, at another place. Most captures are of one place, and don't pay for it.
+func (a *assembler) again(k key, swapped bool, p *capture.Packet, at Event) bool {
+	if a.places == nil {
+		if p.Place == 0 && len(a.traffic.files[at.File].Interfaces) < 2 {
+			return false
+		}
+		a.places = newDuplicates()
+	}
+	if a.places.has(k, swapped, p, at) {
+		a.traffic.Duplicates++
+		return true
+	}
+	return false
+}
+
 // begin starts a conversation with a packet. Without a handshake the opener is guessed.
-func (a *assembler) begin(k key, p *capture.Packet, opener, known bool) *Conversation {
-	c := &Conversation{Capture: a.capture, Transport: "tcp", OpenerKnown: known, Start: p.Time, End: p.Time}
+func (a *assembler) begin(k key, swapped bool, p *capture.Packet, opener, known bool, at Event) *Conversation {
+	c := &Conversation{Number: a.begun, Capture: a.captures[at.File], Transport: "tcp", OpenerKnown: known, Start: p.Time, End: p.Time,
+		key: k, swapped: swapped == opener, captures: a.captures}
 	if p.Protocol == capture.UDP {
 		c.Transport = "udp"
 	}
@@ -96,8 +184,11 @@ func (a *assembler) begin(k key, p *capture.Packet, opener, known bool) *Convers
 	if !opener {
 		c.Ends, c.Names = [2]netip.AddrPort{dst, src}, [2]string{names[1], names[0]}
 	}
+	a.begun++
 	a.open[k] = c
-	a.traffic.Conversations = append(a.traffic.Conversations, c)
+	if a.traffic.Conversations = append(a.traffic.Conversations, c); len(a.traffic.Conversations) > mostConversations {
+		a.forget()
+	}
 	return c
 }
 
@@ -110,30 +201,43 @@ func printable(addr netip.AddrPort, name string) string {
 }
 
 // tcp adds a segment to its conversation.
-func (a *assembler) tcp(p *capture.Packet) {
-	k := packetKey(p)
+func (a *assembler) tcp(p *capture.Packet, at Event) {
+	k, swapped := a.keyOf(p)
+	if a.again(k, swapped, p, at) {
+		return
+	}
 	c := a.open[k]
 	syn, ack := p.Flags.Has(capture.SYN), p.Flags.Has(capture.ACK)
 	switch {
-	case c != nil && syn && !ack && c.reused(p):
-		c = a.begin(k, p, true, true)
+	case c != nil && syn && !ack && c.reused(p, c.side(swapped)):
+		c = a.begin(k, swapped, p, true, true, at)
 	case c == nil && syn:
-		c = a.begin(k, p, !ack, true)
+		c = a.begin(k, swapped, p, !ack, true, at)
 	case c == nil:
 		// The side with the lower port is taken for the server: the other's is an ephemeral one.
-		c = a.begin(k, p, p.Src.Port() >= p.Dst.Port(), false)
+		c = a.begin(k, swapped, p, p.Src.Port() >= p.Dst.Port(), false, at)
 	}
-	c.segment(p)
-	if p.Flags.Has(capture.RST) && c.refusedBy(c.side(p)) {
+	side := c.side(swapped)
+	a.segment(c, side, p, at)
+	if p.Flags.Has(capture.RST) && c.refusedBy(side) {
 		c.Refused = true
-		a.traffic.Refusals = append(a.traffic.Refusals, Refusal{eventOf(p), c.Ends[c.side(p)], c})
+		if t := a.traffic; len(t.Refusals) < mostErrors {
+			t.Refusals = append(t.Refusals, Refusal{at, c.Ends[side], c})
+		}
 	}
 }
 
-// reused says whether a SYN begins a new connection on the ports of an old one, and does not repeat the
+// side tells which side sent a packet, by whether its key had its ends exchanged.
+func (c *Conversation) side(swapped bool) Side {
+	if swapped == c.swapped {
+		return Opener
+	}
+	return Responder
+}
+
+// reused says whether a side's SYN begins a new connection on the ports of an old one, and does not repeat the
 // old one's SYN.
-func (c *Conversation) reused(p *capture.Packet) bool {
-	s := c.side(p)
+func (c *Conversation) reused(p *capture.Packet, s Side) bool {
 	if c.synSeen[s] {
 		return c.isn[s] != p.Seq
 	}
@@ -146,32 +250,38 @@ func (c *Conversation) refusedBy(s Side) bool {
 }
 
 // segment takes over what one TCP segment says.
-func (c *Conversation) segment(p *capture.Packet) {
-	s := c.side(p)
+func (a *assembler) segment(c *Conversation, s Side, p *capture.Packet, at Event) {
 	out, in := &c.Streams[s], &c.Streams[s.Other()]
-	c.End = p.Time
+	c.End = later(c.End, p.Time)
 	seq := p.Seq
 	if p.Flags.Has(capture.SYN) {
 		c.synSeen[s], c.isn[s] = true, p.Seq
 		seq++ // the SYN takes the first number
 		out.begin(seq)
 	}
+	kept := a.keep(c, p.Time)
 	rst := p.Flags.Has(capture.RST)
 	if !rst {
 		out.begin(seq)
 	}
-	acked := in.Acked
+	acked, more := in.Acked, false
 	if p.Flags.Has(capture.ACK) {
 		if !rst {
 			in.begin(p.Ack)
 		}
-		acked = in.acknowledge(p.Ack, p.Time)
+		acked, more = in.acknowledge(p.Ack)
+	}
+	if more && kept != nil {
+		kept[s.Other()].acks = append(kept[s.Other()].acks, ackMark{acked, p.Time})
 	}
 	if p.Length > 0 && !rst { // a RST's payload, if any, is a diagnostic (RFC 9293, section 3.10.7.3)
-		out.add(seq, p, acked)
+		in.answered = max(in.answered, acked)
+		if from, ok := out.add(seq, p, at); ok && kept != nil {
+			kept[s].add(from, p, acked, at)
+		}
 	}
 	if rst || p.Flags.Has(capture.FIN) {
-		c.Closes = append(c.Closes, Close{Side: s, RST: rst, Event: eventOf(p), Seq: p.Seq, Ack: p.Ack,
+		c.Closes = append(c.Closes[:min(len(c.Closes), mostCloses)], Close{Side: s, RST: rst, Event: at, Seq: p.Seq, Ack: p.Ack,
 			Acked: in.Acked, Arrived: in.Sent})
 	}
 	if p.Flags.Has(capture.FIN) && !rst {
@@ -179,25 +289,43 @@ func (c *Conversation) segment(p *capture.Packet) {
 	}
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// mostCloses bounds what is kept of one conversation: the first of them tell.
+const mostCloses = 64
+
 // udp adds a datagram to its conversation.
-func (a *assembler) udp(p *capture.Packet) {
-	k := packetKey(p)
+func (a *assembler) udp(p *capture.Packet, at Event) {
+	k, swapped := a.keyOf(p)
+	if a.again(k, swapped, p, at) {
+		return
+	}
 	c := a.open[k]
 	if c == nil {
 		// What comes first from a system port to a user port is an answer: the question was not captured.
 		answer := p.Src.Port() < 1024 && p.Dst.Port() >= 1024
-		c = a.begin(k, p, !answer, !answer)
+		c = a.begin(k, swapped, p, !answer, !answer, at)
 	}
-	c.End = p.Time
-	s := c.side(p)
-	c.Streams[s].append(p, c.Streams[s.Other()].Sent)
+	c.End = later(c.End, p.Time)
+	s := c.side(swapped)
+	acked := c.Streams[s.Other()].Sent
+	from := c.Streams[s].append(p, at)
+	if kept := a.keep(c, p.Time); kept != nil {
+		kept[s].add(from, p, acked, at)
+	}
 }
 
 // icmp joins an error message to the conversation of the packet that it quotes.
-func (a *assembler) icmp(p *capture.Packet) {
+func (a *assembler) icmp(p *capture.Packet, at Event) {
 	m := p.ICMP
-	e := ICMP{Event: eventOf(p), From: p.Src.Addr(), Type: m.Type, Code: m.Code, PortUnreachable: m.PortUnreachable(), About: Responder}
-	e.Conversation = a.open[keyOf(end{addr: m.InnerSrc}, end{addr: m.InnerDst}, m.InnerProtocol)]
+	e := ICMP{Event: at, From: p.Src.Addr(), Type: m.Type, Code: m.Code, PortUnreachable: m.PortUnreachable(), About: Responder}
+	k, _ := keyOf(m.InnerSrc.Addr().As16(), m.InnerDst.Addr().As16(), m.InnerSrc.Port(), m.InnerDst.Port(), m.InnerProtocol)
+	e.Conversation = a.open[k]
 	if c := e.Conversation; c != nil {
 		if c.Ends[Opener] == m.InnerDst {
 			e.About = Opener
@@ -208,5 +336,3 @@ func (a *assembler) icmp(p *capture.Packet) {
 	}
 	a.traffic.ICMP = append(a.traffic.ICMP, e)
 }
-
-func eventOf(p *capture.Packet) Event { return Event{p.Frame, p.Time} }

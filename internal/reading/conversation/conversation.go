@@ -9,6 +9,10 @@
 // How a conversation ended is kept to the frame, because a kernel that closes a dead process's sockets
 // tells what the process had read: FIN where it had read everything, RST where it had not.
 //
+// Captures may be larger than memory. A first walk keeps, of each conversation, counts and ends, and where the captures
+// are small its packets' places, too; of larger ones Load walks again, for the packets of a time and of those
+// conversations that matter. So memory grows with conversations, and not with bytes.
+//
 // Data are slices of the captures, which must stay open as long as the Traffic is used.
 package conversation
 
@@ -22,13 +26,31 @@ import (
 
 // Traffic is everything that some captures say.
 type Traffic struct {
-	Conversations []*Conversation // in order of their first packet, capture by capture
+	Conversations []*Conversation // in order of their first packet
 	Packets       int             // all frames, those without IP too
 	First, Last   time.Time       // of all frames
-	ICMP          []ICMP          // errors about packets of these captures, in order
-	Refusals      []Refusal       // SYNs answered by RST, in order: nobody listens any more, or not yet
+	ICMP          []ICMP          // errors about packets of these captures, in order; the first mostErrors
+	Refusals      []Refusal       // SYNs answered by RST, in order: nobody listens any more, or not yet; the first mostErrors
 	Damage        []cursor.Damage
 	Dropped       uint64 // packets that the captures lost, where they tell
+	Duplicates    int    // packets that were captured again, on their way through the host
+	Folded        int    // conversations that were captured again on the way, with addresses translated: left out
+	Forgotten     int    // conversations that were left out since there were too many: those quiet longest
+	Whole         bool   // the packets of all conversations are at hand; else Load gives those that are wanted
+
+	// Where the captures are not at hand as a whole: what was loaded.
+	From, To time.Time
+
+	files []*capture.File
+	kept  int // packets whose places are at hand
+}
+
+// Captures are the names of the captures.
+func (t *Traffic) Captures() (names []string) {
+	for _, f := range t.files {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // Side is an end of a conversation.
@@ -43,18 +65,32 @@ const (
 // Other is the opposite side.
 func (s Side) Other() Side { return 1 - s }
 
-// Event is something that one frame tells.
+// Event is something that one frame tells. The zero value is none.
 type Event struct {
-	Frame int
+	File  int32 // index of the capture that the frame is counted in, in the order they were given
+	Frame int32
 	Time  time.Time
+}
+
+// IsZero says whether it is no event at all.
+func (e Event) IsZero() bool { return e.Frame == 0 }
+
+// before says whether an event came before another: of the same capture by its frame, else by its time.
+func (e Event) before(other Event) bool {
+	if e.File == other.File {
+		return e.Frame < other.Frame
+	}
+	return e.Time.Before(other.Time)
 }
 
 // Conversation is one TCP connection, or all that was said on one UDP 4-tuple.
 type Conversation struct {
-	Capture     string            // name of its capture; frames are counted in it
+	Number      int               // counted in the captures, from 0
+	Capture     string            // name of the capture that it begins in; frames are counted in it
 	Transport   string            // "tcp" or "udp"
 	Ends        [2]netip.AddrPort // by Side; from a packet list an address may be invalid, being a name
 	Names       [2]string         // printable: "192.0.2.1:80", "[2001:db8::1]:80", "server:443"
+	Also        [][2]string       // Names under which it was captured, too, where addresses were translated
 	OpenerKnown bool              // false where the opener was guessed from the ports
 	Start, End  time.Time         // of its first and last packet
 	Streams     [2]Stream         // what each side sent
@@ -62,9 +98,12 @@ type Conversation struct {
 	Refused     bool              // its SYN was answered by a RST
 	Unreachable *Unreachable      // the first ICMP message that a side's port is closed
 
+	key      key
+	swapped  bool // the opener is the key's second end
 	isn      [2]uint32
 	synSeen  [2]bool
-	messages [2]lazyMessages
+	captures []string
+	packets  *[2]packets // nil where they are not at hand
 }
 
 // Close is a FIN or RST and what the side that sent it had acknowledged by then.
@@ -116,15 +155,4 @@ func (c *Conversation) Ending(side Side) *Close {
 }
 
 // Spoke says whether a side ever sent a byte.
-func (c *Conversation) Spoke(side Side) bool { return c.Streams[side].First != nil }
-
-// side tells which side sent a packet.
-func (c *Conversation) side(p *capture.Packet) Side {
-	if c.Ends[Opener] != p.Src || c.Ends[Responder] != p.Dst {
-		return Responder
-	}
-	if p.Listed != nil && c.Names[Opener] != printable(p.Src, p.Listed.Source) {
-		return Responder
-	}
-	return Opener
-}
+func (c *Conversation) Spoke(side Side) bool { return !c.Streams[side].First.IsZero() }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/evidence/capture"
+	"github.com/inquest-project/inquest/internal/evidence/wiretest"
 )
 
 func TestMessagesEndWhereTheReceiverSends(t *testing.T) {
@@ -25,7 +26,7 @@ func TestMessagesEndWhereTheReceiverSends(t *testing.T) {
 	if !reflect.DeepEqual(first.Frames(), []int{4, 5}) || !reflect.DeepEqual(second.Frames(), []int{7}) {
 		t.Errorf("frames %v and %v", first.Frames(), second.Frames())
 	}
-	if first.Answered == nil || first.Answered.Frame != 6 || second.Answered != nil {
+	if first.Answered.IsZero() || first.Answered.Frame != int32(6) || !second.Answered.IsZero() {
 		t.Errorf("answered by %v and %v, want frame 6 and none", first.Answered, second.Answered)
 	}
 	if second.AckedAt == nil || !second.AckedAt.Equal(at(8)) || !first.Start.Equal(at(4)) || !first.End.Equal(at(5)) {
@@ -46,7 +47,7 @@ func TestAnAnswerThatWasSentBeforeTheDataCameDoesNotEndTheMessage(t *testing.T) 
 	if got := texts(c, Responder); !reflect.DeepEqual(got, []string{"abcdef"}) {
 		t.Errorf("got %q", got)
 	}
-	if m := c.Messages(Responder)[0]; m.Answered != nil {
+	if m := c.Messages(Responder)[0]; !m.Answered.IsZero() {
 		t.Errorf("answered by %v", m.Answered)
 	}
 }
@@ -68,7 +69,7 @@ func TestHowASideEndedIsKeptToTheByte(t *testing.T) {
 		s.tcp(Responder, "R", 0, 0, "")
 		conv := s.only()
 		end := conv.Ending(Responder)
-		if end == nil || end.RST != c.rst || end.Frame != frame || int(end.Acked) != c.acked || int(end.Arrived) != c.sent || end.AllAcked() != c.allAcked {
+		if end == nil || end.RST != c.rst || int(end.Frame) != frame || int(end.Acked) != c.acked || int(end.Arrived) != c.sent || end.AllAcked() != c.allAcked {
 			t.Errorf("%s: %+v", c.name, end)
 		}
 		if conv.Ending(Opener) != nil || conv.Spoke(Responder) || !conv.Spoke(Opener) || len(conv.Closes) != 2 {
@@ -89,7 +90,7 @@ func TestASYNAnsweredByRSTIsARefusal(t *testing.T) {
 		t.Fatalf("%d refusals, %d conversations", len(traffic.Refusals), len(traffic.Conversations))
 	}
 	r := traffic.Refusals[0]
-	if r.Frame != frame || r.Endpoint.String() != "192.0.2.2:80" || !r.Conversation.Refused || traffic.Conversations[1].Refused {
+	if int(r.Frame) != frame || r.Endpoint.String() != "192.0.2.2:80" || !r.Conversation.Refused || traffic.Conversations[1].Refused {
 		t.Errorf("%+v", r)
 	}
 }
@@ -189,13 +190,13 @@ func TestDatagramsAreMessagesAndUnreachableJoinsThem(t *testing.T) {
 		t.Fatalf("got %q", got)
 	}
 	m := c.Messages(Responder)
-	if m[0].Answered == nil || m[0].Answered.Frame != 3 || m[2].Answered != nil || m[2].Frames()[0] != last {
+	if m[0].Answered.IsZero() || m[0].Answered.Frame != int32(3) || !m[2].Answered.IsZero() || m[2].Frames()[0] != last {
 		t.Errorf("answered %v, %v", m[0].Answered, m[2].Answered)
 	}
-	if c.Unreachable == nil || c.Unreachable.Frame != gone || c.Unreachable.Side != Responder || len(traffic.ICMP) != 1 || traffic.ICMP[0].Conversation != c {
+	if c.Unreachable == nil || int(c.Unreachable.Frame) != gone || c.Unreachable.Side != Responder || len(traffic.ICMP) != 1 || traffic.ICMP[0].Conversation != c {
 		t.Errorf("unreachable %+v, ICMP %+v", c.Unreachable, traffic.ICMP)
 	}
-	if e := c.Streams[Responder].Last; e == nil || e.Frame != 3 {
+	if e := c.Streams[Responder].Last; e.Frame != 3 {
 		t.Errorf("last answer %v", e)
 	}
 }
@@ -219,7 +220,7 @@ func TestThePastedListIsOneConversationClosedByRST(t *testing.T) {
 	}
 	received := c.Messages(Responder)
 	if len(received) != 1 || received[0].Listed != "Client Key Exchange, Change Cipher Spec, Encrypted Handshake Message" ||
-		received[0].Length != 198 || received[0].Answered != nil || !reflect.DeepEqual(received[0].Frames(), []int{4823}) {
+		received[0].Length != 198 || !received[0].Answered.IsZero() || !reflect.DeepEqual(received[0].Frames(), []int{4823}) {
 		t.Errorf("server received %+v", received)
 	}
 	if sent := c.Messages(Opener); len(sent) != 1 || sent[0].Listed != "Certificate" || !reflect.DeepEqual(sent[0].Frames(), []int{4816}) {
@@ -265,7 +266,7 @@ func provenance(t *testing.T, c *Conversation, stream string) {
 	next := 0
 	for _, m := range c.Messages(Responder) {
 		for _, seg := range m.Segments {
-			if seg.Offset+int(m.Offset) != next || seg.Frame == 0 || !seg.Time.Equal(at(seg.Frame)) {
+			if seg.Offset+int(m.Offset) != next || int(seg.Frame) == 0 || !seg.Time.Equal(at(int(seg.Frame))) {
 				t.Errorf("segment of frame %d at %d, want %d", seg.Frame, seg.Offset+int(m.Offset), next)
 			}
 			next += seg.Length
@@ -307,10 +308,101 @@ func TestOverlapsInReverseAreRebuiltInTime(t *testing.T) {
 	const n = 200_000
 	pieces := make([]piece, n)
 	for i := range pieces {
-		pieces[i] = piece{offset: uint64(n-i) * 10, length: 25, event: Event{Frame: i}}
+		pieces[i] = piece{offset: uint64(n-i) * 10, length: 25, event: Event{Frame: int32(i)}}
 	}
 	got := inOrder(pieces)
 	if !disjoint(got) || got[0].offset != 10 || got[len(got)-1].end() != n*10+25 {
 		t.Errorf("%d pieces from %d to %d", len(got), got[0].offset, got[len(got)-1].end())
+	}
+}
+
+// What a second walk loads is what the first would have kept.
+func TestLoadGivesTheMessagesOfATimeAndOfTheConversationsThatAreWanted(t *testing.T) {
+	s := newScript(t)
+	for i := range 20 {
+		s.client = uint16(40000 + i)
+		s.shake()
+		s.tcp(Opener, "PA", 0, 0, "question")
+		s.tcp(Responder, "PA", 0, 8, "answer")
+		s.tcp(Opener, "PA", 8, 6, "second")
+		s.udp(Responder, "datagram")
+	}
+	file, err := capture.Parse("script", s.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, index := Assemble(file), Index(file)
+	if !whole.Whole || index.Whole || len(whole.Conversations) != len(index.Conversations) {
+		t.Fatalf("%d and %d conversations", len(whole.Conversations), len(index.Conversations))
+	}
+	index.Load(at(1), at(1000), func(c *Conversation) bool { return c.Number%2 == 0 })
+	for i, c := range index.Conversations {
+		for side := Opener; side <= Responder; side++ {
+			want := texts(whole.Conversations[i], side)
+			if i%2 == 1 {
+				want = nil
+			}
+			if got := texts(c, side); !reflect.DeepEqual(got, want) {
+				t.Errorf("conversation %d: %q, want %q", i, got, want)
+			}
+			if n := c.Streams[side.Other()].Messages; i%2 == 0 && n != len(want) {
+				t.Errorf("conversation %d: %d messages were counted, %d there", i, n, len(want))
+			}
+		}
+	}
+	first := index.Conversations[0]
+	index.Load(first.Start, first.Start.Add(3*wiretest.Step), func(c *Conversation) bool { return true })
+	if got := texts(first, Responder); !reflect.DeepEqual(got, []string{"question"}) {
+		t.Errorf("of the first moments %q", got)
+	}
+}
+
+func TestAPacketThatWasCapturedAtTwoPlacesWasSaidOnce(t *testing.T) {
+	s := newScript(t)
+	s.shake()
+	s.tcp(Opener, "PA", 0, 0, "once")
+	s.udp(Opener, "datagram")
+	file := func(name string) *capture.File {
+		f, err := capture.Parse(name, s.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	traffic := Assemble(file("here"), file("there"))
+	if len(traffic.Conversations) != 2 || traffic.Duplicates != 5 {
+		t.Fatalf("%d conversations, %d duplicates", len(traffic.Conversations), traffic.Duplicates)
+	}
+	for i, want := range []string{"once", "datagram"} {
+		if got := texts(traffic.Conversations[i], Responder); !reflect.DeepEqual(got, []string{want}) || traffic.Conversations[i].Streams[Opener].Again != 0 {
+			t.Errorf("got %q, %d bytes again", got, traffic.Conversations[i].Streams[Opener].Again)
+		}
+	}
+}
+
+func TestTheFilesOfARingAreOneCapture(t *testing.T) {
+	s := newScript(t)
+	s.shake()
+	s.tcp(Opener, "PA", 0, 0, "begun")
+	first := s.Bytes()
+	next := newScript(t)
+	next.Next = s.Next
+	next.tcp(Opener, "PA", 5, 0, " and ended")
+	next.tcp(Responder, "PA", 0, 15, "answer")
+	var files []*capture.File
+	for i, data := range [][]byte{next.Bytes(), first} { // in any order
+		f, err := capture.Parse([]string{"ring1", "ring0"}[i], data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	traffic := Assemble(files...)
+	if len(traffic.Conversations) != 1 {
+		t.Fatalf("%d conversations", len(traffic.Conversations))
+	}
+	m := traffic.Conversations[0].Messages(Responder)[0]
+	if string(m.Data) != "begun and ended" || m.Capture() != "ring0" || !reflect.DeepEqual(m.Frames(), []int{4}) || m.Answered.Frame != 2 {
+		t.Errorf("%q of %s, frames %v, answered %v", m.Data, m.Capture(), m.Frames(), m.Answered)
 	}
 }

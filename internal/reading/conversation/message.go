@@ -22,7 +22,7 @@ type Message struct {
 	Holes        []Hole     // ranges of Data that were not captured
 	Segments     []Segment  // which frames brought it, in order of Data
 	Start, End   time.Time  // when its first and its last byte came
-	Answered     *Event     // the receiver's first payload after it; nil if none followed
+	Answered     Event      // the receiver's first payload after it; zero if none followed
 	AckedAt      *time.Time // when its last byte was acknowledged; nil if it was not, or for UDP
 	Listed       string     // what a packet list says of it; the list has no bytes
 
@@ -36,13 +36,24 @@ type Segment struct {
 	Offset, Length int
 }
 
-// Frames are the numbers of the frames that brought the message, in order of its bytes.
+// Frames are the numbers of the frames that brought the message, in order of its bytes: of those that are counted in
+// its Capture, if more than one has a part of it.
 func (m *Message) Frames() []int {
-	frames := make([]int, len(m.Segments))
-	for i, s := range m.Segments {
-		frames[i] = s.Frame
+	frames := make([]int, 0, len(m.Segments))
+	for _, s := range m.Segments {
+		if s.File == m.Segments[0].File {
+			frames = append(frames, int(s.Frame))
+		}
 	}
 	return frames
+}
+
+// Capture is the name of the capture that the message begins in.
+func (m *Message) Capture() string {
+	if file := int(m.Segments[0].File); file < len(m.Conversation.captures) {
+		return m.Conversation.captures[file]
+	}
+	return m.Conversation.Capture
 }
 
 // By is what of the message had arrived by an instant, up to the first byte that had not; nil if nothing had.
@@ -81,9 +92,12 @@ type lazyMessages struct {
 	list []*Message
 }
 
-// Messages are what a side received, in order. The same pointers come back each time.
+// Messages are what a side received, in order, of the packets that are at hand. The same pointers come back each time.
 func (c *Conversation) Messages(receiver Side) []*Message {
-	lazy := &c.messages[receiver]
+	if c.packets == nil {
+		return nil
+	}
+	lazy := &c.packets[receiver.Other()].messages
 	lazy.once.Do(func() {
 		if c.Transport == "udp" {
 			lazy.list = c.datagrams(receiver)
@@ -97,15 +111,15 @@ func (c *Conversation) Messages(receiver Side) []*Message {
 // datagrams makes a message of each datagram. It was answered by the first that the receiver sent later.
 func (c *Conversation) datagrams(receiver Side) []*Message {
 	var list []*Message
-	answers := c.Streams[receiver].pieces
-	for i, p := range c.Streams[receiver.Other()].pieces {
+	answers := c.packets[receiver].pieces
+	for i, p := range c.packets[receiver.Other()].pieces {
 		m := &Message{Conversation: c, Receiver: receiver, Index: i, Offset: p.offset}
 		m.add(p)
-		for len(answers) > 0 && answers[0].event.Frame < p.event.Frame {
+		for len(answers) > 0 && answers[0].event.before(p.event) {
 			answers = answers[1:]
 		}
 		if len(answers) > 0 {
-			m.Answered = &answers[0].event
+			m.Answered = answers[0].event
 		}
 		list = append(list, m)
 	}
@@ -115,16 +129,16 @@ func (c *Conversation) datagrams(receiver Side) []*Message {
 // answer is a send of the receiver: what it had received by then lies before offset.
 type answer struct {
 	offset uint64
-	event  *Event
+	event  Event
 }
 
 // answers are the receiver's sends by what they acknowledge, each offset once, the first send of it.
 func (c *Conversation) answers(receiver Side) []answer {
 	var list []answer
-	pieces := c.Streams[receiver].pieces
+	pieces := c.packets[receiver].pieces
 	for i := range pieces {
 		if n := len(list); n == 0 || pieces[i].acked > list[n-1].offset {
-			list = append(list, answer{pieces[i].acked, &pieces[i].event})
+			list = append(list, answer{pieces[i].acked, pieces[i].event})
 		}
 	}
 	return list
@@ -134,7 +148,7 @@ func (c *Conversation) answers(receiver Side) []answer {
 func (c *Conversation) cutMessages(receiver Side) []*Message {
 	var list []*Message
 	var m *Message
-	stream := &c.Streams[receiver.Other()]
+	stream := &c.packets[receiver.Other()]
 	answers := c.answers(receiver)
 	for _, p := range stream.pieces {
 		for len(answers) > 0 && answers[0].offset <= p.offset {
@@ -163,7 +177,7 @@ func (c *Conversation) cutMessages(receiver Side) []*Message {
 }
 
 // judge finds for each message when it was acknowledged and what answered it.
-func (c *Conversation) judge(list []*Message, stream *Stream, receiver Side) {
+func (c *Conversation) judge(list []*Message, stream *packets, receiver Side) {
 	answers := c.answers(receiver)
 	for _, m := range list {
 		end := m.end()

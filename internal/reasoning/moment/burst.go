@@ -141,7 +141,7 @@ func newBurst(s *service, closing []*dialog) *burst {
 			b.weight += abruptWeight - 1
 		}
 		if len(b.restsOn) < 3 {
-			b.restsOn = append(b.restsOn, frameRef(d.closing.Frame))
+			b.restsOn = append(b.restsOn, frameRef(int(d.closing.Frame)))
 		}
 	}
 	for _, d := range s.dialogs {
@@ -192,7 +192,7 @@ func silence(s *service) []*burst {
 			b.restsOn = append(b.restsOn, frameRef(lastFrame(sent[len(sent)-1])))
 		}
 		if u := d.conversation.Unreachable; u != nil && u.Time.Equal(closed) {
-			b.restsOn = append(b.restsOn, frameRef(u.Frame))
+			b.restsOn = append(b.restsOn, frameRef(int(u.Frame)))
 		}
 	}
 	return []*burst{b}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,7 @@ type Process struct {
 	Command    string
 	Executable string                    // path, or its base name
 	Signal     int                       // 0 if unknown
+	Servers    []netip.AddrPort          // its listening ends, where the user tells them; they overrule what the traffic tells
 	Names      func(netip.AddrPort) bool // whether the core's memory holds this socket address; nil without a core
 }
 
@@ -80,6 +82,9 @@ func Judge(process Process, traffic *conversation.Traffic, records []logs.Record
 		return m
 	}
 	services := findServices(traffic)
+	if len(process.Servers) > 0 {
+		services = slices.DeleteFunc(services, func(s *service) bool { return !s.isOne(process.Servers) })
+	}
 	b := findBurst(services, m.Record, process.Names)
 	m.fromBurst(b)
 	m.own(process, traffic, services, b)

@@ -10,7 +10,10 @@ import (
 // own sorts out which conversations the dead process had: those of the services that fell with it,
 // and those that it opened itself.
 func (m *Moment) own(process Process, traffic *conversation.Traffic, services []*service, b *burst) {
-	fell := m.fallen(services, b)
+	fell := services
+	if len(process.Servers) == 0 {
+		fell = m.fallen(services, b)
+	}
 	m.Siblings = b != nil && b.siblings
 	served := map[*conversation.Conversation]bool{}
 	var hosts []netip.Addr
@@ -34,7 +37,7 @@ func (m *Moment) own(process Process, traffic *conversation.Traffic, services []
 	}
 }
 
-// fallen are the services that went down in the burst. Without a burst it is the one that most
+// fallen are the services that went down in the burst, or those that the user told. Without a burst it is the one that most
 // messages were left unheard by after the death, or failing that the busiest.
 func (m *Moment) fallen(services []*service, b *burst) []*service {
 	if b != nil {

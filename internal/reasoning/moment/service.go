@@ -2,6 +2,7 @@ package moment
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -27,7 +28,6 @@ type dialog struct {
 	conversation *conversation.Conversation
 	side         conversation.Side // whose view
 	received     []*conversation.Message
-	firstSent    time.Time           // zero: never
 	lastSent     time.Time           // zero: never
 	closing      *conversation.Close // the first FIN or RST by side
 	peerReset    time.Time           // when the peer reset it; zero: never
@@ -36,9 +36,7 @@ type dialog struct {
 
 func view(c *conversation.Conversation, side conversation.Side) *dialog {
 	d := &dialog{conversation: c, side: side, received: c.Messages(side)}
-	if sent := c.Messages(side.Other()); len(sent) > 0 {
-		d.firstSent, d.lastSent = sent[0].Start, sent[len(sent)-1].End
-	}
+	d.lastSent = c.Streams[side].Last.Time
 	for i := range c.Closes {
 		switch closing := &c.Closes[i]; {
 		case closing.Side == side && d.closing == nil:
@@ -57,7 +55,7 @@ func (d *dialog) abrupt() bool {
 	if d.closing == nil || d.reaction {
 		return false
 	}
-	return d.closing.RST || len(d.received) > 0 && d.received[len(d.received)-1].Answered == nil
+	return d.closing.RST || len(d.received) > 0 && d.received[len(d.received)-1].Answered.IsZero()
 }
 
 // spokeJustBefore says whether a side closed right after it had answered, as daemons do that keep no
@@ -109,6 +107,11 @@ func findServices(traffic *conversation.Traffic) []*service {
 	return services
 }
 
+// isOne says whether the service's end is one of these.
+func (s *service) isOne(ends []netip.AddrPort) bool {
+	return slices.ContainsFunc(ends, func(e netip.AddrPort) bool { return e.String() == s.name })
+}
+
 func (s *service) add(c *conversation.Conversation, side conversation.Side) {
 	if c.Refused {
 		s.refused = append(s.refused, c.Start)
@@ -153,7 +156,7 @@ func (s *service) unheard(after time.Time) int {
 	n := len(s.refused)
 	for _, d := range s.dialogs {
 		for _, m := range d.received {
-			if m.End.After(after) && m.Answered == nil {
+			if m.End.After(after) && m.Answered.IsZero() {
 				n++
 			}
 		}

@@ -28,7 +28,7 @@ func observeRead(c *Case) []finding.Observation {
 	for i, candidate := range c.Candidates {
 		o := finding.Observation{Level: readLevel(candidate, lingers)}
 		if candidate.Own.Close != nil && candidate.Last() {
-			o.RestsOn = []string{frameRef(candidate.Own.Close.Frame)}
+			o.RestsOn = []string{frameRef(int(candidate.Own.Close.Frame))}
 		}
 		observations[i] = o
 	}
@@ -62,7 +62,7 @@ func readLevel(c *Candidate, lingers bool) string {
 func lingersZero(c *Case) bool {
 	resets, closes := 0, 0
 	for _, candidate := range c.Candidates {
-		if candidate.Message == nil || candidate.Own.State != moment.Ended || !candidate.Last() || candidate.Message.Answered == nil {
+		if candidate.Message == nil || candidate.Own.State != moment.Ended || !candidate.Last() || candidate.Message.Answered.IsZero() {
 			continue
 		}
 		for _, closing := range candidate.Message.Conversation.Closes {

@@ -85,7 +85,7 @@ func upTo(times []time.Time, t time.Time) int {
 // connection when it was closed, or the message stands whole in its memory.
 func surelyRead(c *Candidate) bool {
 	switch {
-	case c.Message.Answered != nil, c.Own.State == moment.ClosedFIN, !c.Last():
+	case !c.Message.Answered.IsZero(), c.Own.State == moment.ClosedFIN, !c.Last():
 		return true
 	}
 	return c.Memory != nil && c.Memory.Extent == whole

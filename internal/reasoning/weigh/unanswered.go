@@ -32,13 +32,13 @@ func observeUnanswered(c *Case) []finding.Observation {
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
 		o := finding.Observation{Level: usual.level(c, candidate), RestsOn: frameRefs(candidate.Message)}
-		if on := passed[candidate]; on != nil && candidate.Message.Answered == nil {
+		if on := passed[candidate]; on != nil && candidate.Message.Answered.IsZero() {
 			o.Level = passedOnward
 			o.RestsOn = append(o.RestsOn, frameRefs(on)...)
 			o.Facts = map[string]string{"to": on.Conversation.Names[on.Receiver]}
 		}
-		if a := candidate.Message.Answered; a != nil {
-			o.RestsOn = append(o.RestsOn, frameRef(a.Frame))
+		if a := candidate.Message.Answered; !a.IsZero() {
+			o.RestsOn = append(o.RestsOn, frameRef(int(a.Frame)))
 			o.Facts = map[string]string{"delay": a.Time.Sub(candidate.Message.End).String()}
 		}
 		observations[i] = o
@@ -63,7 +63,7 @@ func usualAnswer(c *Case) habit {
 		}
 		count := h.answered[messageKind(candidate)]
 		count[1]++
-		if a := candidate.Message.Answered; a != nil {
+		if a := candidate.Message.Answered; !a.IsZero() {
 			count[0]++
 			delays = append(delays, a.Time.Sub(candidate.Message.End))
 		}
@@ -91,7 +91,7 @@ func (h habit) level(c *Case, candidate *Candidate) string {
 	switch {
 	case readLevel(candidate, h.lingers) == unread:
 		return "" // what was not read is not answered: that is no second fact
-	case m.Answered != nil:
+	case !m.Answered.IsZero():
 		return answered
 	case count[0]*2 < count[1]:
 		return "as most of its kind"

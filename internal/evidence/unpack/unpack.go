@@ -1,8 +1,9 @@
-package elfcore
+// Package unpack opens files of evidence that were packed by zstd, lz4, xz or gzip, as cores, captures and rotated logs
+// are kept. Open maps a file, and what is packed it unpacks before, to a file without a name; Head shows what begins there.
+package unpack
 
 import (
 	"bytes"
-	"debug/elf"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -14,20 +15,19 @@ import (
 	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz"
 
-	"github.com/inquest-project/inquest/internal/evidence/elffile"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/mapped"
 )
 
 const (
-	// largestUnpacked bounds what a packed core may grow to. Holes cost no disk, so only real content
+	// largestUnpacked bounds what a packed file may grow to. Holes cost no disk, so only real content
 	// counts against the disk, but a few kilobytes of zstd must not keep a machine busy for a day.
 	largestUnpacked = 256 << 30
 	block           = 64 << 10 // unit of holes when unpacking
 )
 
-// packing is a form that cores are kept in: systemd-coredump packs by zstd, lz4 or xz, abrt by zstd, people
-// by gzip.
+// packing is a form that evidence is kept in: systemd-coredump packs by zstd, lz4 or xz, abrt by zstd, people
+// and logrotate by gzip.
 type packing struct {
 	name  string
 	magic string
@@ -115,36 +115,32 @@ func dictionary(packed []byte) uint64 {
 	return 0
 }
 
-// Packed says whether a file's beginning is that of a form that cores are kept in, whatever it holds.
+// Packed says whether a file's beginning is that of a packed file, whatever it holds.
 func Packed(head []byte) bool { return packingOf(head) != nil }
 
-// SniffSize is how much of a file's beginning is enough for Sniff: of a plain core 20 bytes, of a packed one
-// its first block whole. The blocks of lz4 have up to 4 MiB, those of the others up to 128 KiB, or can be
-// read in part.
+// SniffSize is how much of a packed file's beginning is enough for Head: its first block whole. The blocks of lz4 have up
+// to 4 MiB, those of the others up to 128 KiB, or can be read in part.
 const SniffSize = 4<<20 + 64
 
-// Sniff says whether head, a file's beginning, is that of a core.
-func Sniff(head []byte) bool {
-	if p := packingOf(head); p != nil {
-		head = p.head(head)
+// Head is the beginning of what a packed file holds that begins with head, most bytes at most; of any other file head
+// itself.
+func Head(head []byte, most int) []byte {
+	p := packingOf(head)
+	if p == nil {
+		return head
 	}
-	typ, ok := elffile.Sniff(head)
-	return ok && typ == elf.ET_CORE
-}
-
-func (p *packing) head(packed []byte) []byte {
-	r, err := p.open(packed)
+	r, err := p.open(head)
 	if err != nil {
 		return nil
 	}
 	defer r.Close()
-	head := make([]byte, 64)
-	n, _ := io.ReadFull(r, head)
-	return head[:n]
+	inner := make([]byte, most)
+	n, _ := fill(r, inner)
+	return inner[:n]
 }
 
-// mapCore maps a core, unpacking it first if need be.
-func mapCore(path string) (*mapped.File, []cursor.Damage, error) {
+// Open maps a file, unpacking it first if need be. Damage is what ended that early.
+func Open(path string) (*mapped.File, []cursor.Damage, error) {
 	file, err := mapped.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -157,10 +153,10 @@ func mapCore(path string) (*mapped.File, []cursor.Damage, error) {
 	return p.unpack(filepath.Base(path), file.Data)
 }
 
-// unpack writes the core to a file without a name in the directory for temporary files: whatever
-// becomes of this process, the secrets in the core don't stay behind. Damage is what ended it early.
+// unpack writes the content to a file without a name in the directory for temporary files: whatever
+// becomes of this process, the secrets in it don't stay behind. Damage is what ended it early.
 func (p *packing) unpack(name string, packed []byte) (*mapped.File, []cursor.Damage, error) {
-	file, err := os.CreateTemp("", "inquest-core-")
+	file, err := os.CreateTemp("", "inquest-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("unpacking %s: %w", name, err)
 	}

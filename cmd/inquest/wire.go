@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/inquest-project/inquest/internal/evidence"
+	"github.com/inquest-project/inquest/internal/reading"
+	"github.com/inquest-project/inquest/internal/reasoning"
+	"github.com/inquest-project/inquest/internal/telling"
+)
+
+type wireOptions struct {
+	evidence evidence.Request
+	follow   int
+	json     bool
+}
+
+func wireCommand() *cobra.Command {
+	var o wireOptions
+	cmd := &cobra.Command{
+		Use:   "wire CAPTURE...",
+		Short: "What is in a capture: conversations, and the messages of one",
+		Long: `wire lists the conversations of a capture: who with whom, by which protocol, how many packets, messages and bytes
+each side sent (client/server), what was not captured, and how it ended. With --follow it prints the messages of one of
+them, each with its fields: offset and length in the message, name and value.
+
+Captures are pcap or pcapng, also packed by zstd, lz4, xz or gzip, or a packet list as Wireshark prints it; several,
+or a folder, are one: the files of a ring, or what was captured at several places at once. Fragments are joined, and
+tunnels (VXLAN, Geneve, GRE, IP in IP, PPP) opened. What was captured twice on its way through a host counts once.
+
+Exit codes: 0 done; 2 wrong usage; 3 nothing could be read.`,
+		Example: `  inquest wire night.pcap.gz
+  inquest wire ring/ --follow 17
+  inquest wire night.pcap --json | jq '.conversations[] | select(.from_client.missing)'`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("follow") && o.follow < 1 {
+				return fmt.Errorf("--follow: expected the number of a conversation, from 1, found %d", o.follow)
+			}
+			o.evidence.Paths = args
+			return runWire(cmd.OutOrStdout(), o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.IntVar(&o.follow, "follow", 0, "print the messages of conversation `N`")
+	flags.BoolVar(&o.json, "json", false, "print as JSON")
+	return cmd
+}
+
+func runWire(out io.Writer, o wireOptions) error {
+	at := startProgress(os.Stderr)
+	defer at.end()
+	at.stage("opening the capture")
+	set, err := evidence.Open(o.evidence)
+	if err != nil {
+		return failure{err}
+	}
+	defer set.Close()
+	if len(set.Captures) == 0 {
+		return failure{errors.New("expected a capture, found none among what was given")}
+	}
+	at.stage("reading the capture")
+	wire := reasoning.Wire(reading.Wire(set), o.follow)
+	if o.follow > 0 && len(wire.Conversations) == 0 {
+		return failure{fmt.Errorf("--follow %d: there is no such conversation", o.follow)}
+	}
+	telling.CompleteWire(wire)
+	at.end()
+	if o.json {
+		err = telling.JSON(out, wire)
+	} else {
+		err = telling.Wire(out, wire, styleOf(out, false))
+	}
+	if err != nil {
+		return failure{err}
+	}
+	return nil
+}

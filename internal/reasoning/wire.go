@@ -1,0 +1,98 @@
+package reasoning
+
+import (
+	"slices"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reading/dissect"
+)
+
+// Wire tells what the captures say by themselves. If follow is the number of a conversation, from 1, it is the only one
+// that is told, with its messages; with 0 all are, without.
+func Wire(r *reading.Reading, follow int) *finding.Wire {
+	t := r.Traffic
+	w := &finding.Wire{Version: 1, Captures: t.Captures(), Packets: t.Packets, Dropped: t.Dropped, Duplicates: t.Duplicates,
+		Folded: t.Folded, Forgotten: t.Forgotten, ICMPErrors: len(t.ICMP), Conversations: []finding.Conversation{}}
+	if t.Packets > 0 {
+		w.First, w.Last = &t.First, &t.Last
+	}
+	for _, c := range t.Conversations {
+		if follow == 0 || c.Number+1 == follow {
+			w.Conversations = append(w.Conversations, converse(c))
+		}
+	}
+	if follow > 0 && len(w.Conversations) == 1 {
+		t.Load(t.First, t.Last, func(c *conversation.Conversation) bool { return c.Number+1 == follow })
+		i := slices.IndexFunc(t.Conversations, func(c *conversation.Conversation) bool { return c.Number+1 == follow })
+		w.Conversations[0].Messages = spoken(t.Conversations[i])
+	}
+	for _, p := range r.Problems {
+		w.Problems = append(w.Problems, p.String())
+	}
+	return w
+}
+
+var sides = [2]string{conversation.Opener: "client", conversation.Responder: "server"}
+
+func converse(c *conversation.Conversation) finding.Conversation {
+	told := finding.Conversation{
+		Number: c.Number + 1, Capture: c.Capture, Transport: c.Transport, Guessed: !c.OpenerKnown, Also: c.Also,
+		Client: c.Names[conversation.Opener], Server: c.Names[conversation.Responder],
+		Protocol: protocol(c), Start: c.Start.UTC(), End: c.End.UTC(), Refused: c.Refused,
+		FromClient: flow(&c.Streams[conversation.Opener]), FromServer: flow(&c.Streams[conversation.Responder]),
+	}
+	for _, closing := range c.Closes {
+		told.Closes = append(told.Closes, finding.Close{From: sides[closing.Side], RST: closing.RST, Frame: int(closing.Frame),
+			Time: closing.Time.UTC(), Unread: closing.Arrived - min(closing.Arrived, closing.Acked)})
+	}
+	if u := c.Unreachable; u != nil {
+		told.Unreachable = &finding.Close{From: sides[u.Side], Frame: int(u.Frame), Time: u.Time.UTC()}
+	}
+	return told
+}
+
+func flow(s *conversation.Stream) finding.Flow {
+	f := finding.Flow{Packets: s.Packets, Bytes: s.Sent, Messages: s.Messages, Acked: s.Acked, Missing: s.Missing, Again: s.Again}
+	for _, h := range s.Holes {
+		f.Holes = append(f.Holes, finding.Hole(h))
+	}
+	return f
+}
+
+// protocol is that of what the client said first, or else the server: a beginning shows it.
+func protocol(c *conversation.Conversation) string {
+	const enough = 512
+	for side := range c.Streams {
+		if head := c.Streams[side].Head; len(head) > 0 {
+			return dissect.Message(head[:min(len(head), enough)], hint(c, conversation.Side(side))).Protocol
+		}
+	}
+	return ""
+}
+
+func hint(c *conversation.Conversation, from conversation.Side) dissect.Hint {
+	return dissect.Hint{Transport: c.Transport, Port: c.Ends[conversation.Responder].Port(), FromClient: from == conversation.Opener}
+}
+
+// spoken are a conversation's messages, of both sides, in the order in which they came.
+func spoken(c *conversation.Conversation) (all []finding.Spoken) {
+	const mostBytes = 64 << 10
+	for side := conversation.Opener; side <= conversation.Responder; side++ {
+		for _, m := range c.Messages(side.Other()) {
+			said := hint(c, side)
+			said.Listed = m.Listed
+			d := dissect.Message(m.Data, said)
+			missing := m.Length - len(m.Data)
+			for _, h := range m.Holes {
+				missing += int(h.Length)
+			}
+			all = append(all, finding.Spoken{From: sides[side], Frames: m.Frames(), Start: m.Start.UTC(), End: m.End.UTC(),
+				Offset: m.Offset, Length: m.Length, Missing: missing, Protocol: d.Protocol, Summary: d.Summary, Fields: d.Fields,
+				Bytes: m.Data[:min(len(m.Data), mostBytes)], Answered: int(m.Answered.Frame)})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b finding.Spoken) int { return a.Start.Compare(b.Start) })
+	return all
+}
