@@ -64,7 +64,7 @@ func (s *script) upload(list ...segment) {
 }
 
 func nastyCases() []nastyCase {
-	return slices.Concat(nastyStreams(), nastyEnds(), nastyLinks(), nastyPackets(), nastyFiles(), nastyPlaces())
+	return slices.Concat(nastyStreams(), nastyEnds(), nastyLinks(), nastyPackets(), nastyFiles(), nastyPlaces(), nastyCut())
 }
 
 // What TCP does to a stream.
@@ -349,6 +349,8 @@ func nastyLinks() []nastyCase {
 		return slices.Concat([]byte{1, 0, 0x65, 0x58, 0, 0, 7, 0, 1, 2, 3, 0}, macs, kindOf(b))
 	}
 	fixed := func(header string) func([]byte) []byte { return func([]byte) []byte { return []byte(header) } }
+	chatSaid := []string{`tcp 192.0.2.1:40000 "a question that takes some bytes, so that it can be cutand one more" 192.0.2.2:80 "an answer, too, is not altogether short"`}
+	const tunnelled = "tshark shows the tunnel's datagrams as a conversation, too; what they carry is what counts"
 	return []nastyCase{
 		{name: "ethernet", say: chat, taken: each(ethernet()), write: linked(1)},
 		{name: "ethernet padded", say: chat, taken: each(padded), write: linked(1)},
@@ -366,8 +368,8 @@ func nastyLinks() []nastyCase {
 		{name: "PPP", say: chat, taken: before(0, 0x21), write: linked(9)},
 		{name: "PPP in HDLC", say: chat, taken: before(0xff, 3, 0, 0x21), write: linked(50)},
 		{name: "PPPoE", say: chat, taken: each(pppoe), write: linked(1)},
-		{name: "VXLAN", say: chat, taken: tunnel(17, 4789, vxlan)},
-		{name: "Geneve with an option", say: chat, taken: tunnel(17, 6081, geneve)},
+		{name: "VXLAN", say: chat, taken: tunnel(17, 4789, vxlan), truth: chatSaid, why: tunnelled},
+		{name: "Geneve with an option", say: chat, taken: tunnel(17, 6081, geneve), truth: chatSaid, why: tunnelled},
 		{name: "GRE", say: chat, taken: tunnel(47, 0, fixed("\x00\x00\x08\x00"))},
 		{name: "GRE with key and number", say: chat, taken: tunnel(47, 0, fixed("\x30\x00\x08\x00\x00\x00\x00\x07\x00\x00\x00\x01"))},
 		{name: "GRE with checksum", say: chat, taken: tunnel(47, 0, fixed("\x80\x00\x08\x00\x00\x00\x00\x00"))},
@@ -468,16 +470,11 @@ func nastyFiles() []nastyCase {
 		only := []ngInterface{{raw, 9}}
 		return [][]byte{slices.Concat(ngSectionOf(le, only, list[:half]), ngSectionOf(be, only, list[half:]))}
 	}
-	cut := func(list []packetBytes) [][]byte {
-		b := rawPcap(list)
-		return [][]byte{b[:len(b)-50]}
-	}
 	return []nastyCase{
 		{name: "pcap of microseconds", say: chat, write: pcap(le, 0xa1b2c3d4, 1000, raw)},
 		{name: "pcap swapped", say: chat, write: pcap(be, 0xa1b2c3d4, 1000, raw)},
 		{name: "pcap of nanoseconds swapped", say: chat, write: pcap(be, 0xa1b23c4d, 1, raw)},
 		{name: "pcap of raw IP by BSD's number", say: chat, write: linked(12)},
-		{name: "pcap cut", say: chat, write: cut},
 		{name: "pcapng", say: chat, write: func(l []packetBytes) [][]byte { return [][]byte{ngSectionOf(le, []ngInterface{{raw, 9}}, l)} }},
 		{name: "pcapng swapped", say: chat6, write: func(l []packetBytes) [][]byte { return [][]byte{ngSectionOf(be, []ngInterface{{raw, 3}}, l)} }},
 		{name: "pcapng with two interfaces", say: chat, taken: two, write: func(l []packetBytes) [][]byte { return [][]byte{ngSectionOf(le, rawAndEthernet, l)} }},
@@ -487,6 +484,15 @@ func nastyFiles() []nastyCase {
 		{name: "lz4", say: chat, write: packedBy(lz4ed)},
 		{name: "xz", say: chat, write: packedBy(xzed), packed: true},
 	}
+}
+
+// nastyCut is the last of all: mergecap stops where a file is cut.
+func nastyCut() []nastyCase {
+	cut := func(list []packetBytes) [][]byte {
+		b := rawPcap(list)
+		return [][]byte{b[:len(b)-50]}
+	}
+	return []nastyCase{{name: "pcap cut", say: chat, write: cut}}
 }
 
 // Where packets are captured: at several places, and in several files.

@@ -70,7 +70,7 @@ func tunnel(protocol byte, port uint16, header func(b []byte) []byte) func([]pac
 // fragments cuts IPv4 packets that are larger than a size, and orders the parts anew.
 func fragments(size int, order func(parts []packetBytes) []packetBytes) func([]packetBytes) []packetBytes {
 	return func(list []packetBytes) (cut []packetBytes) {
-		for n, p := range list {
+		for _, p := range list {
 			header, rest := p.data[:20], p.data[20:]
 			var parts []packetBytes
 			for at := 0; len(rest)-at > 0; at += size {
@@ -81,7 +81,7 @@ func fragments(size int, order func(parts []packetBytes) []packetBytes) func([]p
 					place |= 0x2000
 				}
 				be.PutUint16(h[2:], uint16(20+len(data)))
-				be.PutUint16(h[4:], uint16(n+1))
+				be.PutUint16(h[4:], number(p))
 				be.PutUint16(h[6:], place)
 				parts = append(parts, packetBytes{append(h, data...), 20 + len(data), p.nanos + uint64(at), 0})
 			}
@@ -94,10 +94,13 @@ func fragments(size int, order func(parts []packetBytes) []packetBytes) func([]p
 	}
 }
 
+// number is a packet's own, as long as it is on its way.
+func number(p packetBytes) uint16 { return uint16(p.nanos / 1e6) }
+
 // fragments6 cuts IPv6 packets, each part with a fragment header.
 func fragments6(size int) func([]packetBytes) []packetBytes {
 	return func(list []packetBytes) (cut []packetBytes) {
-		for n, p := range list {
+		for _, p := range list {
 			rest := p.data[40:]
 			for at := 0; len(rest)-at > 0; at += size {
 				h := bytes.Clone(p.data[:40])
@@ -107,7 +110,7 @@ func fragments6(size int) func([]packetBytes) []packetBytes {
 					place |= 1
 				}
 				part := be.AppendUint16([]byte{h[6], 0}, place)
-				part = be.AppendUint32(part, uint32(n+1))
+				part = be.AppendUint32(part, uint32(number(p)))
 				h[6] = 44
 				be.PutUint16(h[4:], uint16(8+len(data)))
 				data = slices.Concat(h, part, data)

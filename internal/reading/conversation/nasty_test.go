@@ -182,7 +182,7 @@ func asTshark(t *testing.T, paths []string, cases int) [][]string {
 		transport, rest, _ := strings.Cut(part, ",")
 		if said, port := followed(transport, rest); said != "" {
 			heard++
-			if i := (port - firstPort) / 2; port >= firstPort && i < cases { // else it is a tunnel's own
+			if i := (port - firstPort) / 2; port >= firstPort && i < cases {
 				list[i] = append(list[i], said)
 				slices.Sort(list[i])
 			}
