@@ -113,7 +113,7 @@ func (f *File) Packets() iter.Seq[Packet] {
 			return
 		}
 		f.Interfaces, f.Dropped, f.damage = nil, 0, nil
-		frame := 0
+		frame, more := 0, true
 		var parts waiting
 		ahead := f.memory.Ahead()
 		defer ahead.End()
@@ -123,13 +123,17 @@ func (f *File) Packets() iter.Seq[Packet] {
 			p := Packet{Frame: frame, Time: timeOf(r.nanos)}
 			if p.decode(r); p.part != nil {
 				for _, given := range parts.add(&p) {
-					if !yield(given) {
+					if more = yield(given); !more {
 						return false
 					}
 				}
 			}
-			return yield(p)
+			more = yield(p)
+			return more
 		})
+		if !more {
+			return
+		}
 		for _, given := range parts.give(len(parts.order)) {
 			if !yield(given) {
 				return
