@@ -145,7 +145,16 @@ func (f *File) Packets() iter.Seq[Packet] {
 // Damage is what could not be read, as the last walk over Packets met it.
 func (f *File) Damage() []cursor.Damage { return slices.Concat(f.unpacking, f.damage) }
 
+// mostDamage bounds what is kept of a file that is all garbage.
+const mostDamage = 1000
+
 func (f *File) damaged(offset int, problem string) {
+	if len(f.damage) > mostDamage {
+		return
+	}
+	if len(f.damage) == mostDamage {
+		problem = fmt.Sprintf("expected no more than %d damages, found another: this and what follows are not told", mostDamage)
+	}
 	f.damage = append(f.damage, cursor.Damage{Part: f.Name, Offset: int64(offset), Problem: problem})
 }
 
