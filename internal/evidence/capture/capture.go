@@ -113,7 +113,7 @@ func (f *File) Packets() iter.Seq[Packet] {
 			return
 		}
 		f.Interfaces, f.Dropped, f.damage = nil, 0, nil
-		frame := 0
+		frame, more := 0, true
 		var parts waiting
 		ahead := f.memory.Ahead()
 		defer ahead.End()
@@ -123,13 +123,17 @@ func (f *File) Packets() iter.Seq[Packet] {
 			p := Packet{Frame: frame, Time: timeOf(r.nanos)}
 			if p.decode(r); p.part != nil {
 				for _, given := range parts.add(&p) {
-					if !yield(given) {
+					if more = yield(given); !more {
 						return false
 					}
 				}
 			}
-			return yield(p)
+			more = yield(p)
+			return more
 		})
+		if !more {
+			return
+		}
 		for _, given := range parts.give(len(parts.order)) {
 			if !yield(given) {
 				return
@@ -141,7 +145,16 @@ func (f *File) Packets() iter.Seq[Packet] {
 // Damage is what could not be read, as the last walk over Packets met it.
 func (f *File) Damage() []cursor.Damage { return slices.Concat(f.unpacking, f.damage) }
 
+// mostDamage bounds what is kept of a file that is all garbage.
+const mostDamage = 1000
+
 func (f *File) damaged(offset int, problem string) {
+	if len(f.damage) > mostDamage {
+		return
+	}
+	if len(f.damage) == mostDamage {
+		problem = fmt.Sprintf("expected no more than %d damages, found another: this and what follows are not told", mostDamage)
+	}
 	f.damage = append(f.damage, cursor.Damage{Part: f.Name, Offset: int64(offset), Problem: problem})
 }
 

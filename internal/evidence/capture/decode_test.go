@@ -209,3 +209,17 @@ func TestALaterFragmentHasNoPorts(t *testing.T) {
 		t.Errorf("got %+v", p)
 	}
 }
+
+func TestAWalkThatIsGivenUpWithAFragmentWaitingEnds(t *testing.T) {
+	fragment := serialize(t, &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, Flags: layers.IPv4MoreFragments,
+		SrcIP: net.IP{192, 0, 2, 1}, DstIP: net.IP{192, 0, 2, 2}}, gopacket.Payload("12345678"))
+	f, _ := parse(t, pcapFile(t, Raw, fragment, fragment))
+	seen := 0
+	for range f.Packets() {
+		seen++
+		break
+	}
+	if seen != 1 {
+		t.Errorf("%d packets, expected 1", seen)
+	}
+}

@@ -3,6 +3,8 @@ package capture
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/inquest-project/inquest/internal/ground/mapped"
 )
 
 // The pcap format: a 24-byte header, then records of a 16-byte header and the frame.
@@ -58,10 +60,21 @@ func (f *File) walkPcap(yield func(record) bool) {
 			f.damaged(off, fmt.Sprintf("expected a frame of %d bytes, found %d: the file is cut short", captured, len(frame)))
 		}
 		frame = frame[:min(int(captured), len(frame))]
+		f.expect(off + recordHeader + len(frame))
 		nanos := int64(order.Uint32(rest))*1e9 + int64(order.Uint32(rest[4:]))*fraction
 		if !yield(record{link: link, nanos: nanos, data: frame, wire: max(int(wire), len(frame)), at: off}) {
 			return
 		}
 		off += recordHeader + len(frame)
+	}
+}
+
+// expect tells the processor where the next record begins: to wait for its header and those in the frame would take as long
+// as to read them.
+func (f *File) expect(next int) {
+	const cacheLine = 64
+	if next+cacheLine < len(f.data) {
+		mapped.Prefetch(&f.data[next])
+		mapped.Prefetch(&f.data[next+cacheLine])
 	}
 }

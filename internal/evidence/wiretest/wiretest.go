@@ -83,7 +83,7 @@ type Line struct {
 	sent   [2]int // by Say and FIN, which takes a number
 }
 
-// Line is between two IPv4 ends, as "192.0.2.1:40000". Nothing is sent yet.
+// Line is between two ends, as "192.0.2.1:40000" or "[2001:db8::1]:40000". Nothing is sent yet.
 func (s *Script) Line(client, server string) *Line {
 	return &Line{
 		Base:   [2]uint32{1001, 5001},
@@ -175,6 +175,15 @@ func (l *Line) udp(from Side) *layers.UDP {
 	return &layers.UDP{SrcPort: layers.UDPPort(l.ends[from].Port()), DstPort: layers.UDPPort(l.ends[1-from].Port())}
 }
 
-func (l *Line) ip(from Side, protocol layers.IPProtocol) *layers.IPv4 {
+// network is the header of an IP packet.
+type network interface {
+	gopacket.SerializableLayer
+	gopacket.NetworkLayer
+}
+
+func (l *Line) ip(from Side, protocol layers.IPProtocol) network {
+	if l.ends[from].Addr().Is6() {
+		return &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: protocol, SrcIP: l.ends[from].Addr().AsSlice(), DstIP: l.ends[1-from].Addr().AsSlice()}
+	}
 	return &layers.IPv4{Version: 4, TTL: 64, Protocol: protocol, SrcIP: l.ends[from].Addr().AsSlice(), DstIP: l.ends[1-from].Addr().AsSlice()}
 }

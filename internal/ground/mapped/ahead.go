@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ahead brings a file's pages in, and what is in them into the processors' cache, before a reader comes to them that goes
-// through it from front to back: another processor waits for the kernel and for the memory then.
+// Ahead brings a file's pages in before a reader comes to them that goes through it from front to back: another processor
+// waits for the kernel then, and for the hypervisor, which may not map a page before it is looked at.
 type Ahead struct {
 	at   atomic.Int64
 	next chan struct{}
@@ -51,14 +51,11 @@ func (a *Ahead) End() {
 	<-a.done
 }
 
-// sink keeps the compiler from leaving out what only looks.
-var sink byte
-
 func (a *Ahead) populate(data []byte) {
 	defer close(a.done)
-	const cacheLine = 64
+	const page = 4 << 10
 	sum := byte(0)
-	defer func() { sink = sum }()
+	defer func() { runtime.KeepAlive(sum) }() // or the compiler leaves out what only looks
 	for from := 0; from < len(data); from += step {
 		for int64(from) > a.at.Load()+reach {
 			if _, more := <-a.next; !more {
@@ -68,7 +65,7 @@ func (a *Ahead) populate(data []byte) {
 		if unix.Madvise(data[from:min(from+step, len(data))], populateRead) != nil {
 			return // an older kernel, or a page that can't be read: the reader will see
 		}
-		for i := from; i < min(from+step, len(data)); i += cacheLine {
+		for i := from; i < min(from+step, len(data)); i += page {
 			sum += data[i]
 		}
 	}

@@ -241,7 +241,8 @@ func (c *Conversation) reused(p *capture.Packet, s Side) bool {
 	if c.synSeen[s] {
 		return c.isn[s] != p.Seq
 	}
-	return true // the old one was met in the middle, or opened by the other side
+	both := c.synSeen[s.Other()] && !c.Streams[s].based && len(c.Closes) == 0 // open at once (RFC 9293, section 3.5)
+	return !both                                                              // else the old one was met in the middle, or opened by the other side
 }
 
 // refusedBy says whether all that a side ever did was to answer the other's SYN by RST.

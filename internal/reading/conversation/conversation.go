@@ -3,7 +3,7 @@
 // for the Messages that one side received, and for its Closes.
 //
 // TCP is rebuilt as RFC 9293 sends it: sequence numbers may wrap, segments come twice, late or
-// overlapping (the copy that came first counts), a SYN with a new number begins a new conversation on the
+// overlapping (the copy that Linux takes counts), a SYN with a new number begins a new conversation on the
 // same ports, and a capture may begin in the middle. What was not captured is a hole with its size.
 //
 // How a conversation ended is kept to the frame, because a kernel that closes a dead process's sockets

@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/evidence/capture"
@@ -26,17 +27,41 @@ func FuzzAssemble(f *testing.F) {
 		if err != nil {
 			return
 		}
-		traffic := Assemble(file)
-		for _, c := range traffic.Conversations {
+		again, err := capture.Parse("again", data) // as if it had been captured at two places
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := Assemble(file)
+		checkTraffic(t, whole)
+		checkTraffic(t, Assemble(file, again))
+		indexed := Index(file)
+		if len(indexed.Conversations) != len(whole.Conversations) {
+			t.Fatalf("%d conversations, indexed %d", len(whole.Conversations), len(indexed.Conversations))
+		}
+		indexed.Load(indexed.First, indexed.Last, func(*Conversation) bool { return true })
+		checkTraffic(t, indexed)
+		for i, c := range indexed.Conversations {
 			for side := Opener; side <= Responder; side++ {
-				c.Ending(side)
-				checkMessages(t, c, side)
-			}
-			for _, close := range c.Closes {
-				close.AllAcked()
+				if got, want := texts(c, side), texts(whole.Conversations[i], side); !slices.Equal(got, want) {
+					t.Fatalf("loaded %q, assembled %q", got, want)
+				}
 			}
 		}
 	})
+}
+
+// checkTraffic holds what must be true of each conversation.
+func checkTraffic(t *testing.T, traffic *Traffic) {
+	t.Helper()
+	for _, c := range traffic.Conversations {
+		for side := Opener; side <= Responder; side++ {
+			c.Ending(side)
+			checkMessages(t, c, side)
+		}
+		for _, close := range c.Closes {
+			close.AllAcked()
+		}
+	}
 }
 
 // checkMessages holds that messages stand in order, are no longer than they say, and know their frames.

@@ -2,7 +2,6 @@ package conversation
 
 import (
 	"container/heap"
-	"slices"
 	"time"
 
 	"github.com/inquest-project/inquest/internal/evidence/capture"
@@ -62,52 +61,35 @@ func listed(p *capture.Packet) string {
 	return p.Listed.Info
 }
 
-// inOrder sorts pieces by offset and takes each byte from the piece that brought it first. It sweeps over
-// the stream with the pieces at hand in a heap, first come on top: a hostile capture, all overlaps and
-// in reverse, costs n log n like any other.
+// inOrder sorts pieces by offset and takes each byte from the one that the receiver took it from. That is Linux's way: what
+// goes on where the stream ends is taken at once, whatever was there before it came; what comes early waits, and of those
+// that wait the one that begins first is taken up to its end, of two that begin together the longer (tcp_data_queue_ofo in
+// net/ipv4/tcp_input.c). A hostile capture, all overlaps and in reverse, costs n log n like any other.
 func inOrder(pieces []piece) []piece {
 	if disjoint(pieces) {
 		return pieces
 	}
-	slices.SortStableFunc(pieces, func(a, b piece) int {
-		switch {
-		case a.offset < b.offset:
-			return -1
-		case a.offset > b.offset:
-			return 1
-		}
-		return 0
-	})
-	if disjoint(pieces) {
-		return pieces
-	}
 	var out []piece
-	var hand firstCome
-	position := uint64(0)
-	last := -1 // index in pieces of the one that out ends with
-	for i := 0; i < len(pieces) || len(hand) > 0; {
-		if len(hand) == 0 {
-			position = max(position, pieces[i].offset)
+	var early waiting
+	next := uint64(0)
+	take := func(p *piece) {
+		if p.end() > next {
+			out = append(out, p.cut(max(next, p.offset), p.end()))
+			next = p.end()
 		}
-		for ; i < len(pieces) && pieces[i].offset <= position; i++ {
-			heap.Push(&hand, candidate{&pieces[i], i})
-		}
-		top := hand[0]
-		if top.end() <= position {
-			heap.Pop(&hand)
+	}
+	for i := range pieces {
+		if pieces[i].offset > next {
+			heap.Push(&early, &pieces[i])
 			continue
 		}
-		end := top.end()
-		if i < len(pieces) {
-			end = min(end, pieces[i].offset)
+		take(&pieces[i])
+		for len(early) > 0 && early[0].offset <= next {
+			take(heap.Pop(&early).(*piece))
 		}
-		if from := position; top.index == last { // goes on after another piece began beneath it
-			from = out[len(out)-1].offset
-			out[len(out)-1] = top.cut(from, end)
-		} else {
-			out = append(out, top.cut(from, end))
-		}
-		last, position = top.index, end
+	}
+	for len(early) > 0 {
+		take(heap.Pop(&early).(*piece)) // behind a hole that nothing filled
 	}
 	return out
 }
@@ -122,22 +104,24 @@ func disjoint(pieces []piece) bool {
 	return true
 }
 
-// candidate is a piece that covers the sweep's position.
-type candidate struct {
-	*piece
-	index int
+// waiting is a heap of pieces that came early, the next to be taken on top.
+type waiting []*piece
+
+func (w waiting) Len() int { return len(w) }
+func (w waiting) Less(i, j int) bool {
+	if w[i].offset != w[j].offset {
+		return w[i].offset < w[j].offset
+	}
+	if w[i].end() != w[j].end() {
+		return w[i].end() > w[j].end()
+	}
+	return w[i].event.before(w[j].event)
 }
-
-// firstCome is a heap of pieces, the one of the earliest frame on top.
-type firstCome []candidate
-
-func (h firstCome) Len() int           { return len(h) }
-func (h firstCome) Less(i, j int) bool { return h[i].event.before(h[j].event) }
-func (h firstCome) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *firstCome) Push(x any)        { *h = append(*h, x.(candidate)) }
-func (h *firstCome) Pop() any {
-	last := len(*h) - 1
-	x := (*h)[last]
-	*h = (*h)[:last]
+func (w waiting) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
+func (w *waiting) Push(x any)   { *w = append(*w, x.(*piece)) }
+func (w *waiting) Pop() any {
+	last := len(*w) - 1
+	x := (*w)[last]
+	*w = (*w)[:last]
 	return x
 }
