@@ -20,6 +20,8 @@ type jsonReader struct {
 	at    int // of the next byte, in data
 	base  int // of data, in the message
 	depth int // of values in values
+
+	tooDeep bool
 }
 
 // jsonDeep bounds how deep objects and arrays are followed.
@@ -32,17 +34,22 @@ func (s *sheet) json(data []byte, at, depth int) {
 	}
 	s.tag("json")
 	r := &jsonReader{sheet: s, data: data, base: at, depth: depth}
-	if !r.read("json", 0) && s.values < valuesMost && !json.Valid(data) {
-		s.malformed(at+r.at, "JSON breaks off, or breaks its rules")
+	for r.space(); r.at < len(data); r.space() { // several where each line is one
+		if r.read("json", 0) {
+			continue
+		}
+		if s.values < valuesMost && !r.tooDeep {
+			s.malformed(at+r.at, "JSON breaks off, or breaks its rules")
+		}
 		return
 	}
-	r.space()
 }
 
 // read reads a value, and says whether it could be read to its end.
 func (r *jsonReader) read(path string, deep int) bool {
 	r.space()
-	if r.at >= len(r.data) || deep > jsonDeep {
+	r.tooDeep = deep > jsonDeep
+	if r.at >= len(r.data) || r.tooDeep {
 		return false
 	}
 	switch r.data[r.at] {
@@ -102,7 +109,8 @@ func (r *jsonReader) text(path string, begin int) bool {
 	}
 	var plain string
 	if json.Unmarshal(r.data[begin:r.at], &plain) != nil {
-		return r.value(path, printable(raw), at, len(raw))
+		r.value(path, printable(raw), at, len(raw))
+		return false
 	}
 	more := r.value(path, printable([]byte(plain)), at, len(raw))
 	r.decoded("json value", at, len(raw), []byte(plain))
