@@ -33,6 +33,7 @@ type tlsRecords struct {
 	from       *side
 	fromClient bool
 	run        gathered
+	missing    int // bytes of the record that the message ends within
 }
 
 // tls reads TLS records, or a hello in SSLv2's framing.
@@ -66,6 +67,9 @@ func (t *tlsRecords) records(data []byte, at int) Dissection {
 		at = t.record(data, at)
 	}
 	t.flush()
+	if t.missing > 0 {
+		t.say("record not complete, %d bytes to come", t.missing)
+	}
 	return t.done("TLS")
 }
 
@@ -91,9 +95,8 @@ func (t *tlsRecords) record(data []byte, at int) int {
 // cutRecord is a record of which the message holds the beginning only. A handshake message will be read with
 // the rest; of other records that is only counted.
 func (t *tlsRecords) cutRecord(kind, missing int, plain bool, record []byte) {
-	t.say("record not complete, %d bytes to come", missing)
 	t.tag("partial")
-	t.cut = true
+	t.cut, t.missing = true, missing
 	if !plain || !t.from.keep(record, tls) {
 		t.from.left = uint64(missing)
 		t.from.next = recordRest(kind)
