@@ -151,6 +151,8 @@ func (s *sheet) block(t *hpackTable, data []byte, complete bool) (b headerBlock)
 func (s *sheet) representation(t *hpackTable, data []byte, r representation, at int, b *headerBlock) {
 	f, known, err := t.read(data, r)
 	switch {
+	case s.full():
+		return
 	case err != nil:
 		s.malformed(at, "header compression: %v", err)
 		t.whole = false

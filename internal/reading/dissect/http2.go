@@ -369,6 +369,10 @@ func (h *http2Reader) fragment(f http2Head, r *cursor.Reader) {
 		h.fragments = gathered{[]span{{0, at, 0}}, table.partial}
 		table.partial = nil
 	}
+	if len(h.fragments.data)+len(data) > gatheredMost {
+		h.malformed(at, "a header block of more than %d bytes", gatheredMost)
+		table.whole = false
+	}
 	h.fragments.add(at, data)
 	if f.flags&flagEndHeaders != 0 {
 		h.headers(true)

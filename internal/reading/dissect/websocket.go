@@ -43,7 +43,7 @@ type websocketSide struct {
 
 const (
 	windowMost  = 32 << 10 // bytes that DEFLATE refers back to
-	inflateMost = 1 << 20  // bytes that are made of one message
+	inflateMost = 1 << 20  // bytes that are made of what one TCP message holds
 )
 
 // speakWebSocket settles that both sides speak WebSocket from now on, with the extensions that the response names.
@@ -71,6 +71,7 @@ type websocketReader struct {
 	from    *side
 	state   *websocketSide
 	message gathered // of a message in fragments, unmasked; what of it lies here
+	made    int      // bytes inflated
 }
 
 // websocketFrames reads what a side says after the upgrade.
@@ -296,8 +297,8 @@ func (w *websocketReader) inflated(run gathered) {
 	begin, size := run.place(0, len(run.data))
 	tail := "\x00\x00\xff\xff" + "\x01\x00\x00\xff\xff"
 	r := flate.NewReaderDict(io.MultiReader(bytes.NewReader(run.data), strings.NewReader(tail)), state.window)
-	plain, err := io.ReadAll(io.LimitReader(r, inflateMost))
-	if err != nil || len(plain) == inflateMost {
+	plain, err := io.ReadAll(io.LimitReader(r, int64(inflateMost-w.made)))
+	if w.made += len(plain); err != nil || w.made == inflateMost {
 		state.lost = true
 	}
 	if err != nil {
