@@ -3,7 +3,6 @@ package dissect
 import (
 	"bytes"
 	"compress/flate"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -183,6 +182,11 @@ func TestWhatCameBeforeTellsWhatAMessageIs(t *testing.T) {
 			client(websocketFrame(0xc1, mask, twice[0]), "WebSocket", "text", "websocket.inflated", `{"name":"first"}`, "json.name", "first"),
 			client(websocketFrame(0x41, mask, twice[1][:3])+websocketFrame(0x80, mask, twice[1][3:]), "WebSocket", "text", "json.name", "first, again"),
 		},
+		"WebSocket whose upgrade nobody saw": {
+			client(websocketFrame(0x89, mask, "")+websocketFrame(0x81, mask, "some text"), "WebSocket", "ping, 0 bytes, text, 9 bytes", "websocket.payload", "some text"),
+			client(websocketFrame(0x82, mask, "\x00\x01\x02"), "WebSocket", "binary, 3 bytes"),
+			server(websocketFrame(0x81, "", strings.Repeat("long ", 100)), "WebSocket", "text, 500 bytes"),
+		},
 		"WebSocket, not agreed upon": {
 			client(websocketFrame(0x82, mask, "\x00\x01\x02"), "binary", "9 bytes"),
 		},
@@ -357,5 +361,3 @@ func FuzzDialogue(f *testing.F) {
 		}
 	})
 }
-
-var _ = fmt.Sprint

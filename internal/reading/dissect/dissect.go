@@ -62,7 +62,7 @@ type dissector func(data []byte, hint Hint) (Dissection, bool)
 var dissectors []dissector
 
 func init() { // what follows a CONNECT may be anything: the list's functions lead back to it
-	dissectors = []dissector{tls, http1, http2, dns, text}
+	dissectors = []dissector{tls, http1, http2, dns, websocket, text}
 }
 
 // Message dissects a message of which nothing is known that came before it.

@@ -2,6 +2,7 @@ package dissect
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/xml"
 	"fmt"
@@ -72,7 +73,7 @@ func talk(t *testing.T, version2 bool, handler http.HandlerFunc, requests ...*ht
 	go server.Serve(listener)
 	defer server.Close()
 	var heard *overheard
-	client := &http.Client{Transport: &http.Transport{Protocols: &protocols, Dial: func(network, _ string) (net.Conn, error) {
+	client := &http.Client{Transport: &http.Transport{Protocols: &protocols, DialContext: func(_ context.Context, network, _ string) (net.Conn, error) {
 		conn, err := net.Dial(network, listener.Addr().String())
 		heard = &overheard{Conn: conn}
 		return heard, err

@@ -136,7 +136,7 @@ func TestProtobufReadsAsItWasMade(t *testing.T) {
 	}
 }
 
-func TestChanceIsNoProtobufAndNoBase64(t *testing.T) {
+func TestChanceIsNoProtocol(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	found := map[string]int{}
 	const times = 200_000
@@ -156,6 +156,12 @@ func TestChanceIsNoProtobufAndNoBase64(t *testing.T) {
 		s.carried(letters, 0, 0)
 		for _, tag := range s.Tags {
 			found[tag]++
+		}
+		if data[0] = []byte{0x81, 0, data[0]}[rng.IntN(3)]; data[0] == 0x81 {
+			data[1] = data[1]&0x80 | byte(len(data)-2-4*int(data[1]>>7))
+		}
+		if p := Message(data, Hint{}).Protocol; p != "text" && p != "binary" {
+			found[p]++
 		}
 	}
 	for tag, n := range found {

@@ -79,6 +79,38 @@ func websocketFrames(data []byte, hint Hint) (Dissection, bool) {
 	return newWebSocketReader(data, hint).frames(0), true
 }
 
+// websocket recognises frames whose upgrade nobody captured: they end where the message does, and text is text.
+func websocket(data []byte, hint Hint) (Dissection, bool) {
+	if !areWebSocketFrames(data) {
+		return Dissection{}, false
+	}
+	hint.from().frames = &websocketSide{deflate: true, lost: true}
+	return websocketFrames(data, hint)
+}
+
+func areWebSocketFrames(data []byte) bool {
+	const tellingText = 6 // bytes
+	told := false
+	for len(data) > 0 {
+		f, ok := websocketHeadOf(data)
+		if !ok || opNames[f.opcode] == "" || f.reserved != 0 || f.length > uint64(len(data)-f.size) || f.opcode >= opClose && f.length > 125 {
+			return false
+		}
+		payload := data[f.size : f.size+int(f.length)]
+		if f.masked {
+			payload = unmasked(payload, f.mask, 0)
+		}
+		if f.opcode == opText {
+			if !isPrintable(payload) {
+				return false
+			}
+			told = told || len(payload) >= tellingText
+		}
+		data = data[f.size+int(f.length):]
+	}
+	return told
+}
+
 func newWebSocketReader(data []byte, hint Hint) *websocketReader {
 	w := &websocketReader{data: data, from: hint.from()}
 	w.state = w.from.frames
