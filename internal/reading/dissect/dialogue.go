@@ -41,7 +41,7 @@ func (d *Dialogue) Next(data []byte, hint Hint) Dissection {
 	}
 	hint.past = d
 	from := hint.from()
-	from.miss(hint.Lost)
+	d.miss(from, hint.Lost)
 	carried := len(from.carry)
 	if carried > 0 {
 		data = slices.Concat(from.carry, data)
@@ -90,14 +90,15 @@ func (h Hint) to() *side {
 	return &h.past.client
 }
 
-// miss takes note of bytes that nobody captured. If they are more than what was announced, nothing is known of
-// what follows.
-func (s *side) miss(n uint64) {
+// miss takes note of bytes that nobody captured. Where they are more than what was announced, nothing is known of
+// what follows, nor which response is whose.
+func (d *Dialogue) miss(s *side, n uint64) {
 	switch {
 	case n == 0:
 	case n < s.left:
 		s.left -= n
 	default:
+		d.requests = nil
 		*s = side{sealed: s.sealed, frames: s.frames}
 		if s.frames != nil {
 			s.frames.miss()

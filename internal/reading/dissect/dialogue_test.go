@@ -163,7 +163,8 @@ func TestWhatCameBeforeTellsWhatAMessageIs(t *testing.T) {
 			server(http2Server[7:], "HTTP/2", "SETTINGS, SETTINGS acknowledged", "http2.settings.HEADER_TABLE_SIZE", "0", "http2.goaway.error", "ENHANCE_YOUR_CALM"),
 		},
 		"HTTP/2 by upgrade": {
-			client("GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", "HTTP", "GET /"),
+			client("GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", "HTTP", "GET /",
+				"http2.settings.MAX_CONCURRENT_STREAMS", "100", "http2.settings.INITIAL_WINDOW_SIZE", "65535"),
 			server("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"+http2Server, "HTTP", "response 101, HTTP/2: SETTINGS",
 				"http.status", "101", "http2.header.:status", "200"),
 			client(http2Client, "HTTP/2", "preface"),

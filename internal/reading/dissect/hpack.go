@@ -178,13 +178,13 @@ func (s *sheet) literal(f hpack.HeaderField, r representation, at int) {
 	if r.indexed {
 		return
 	}
-	begin, name := at+r.valueBegin, "http2.header."+shortName([]byte(f.Name))
+	begin := at + r.valueBegin
 	read := func(at int) {
 		if f.Name == ":path" {
 			s.target([]byte(f.Value), at)
 			return
 		}
-		s.headerValue(name, []byte(f.Value), at)
+		s.headerValue([]byte(f.Value), at)
 	}
 	if !r.huffman {
 		s.part("header value", begin, r.valueLength)

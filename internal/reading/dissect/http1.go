@@ -248,7 +248,11 @@ func (s *sheet) headerLine(prefix string, line []byte, at int, head *httpHead) {
 	s.tag("header", string(name[:min(len(name), 40)]))
 	s.part("header value", begin, len(trimmed))
 	head.read(s, strings.ToLower(string(name[:min(len(name), 40)])), strings.ToLower(string(trimmed[:min(len(trimmed), 200)])), at)
-	s.headerValue(prefix+"."+shortName(name), trimmed, begin)
+	if strings.EqualFold(string(name[:min(len(name), 40)]), "HTTP2-Settings") {
+		s.upgradeSettings(trimmed, begin)
+		return
+	}
+	s.headerValue(trimmed, begin)
 }
 
 func (h *httpHead) read(s *sheet, name, value string, at int) {

@@ -2,6 +2,7 @@ package dissect
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"strings"
 
@@ -446,6 +447,10 @@ func (h *http2Reader) settings(f http2Head, r *cursor.Reader) {
 		return
 	}
 	h.say("SETTINGS")
+	h.settingsList(r)
+}
+
+func (s *sheet) settingsList(r *cursor.Reader) {
 	for r.Len() >= 6 {
 		at := offset(r)
 		id, value := int(r.Uint16()), int(r.Uint32())
@@ -453,9 +458,19 @@ func (h *http2Reader) settings(f http2Head, r *cursor.Reader) {
 		if name == "" {
 			name = fmt.Sprintf("0x%04x", id)
 		}
-		h.field("http2.settings."+name, decimal(value), at, 6)
-		h.tag(name)
+		s.field("http2.settings."+name, decimal(value), at, 6)
+		s.tag(name)
 	}
+}
+
+// upgradeSettings reads the settings in the header of a request to change to HTTP/2 (RFC 7540, section 3.2.1).
+func (s *sheet) upgradeSettings(value []byte, at int) {
+	plain, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(string(value), "="))
+	if err != nil || len(plain)%6 != 0 {
+		s.malformed(at, "expected settings in base64, found %q", printable(value[:min(len(value), 40)]))
+		return
+	}
+	s.moved(digitsAt(at), func() { s.settingsList(open("HTTP2-Settings", 0, plain)) })
 }
 
 func (h *http2Reader) errorCode(r *cursor.Reader, name string) string {

@@ -67,7 +67,7 @@ func tellsProtobuf(data []byte, depth int) bool {
 		most        = 200 // the greatest field number
 		tellingText = 5   // bytes
 	)
-	if len(data) < least || depth > nestedMost || mostlyText(data) {
+	if _, ok := nextProtobuf(data, 0); !ok || len(data) < least || depth > nestedMost || mostlyText(data) {
 		return false
 	}
 	last, told := 0, 0

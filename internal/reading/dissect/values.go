@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -97,7 +98,7 @@ func (s *sheet) escaped(value []byte, at int) {
 }
 
 // headerValue reads what the words of a header's value carry: credentials, tokens.
-func (s *sheet) headerValue(name string, value []byte, at int) {
+func (s *sheet) headerValue(value []byte, at int) {
 	const most = 16 // words
 	for from, n := 0, 0; from < len(value) && n < most; n++ {
 		end := len(value)
@@ -116,10 +117,12 @@ func (s *sheet) headerValue(name string, value []byte, at int) {
 // Base64 shorter than this may be a word.
 const base64Least = 16
 
+var base64Begins = regexp.MustCompile(`^[0-9A-Za-z+/_-]+=*$`)
+
 // base64 reads what base64 (RFC 4648) carries, and says whether it is that: what it decodes to is text, or it
 // has the padding and the mixture of characters that nothing else has.
 func (s *sheet) base64(data []byte, at, depth int) bool {
-	if len(data) < base64Least || len(data) > valueMost {
+	if len(data) < base64Least || len(data) > valueMost || !base64Begins.Match(data[:base64Least]) {
 		return false
 	}
 	digits := bytes.TrimRight(data, "=")
@@ -142,12 +145,16 @@ func (s *sheet) base64(data []byte, at, depth int) bool {
 	s.tag("base64")
 	s.value("base64", says, at, len(data))
 	s.decoded("base64", at, len(data), plain)
-	place := func(offset, length int) (int, int) {
+	s.moved(digitsAt(at), func() { s.carried(plain, 0, depth+1) })
+	return true
+}
+
+// digitsAt places bytes in the digits of base64, at an offset, that carry them.
+func digitsAt(at int) func(int, int) (int, int) {
+	return func(offset, length int) (int, int) {
 		begin := offset * 4 / 3
 		return at + begin, (offset+length)*4/3 + min(1, (offset+length)%3) - begin
 	}
-	s.moved(place, func() { s.carried(plain, 0, depth+1) })
-	return true
 }
 
 // mixed says whether digits of base64 have both cases and a number: hexadecimal and words have not.
