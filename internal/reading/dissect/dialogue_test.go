@@ -61,6 +61,10 @@ func TestWhatCameBeforeTellsWhatAMessageIs(t *testing.T) {
 	ccs := tlsRecord(20, "\x01")
 	longRecord := tlsRecord(23, strings.Repeat("\xa5", 300))
 	http2Client, http2Server := everyFrame(t)[0].data, everyFrame(t)[1].data
+	posting := framed(t, func(f *golang.Framer, block func(...string) []byte) {
+		f.WriteHeaders(golang.HeadersFrameParam{StreamID: 1, EndHeaders: true, BlockFragment: block(":method", "POST", ":path", "/", "content-type", "application/json")})
+		f.WriteData(1, true, []byte(`{"user":{"id":7}}`))
+	})
 	twice := deflated(t, `{"name":"first"}`, `{"name":"first, again"}`)
 	for name, messages := range map[string][]heard{
 		"a body after 100 Continue": {
@@ -161,6 +165,12 @@ func TestWhatCameBeforeTellsWhatAMessageIs(t *testing.T) {
 			server(http2Server[:7], "HTTP/2", "frame not complete"),
 			client(framed(t, func(f *golang.Framer, _ func(...string) []byte) { f.WriteSettingsAck() }), "HTTP/2", "SETTINGS acknowledged"),
 			server(http2Server[7:], "HTTP/2", "SETTINGS, SETTINGS acknowledged", "http2.settings.HEADER_TABLE_SIZE", "0", "http2.goaway.error", "ENHANCE_YOUR_CALM"),
+		},
+		"HTTP/2, a body in two messages": {
+			client(http2Preface+posting[:len(posting)-10], "HTTP/2", "preface, POST /, DATA on stream 1, 7 bytes, DATA not complete, 10 bytes to come"),
+			server(http2Server, "HTTP/2", "SETTINGS"),
+			client(posting[len(posting)-10:]+framed(t, func(f *golang.Framer, _ func(...string) []byte) { f.WriteSettingsAck() }), "HTTP/2",
+				"DATA continued, 10 bytes, SETTINGS acknowledged", "http2.continued", "10 bytes of DATA"),
 		},
 		"HTTP/2 by upgrade": {
 			client("GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", "HTTP", "GET /",

@@ -135,6 +135,7 @@ type http2Reader struct {
 	fragments gathered          // the header block being put together
 	bodies    map[int]*gathered // what this message holds of bodies that began in it
 	order     []int             // of bodies
+	ended     map[int]bool      // streams whose body ends in this message
 }
 
 // http2 reads a connection that begins with the preface, or a message in the middle of one, if it is frames
@@ -193,7 +194,7 @@ func areFrames(data []byte) bool {
 }
 
 func newHTTP2Reader(data []byte, hint Hint) *http2Reader {
-	h := &http2Reader{data: data, hint: hint, from: hint.from(), bodies: map[int]*gathered{}}
+	h := &http2Reader{data: data, hint: hint, from: hint.from(), bodies: map[int]*gathered{}, ended: map[int]bool{}}
 	if h.from.headers == nil {
 		h.from.headers = newHPACKTable(false)
 	}
@@ -220,6 +221,9 @@ func (h *http2Reader) frames(at int) Dissection {
 		at += http2HeadLength
 		h.frame(f, open(f.name(), at, h.data[at:at+f.length]))
 		at += f.length
+	}
+	if h.full() {
+		h.from.headers = newHPACKTable(false) // what was not read may have entered the table
 	}
 	h.headers(false)
 	h.carriedByBodies()
@@ -261,6 +265,9 @@ func (h *http2Reader) cutFrame(f http2Head, rest []byte, at int) {
 	if h.cut = true; f.kind == frameData {
 		h.frame(f, open(f.name(), at+http2HeadLength, there))
 	}
+	if f.kind == frameHeaders || f.kind == framePush || f.kind == frameContinuation {
+		h.from.headers = newHPACKTable(false)
+	}
 	h.say("%s not complete, %d bytes to come", f.name(), f.length-len(there))
 	h.tag("partial")
 	h.from.left = uint64(f.length - len(there))
@@ -299,6 +306,8 @@ func (h *http2Reader) frame(f http2Head, r *cursor.Reader) {
 		h.say("PRIORITY of stream %d", f.stream)
 		h.priority(f, r)
 	case frameReset:
+		delete(h.hint.past.streams, http2Key{f.stream, true})
+		delete(h.hint.past.streams, http2Key{f.stream, false})
 		h.say("RST_STREAM %d: %s", f.stream, h.errorCode(r, "http2.rst_stream.error"))
 	case frameSettings:
 		h.settings(f, r)
@@ -424,6 +433,9 @@ func (h *http2Reader) dataFrame(f http2Head, r *cursor.Reader) {
 	if body != nil {
 		body.add(at, data)
 	}
+	if f.flags&flagEndStream != 0 {
+		h.ended[f.stream] = true
+	}
 }
 
 // carriedByBodies reads what the bodies that began in this message carry.
@@ -434,9 +446,13 @@ func (h *http2Reader) carriedByBodies() {
 			contentType = stream.contentType
 			stream.begun = !strings.HasPrefix(contentType, "application/grpc")
 		}
-		h.cut = true
+		cut := h.cut
+		h.cut = cut || !h.ended[id]
 		h.moved(body.place, func() { h.content(contentType, body.data, 0) })
-		h.cut = false
+		h.cut = cut
+	}
+	for id := range h.ended {
+		delete(h.hint.past.streams, http2Key{id, h.hint.FromClient})
 	}
 }
 
