@@ -421,6 +421,7 @@ func (h *httpReader) chunks(b *httpBody, at int) int {
 		at += end + 1
 	}
 	h.say("%d bytes in chunks", b.chunkBytes-before)
+	h.joined("body", b.content)
 	if h.cut = !ended; !b.continued {
 		h.moved(b.content.place, func() { h.content(b.contentType, b.content.data, 0) })
 	}

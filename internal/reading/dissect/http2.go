@@ -446,6 +446,7 @@ func (h *http2Reader) carriedByBodies() {
 			contentType = stream.contentType
 			stream.begun = !strings.HasPrefix(contentType, "application/grpc")
 		}
+		h.joined("body", *body)
 		cut := h.cut
 		h.cut = cut || !h.ended[id]
 		h.moved(body.place, func() { h.content(contentType, body.data, 0) })

@@ -41,3 +41,11 @@ func (g *gathered) origin(at int) int {
 	s := g.spans[i]
 	return s.offset + min(at-s.from, s.length)
 }
+
+// joined adds as a part what a program has as one piece and the message has in several.
+func (s *sheet) joined(name string, g gathered) {
+	if len(g.spans) > 1 {
+		begin, length := g.place(0, len(g.data))
+		s.decoded(name, begin, length, g.data)
+	}
+}

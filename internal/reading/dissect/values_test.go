@@ -251,6 +251,9 @@ func TestDecodedPartsAreWhatAProgramHas(t *testing.T) {
 		"base64":          {[]said{{true, "GET /?q=" + encoded + " HTTP/1.1\r\n\r\n"}}, "a long enough secret"},
 		"unmasked":        {[]said{{true, upgradeRequest}, {false, upgradeResponse + "\r\n"}, {true, websocketFrame(0x81, "mask", "a payload")}}, "a payload"},
 		"Huffman":         {[]said{everyFrame(t)[0]}, "/upload"},
+		"in chunks":       {[]said{{true, "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nin \r\n6\r\nchunks\r\n0\r\n\r\n"}}, "in chunks"},
+		"in frames":       {[]said{everyFrame(t)[0]}, "some data and more"},
+		"in fragments":    {[]said{{true, upgradeRequest}, {false, upgradeResponse + "\r\n"}, {true, websocketFrame(1, "mask", "in ") + websocketFrame(0x80, "mask", "fragments")}}, "in fragments"},
 		"JSON string":     {[]said{{true, `{"a":"tab\tnewline\n"}`}}, "tab\tnewline\n"},
 	} {
 		var dialogue Dialogue

@@ -316,6 +316,7 @@ func (w *websocketReader) complete() {
 		w.inflated(run)
 		return
 	}
+	w.joined("payload", run)
 	w.moved(run.place, func() { w.carried(run.data, 0, 0) })
 }
 
