@@ -34,6 +34,7 @@ func binaryMessage(data []byte) Dissection {
 	} else {
 		s.say("%d bytes, beginning %s", len(data), hexBytes(data[:min(len(data), leading)]))
 	}
+	s.carried(data, 0, 0)
 	s.tag("binary")
 	return s.done("binary")
 }
@@ -73,6 +74,7 @@ func (s *sheet) lengthPrefix(data []byte) {
 			if n > 3 && (n == uint64(len(data)) || n == uint64(len(data)-at-form.size)) {
 				s.field("binary.length", form.name, at, form.size)
 				s.part("body", at+form.size, len(data)-at-form.size)
+				s.carried(data[at+form.size:], at+form.size, 0)
 				return
 			}
 		}

@@ -1,10 +1,12 @@
 // Package dissect says what a message is: protocol, a line of summary, its fields by name, each with the
-// bytes that it is made of, and tags. Message is the way in. Content decides which protocol it is; the
-// transport, the port and what came before on the conversation only hint.
+// bytes that it is made of, and tags. A Dialogue reads the messages of one conversation in their order;
+// Message reads one alone. Content decides which protocol it is, unless earlier messages have settled it;
+// the transport and the port only hint.
 //
-// TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), HTTP/1 (RFC 9112) and
-// DNS (RFC 1035) have a file each; what is none of them is read as text, by lines, or as binary, by its
-// statistics. To add a dissector: one file with a function like those in the list below, and its test.
+// TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), HTTP/1 (RFC 9112), HTTP/2
+// (RFC 9113, HPACK: RFC 7541), WebSocket (RFC 6455) and DNS (RFC 1035) have a file each; what is none of them
+// is read as text, by lines, or as binary, by its statistics. What values carry (JSON, forms, base64, protobuf)
+// is read in all of them. To add a dissector: one file with a function like those in the list below, and its test.
 //
 // Messages are hostile, and the one that killed is often malformed on purpose. So a length that lies is
 // noted in a field "malformed" and reading goes on with the bytes that are there; every loop ends with the
@@ -24,19 +26,22 @@ import (
 
 // Dissection is what a message is.
 type Dissection struct {
-	Protocol string          // "TLS", "HTTP", "DNS", "text" or "binary"
+	Protocol string          // "TLS", "HTTP", "HTTP/2", "WebSocket", "DNS", "text" or "binary"
 	Summary  string          // one line
 	Fields   []finding.Field // in order of reading; offsets and lengths in bytes of the message
 	Parts    []Part
 	Tags     []string // lowercase words for what the message does and carries, to match with the names of functions
 	Answers  []string // tags of the other side's messages that this one shows to have been answered
+
+	rest int // bytes at its end that are of another protocol
 }
 
 // Part is a piece of a message that a program may keep in memory without the framing around it: a TLS
 // handshake message without its record's header, an HTTP body, a DNS name.
 type Part struct {
 	Name           string
-	Offset, Length int // in bytes of the message
+	Offset, Length int    // in bytes of the message
+	Decoded        []byte // what a program has of it once it is unmasked, inflated or decoded; nil where that is as sent
 }
 
 // Hint is what is known of a message beside its bytes. The zero value hints nothing.
@@ -45,25 +50,23 @@ type Hint struct {
 	Port       uint16 // the server's
 	FromClient bool
 	Listed     string // what a packet list says of it, where there are no bytes
+	Lost       uint64 // bytes of the same sender before it that nobody captured
+
+	past *Dialogue // what came before on the conversation; never nil for a dissector
 }
 
-// A dissector reads a message that is of its protocol, and says whether it is.
+// A dissector reads a message, or what is left of one, that begins as its protocol does, and says whether it
+// does. It reads to the end, or leaves a rest to another protocol.
 type dissector func(data []byte, hint Hint) (Dissection, bool)
 
-var dissectors = []dissector{tls, http1, dns, text}
+var dissectors []dissector
 
-// Message dissects what one side received.
-func Message(data []byte, hint Hint) Dissection {
-	if len(data) == 0 && hint.Listed != "" {
-		return listed(hint)
-	}
-	for _, read := range dissectors {
-		if d, ok := read(data, hint); ok {
-			return d
-		}
-	}
-	return binaryMessage(data)
+func init() { // what follows a CONNECT may be anything: the list's functions lead back to it
+	dissectors = []dissector{tls, http1, http2, dns, websocket, text}
 }
+
+// Message dissects a message of which nothing is known that came before it.
+func Message(data []byte, hint Hint) Dissection { return new(Dialogue).Next(data, hint) }
 
 // maxFields bounds what is kept of one message: a capture of garbage may hold a field in each byte.
 const maxFields = 4096
@@ -72,6 +75,9 @@ const maxFields = 4096
 type sheet struct {
 	Dissection
 	said      []string // the summary's parts
+	kept      int      // bytes of decoded parts
+	values    int      // fields of what values carry
+	cut       bool     // it ends within something: what is missing is to come, and no lie
 	wellNamed bool     // DNS: a label as names have them was read
 }
 
@@ -86,7 +92,34 @@ func (s *sheet) field(name, value string, offset, length int) {
 
 func (s *sheet) part(name string, offset, length int) {
 	if length > 0 && len(s.Parts) < maxFields {
-		s.Parts = append(s.Parts, Part{name, offset, length})
+		s.Parts = append(s.Parts, Part{Name: name, Offset: offset, Length: length})
+	}
+}
+
+// decodedMost bounds what is kept of a message in decoded form, in bytes.
+const decodedMost = 64 << 10
+
+// decoded adds a part that a program has in another form than sent.
+func (s *sheet) decoded(name string, offset, length int, data []byte) {
+	data = data[:min(len(data), decodedMost-s.kept)]
+	if length > 0 && len(data) > 0 && len(s.Parts) < maxFields {
+		s.kept += len(data)
+		s.Parts = append(s.Parts, Part{name, offset, length, slices.Clone(data)})
+	}
+}
+
+// moved lets read add fields and parts as if other bytes were the message, and then moves them to where in the
+// message those bytes come from.
+func (s *sheet) moved(place func(offset, length int) (int, int), read func()) {
+	fields, parts := len(s.Fields), len(s.Parts)
+	read()
+	for i := fields; i < len(s.Fields); i++ {
+		f := &s.Fields[i]
+		f.Offset, f.Length = place(f.Offset, f.Length)
+	}
+	for i := parts; i < len(s.Parts); i++ {
+		p := &s.Parts[i]
+		p.Offset, p.Length = place(p.Offset, p.Length)
 	}
 }
 
@@ -118,6 +151,9 @@ func (s *sheet) say(format string, args ...any) {
 
 // malformed notes where the message breaks its protocol's rules.
 func (s *sheet) malformed(offset int, format string, args ...any) {
+	if s.cut {
+		return
+	}
 	s.field("malformed", fmt.Sprintf(format, args...), offset, 0)
 	if !s.isMalformed() {
 		s.tag("malformed")

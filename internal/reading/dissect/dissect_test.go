@@ -252,11 +252,18 @@ func TestHugeMessagesAreReadInBoundedTime(t *testing.T) {
 	for name, unit := range map[string]string{
 		"handshakes":  "\x16\x03\x03\x00\x04\x0e\x00\x00\x00",
 		"empty lines": "\n", "words": "a ", "header lines": "a: b\r\n", "pairs": "a=b&", "zeros": "\x00", "chunks": "1\r\na\r\n",
+		"frames": "\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x00\x00\x01", "deep JSON": `{"a":[`, "wide JSON": "[1,2],", "parts": "\r\n--b\r\n\r\n",
+		"base64": "YWFh", "fields": "\x08\x01", "header fields": "\x82",
 	} {
 		t.Run(name, func(t *testing.T) {
 			head := map[string]string{
 				"header lines": "GET / HTTP/1.1\r\n", "chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-				"pairs": "POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 104857600\r\n\r\n",
+				"pairs":         "POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 104857600\r\n\r\n",
+				"deep JSON":     "POST / HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 104857600\r\n\r\n",
+				"parts":         "POST / HTTP/1.1\r\nContent-Type: multipart/mixed\r\nContent-Length: 104857600\r\n\r\n--b",
+				"base64":        "GET / HTTP/1.1\r\nAuthorization: ",
+				"fields":        "POST / HTTP/1.1\r\nContent-Type: application/protobuf\r\nContent-Length: 104857600\r\n\r\n",
+				"header fields": http2Preface + "\xff\xff\xff\x01\x04\x00\x00\x00\x01",
 			}[name]
 			data := append([]byte(head), bytes.Repeat([]byte(unit), size/len(unit))...)
 			began := time.Now()

@@ -51,15 +51,15 @@ func framedHTTP(data []byte) int {
 	if !bytes.Contains(data[:min(len(data), framedMost)], []byte("\r\n\r\n")) {
 		return 0
 	}
-	s := &sheet{}
-	head, body, ok := s.httpHead(data, 0)
-	if !ok || s.isMalformed() {
+	h := newHTTPReader(data, Hint{past: new(Dialogue)})
+	head, body, ok := h.httpHead(data, 0)
+	if !ok || h.isMalformed() {
 		return 0
 	}
-	if head.length > len(data)-body {
-		return body
+	if b := h.bodyOf(head); !b.untilClose && b.length <= len(data)-body {
+		return h.body(b, body)
 	}
-	return s.httpBody(data, body, head)
+	return body
 }
 
 // framedDNS is a DNS message that asks or answers one question and can be read to where its sections end,

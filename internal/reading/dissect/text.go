@@ -15,18 +15,28 @@ const (
 )
 
 // text reads a message of lines: a verb, arguments, name=value pairs, as most line protocols have them.
-func text(data []byte, _ Hint) (Dissection, bool) {
+func text(data []byte, hint Hint) (Dissection, bool) {
+	if at := helloWithin(data); at > 0 {
+		return before(at, data, hint), true
+	}
 	if !mostlyText(data) {
 		return Dissection{}, false
 	}
 	s := &sheet{}
 	s.say("%s", opening(data))
+	whole := isJSON(data[:min(len(data), valueMost)])
+	if whole {
+		s.json(data, 0, 0)
+	}
 	for n, at := 0, 0; n < textMost && at < len(data) && !s.full(); n++ {
 		end := len(data)
 		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
 			end = at + i + 1
 		}
-		s.textLine(bytes.TrimRight(data[at:end], "\r\n"), at)
+		line := bytes.TrimRight(data[at:end], "\r\n")
+		if s.textLine(line, at); !whole && isJSON(line[:min(len(line), lineMost)]) {
+			s.json(line, at, 0)
+		}
 		at = end
 	}
 	return s.done("text"), true

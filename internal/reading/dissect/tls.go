@@ -30,14 +30,11 @@ func isRecord(data []byte) bool {
 // handshake records are gathered until something else comes.
 type tlsRecords struct {
 	sheet
+	from       *side
 	fromClient bool
-	encrypted  bool // after a ChangeCipherSpec in this message
-	gathered   []span
-	joined     []byte
+	run        gathered
+	missing    int // bytes of the record that the message ends within
 }
-
-// span is a range of the message.
-type span struct{ offset, length int }
 
 // tls reads TLS records, or a hello in SSLv2's framing.
 func tls(data []byte, hint Hint) (Dissection, bool) {
@@ -49,18 +46,31 @@ func tls(data []byte, hint Hint) (Dissection, bool) {
 	if !isRecord(data) {
 		return Dissection{}, false
 	}
-	t := &tlsRecords{fromClient: hint.FromClient}
+	return newTLSRecords(hint).records(data, 0), true
+}
+
+func newTLSRecords(hint Hint) *tlsRecords {
+	t := &tlsRecords{from: hint.from(), fromClient: hint.FromClient}
 	t.tag("tls", "ssl", "record")
-	for at := 0; at < len(data) && !t.full(); {
-		if !isRecord(data[at:]) {
+	return t
+}
+
+func (t *tlsRecords) records(data []byte, at int) Dissection {
+	for at < len(data) && !t.full() {
+		if rest := data[at:]; !isRecord(rest) {
 			t.flush()
-			t.malformed(at, "expected a TLS record's header, found %s", hexBytes(data[at:min(at+5, len(data))]))
+			if len(rest) >= 5 || !t.from.keep(rest, tls) {
+				t.malformed(at, "expected a TLS record's header, found %s", hexBytes(rest[:min(5, len(rest))]))
+			}
 			break
 		}
 		at = t.record(data, at)
 	}
 	t.flush()
-	return t.done("TLS"), true
+	if t.missing > 0 {
+		t.say("record not complete, %d bytes to come", t.missing)
+	}
+	return t.done("TLS")
 }
 
 // record reads the record at an offset and returns where it ends.
@@ -68,33 +78,66 @@ func (t *tlsRecords) record(data []byte, at int) int {
 	r := open("record", at, data[at:])
 	kind := t.number(r, 1, "record.type", func(n int) string { return contentNames[n] })
 	t.number(r, 2, "record.version", versionName)
-	body := t.vector(r, 2, "record")
-	t.field("record.length", decimal(body.Len()), at+3, 2)
-	begin, content := offset(body), body.Rest()
-	end := begin + len(content)
+	length := t.number(r, 2, "record.length", decimal)
+	begin := offset(r)
+	content := r.Bytes(uint64(min(length, r.Len())))
+	plain := kind == contentHandshake && (!t.from.sealed || isHello(data[at:]))
 	if kind != contentHandshake {
 		t.flush()
 	}
+	if len(content) < length {
+		t.cutRecord(kind, length-len(content), plain, data[at:])
+	}
+	t.recordContent(kind, plain, begin, content)
+	return begin + len(content)
+}
+
+// cutRecord is a record of which the message holds the beginning only. A handshake message will be read with
+// the rest; of other records that is only counted.
+func (t *tlsRecords) cutRecord(kind, missing int, plain bool, record []byte) {
+	t.tag("partial")
+	t.cut, t.missing = true, missing
+	if !plain || !t.from.keep(record, tls) {
+		t.from.left = uint64(missing)
+		t.from.next = recordRest(kind)
+	}
+}
+
+// recordRest reads what is left of a record, and the records behind it.
+func recordRest(kind int) dissector {
+	return func(data []byte, hint Hint) (Dissection, bool) {
+		t := newTLSRecords(hint)
+		n := t.from.take(data)
+		t.from.pass(n)
+		t.field("record.continued", count(n, "byte")+" of "+contentNames[kind], 0, n)
+		t.part("record", 0, n)
+		t.say("%s continued, %d bytes", words(contentNames[kind]), n)
+		if t.from.left > 0 {
+			t.from.next = recordRest(kind)
+		}
+		return t.records(data, n), true
+	}
+}
+
+func (t *tlsRecords) recordContent(kind int, plain bool, begin int, content []byte) {
 	switch {
 	case kind == contentCCS:
-		t.encrypted = true
+		t.from.sealed = true
 		t.say("ChangeCipherSpec")
 		t.tag("change_cipher_spec", "changecipherspec", "ccs", "cipher")
 	case kind == contentApplication:
 		t.opaque("application_data", "application data", begin, len(content))
 		t.tag("application", "appdata", "data")
-	case t.encrypted:
+	case plain:
+		t.run.add(begin, content)
+	case t.from.sealed:
 		t.opaque("encrypted_"+contentNames[kind], "encrypted "+contentNames[kind]+" message", begin, len(content))
 		t.tag(contentNames[kind], "finished")
-	case kind == contentHandshake:
-		t.gathered = append(t.gathered, span{begin, len(content)})
-		t.joined = append(t.joined, content...)
 	case kind == contentAlert:
 		t.alert(begin, content)
 	case kind == contentHeartbeat:
 		t.heartbeat(begin, content)
 	}
-	return end
 }
 
 // opaque keeps bytes that can't be read without keys.
@@ -132,42 +175,9 @@ func (t *tlsRecords) heartbeat(at int, content []byte) {
 	t.tag("heartbeat")
 }
 
-// flush reads the handshake messages gathered so far. They are read as one run of bytes, and then the
-// fields are moved to where in the message those bytes lie.
+// flush reads the handshake messages gathered so far, as one run of bytes.
 func (t *tlsRecords) flush() {
-	if len(t.gathered) == 0 {
-		return
-	}
-	fields, parts := len(t.Fields), len(t.Parts)
-	t.handshakes(t.joined)
-	for i := fields; i < len(t.Fields); i++ {
-		f := &t.Fields[i]
-		f.Offset, f.Length = t.place(f.Offset, f.Length)
-	}
-	for i := parts; i < len(t.Parts); i++ {
-		p := &t.Parts[i]
-		p.Offset, p.Length = t.place(p.Offset, p.Length)
-	}
-	t.gathered, t.joined = nil, nil
-}
-
-// place turns a range of the joined handshake bytes into one of the message. A range that lies in two
-// records takes the header between them along.
-func (t *tlsRecords) place(offset, length int) (int, int) {
-	begin := t.origin(offset)
-	if length == 0 {
-		return begin, 0
-	}
-	return begin, t.origin(offset+length-1) + 1 - begin
-}
-
-func (t *tlsRecords) origin(offset int) int {
-	for _, g := range t.gathered {
-		if offset < g.length {
-			return g.offset + offset
-		}
-		offset -= g.length
-	}
-	last := t.gathered[len(t.gathered)-1]
-	return last.offset + last.length
+	run := t.run
+	t.run = gathered{}
+	t.moved(run.place, func() { t.handshakes(run.data) })
 }

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 
 	"github.com/inquest-project/inquest/internal/reading/conversation"
-	"github.com/inquest-project/inquest/internal/reading/dissect"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/reach"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
@@ -15,41 +14,16 @@ import (
 // NewCase gathers what is to be weighed: every message that the dead process received before it died,
 // and where its bytes stand in memory. The image is nil where there is no core.
 func NewCase(im *image.Image, stacks []unwind.Stack, d death.Death, when moment.Moment) *Case {
-	c := &Case{Image: im, Death: d, Moment: when, Functions: d.Functions}
+	c := &Case{Image: im, Death: d, Moment: when, Functions: d.Functions, answers: map[*conversation.Message][]string{}}
 	if im != nil && d.Thread >= 0 && d.Thread < len(stacks) {
 		c.Stack = &stacks[d.Thread]
 		c.Held = reach.From(im, *c.Stack, d.Frame)
 	}
 	for _, own := range when.Own {
-		for _, m := range own.Conversation.Messages(own.Side) {
-			arrived := m
-			if !when.Latest.IsZero() {
-				arrived = m.By(when.Latest)
-			}
-			if arrived != nil {
-				candidate := newCandidate(own, arrived)
-				candidate.Cut = arrived != m
-				c.Candidates = append(c.Candidates, candidate)
-			}
-		}
+		c.hear(own, when.Latest)
 	}
 	Locate(c)
 	return c
-}
-
-func newCandidate(own moment.Own, m *conversation.Message) *Candidate {
-	server := own.Conversation.Ends[conversation.Responder]
-	return &Candidate{
-		Message: m,
-		Own:     own,
-		Data:    m.Data,
-		Dissection: dissect.Message(m.Data, dissect.Hint{
-			Transport:  own.Conversation.Transport,
-			Port:       server.Port(),
-			FromClient: own.Side == conversation.Responder,
-			Listed:     m.Listed,
-		}),
-	}
 }
 
 // peer is the remote end of a candidate's conversation, or what memory tells of it.

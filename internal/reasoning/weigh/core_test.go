@@ -37,6 +37,17 @@ func many(n int, beginning string) (messages []string) {
 	return messages
 }
 
+// masked is a WebSocket frame of text as clients send it.
+func masked(text string) string {
+	const key = "\xa1\xb2\xc3\xd4"
+	frame := []byte{0x81, 0x80 | byte(len(text))}
+	frame = append(frame, key...)
+	for i := range len(text) {
+		frame = append(frame, text[i]^key[i%4])
+	}
+	return string(frame)
+}
+
 var memoryScenarios = []scenario{
 	{"whole, at any alignment", func(t testing.TB) *Case {
 		return core{onHeap: map[int]string{0x101: "GET /found/in/memory"}}.with(asked(t, "GET /found/in/memory", "PUT /not/anywhere/there"))
@@ -53,6 +64,19 @@ var memoryScenarios = []scenario{
 	{"a part that the dissection names", func(t testing.TB) *Case {
 		return core{onHeap: map[int]string{0x101: body}}.with(asked(t, parted))
 	}, map[string]string{parted: "a part"}},
+	{"a payload as the daemon unmasked it", func(t testing.TB) *Case {
+		w := newWire(t)
+		l := w.asks(moment.Open, "GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")
+		l.Say(server, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+		l.Say(client, masked("the payload that it has"))
+		l.Say(server, "\x81\x03yes")
+		l.Say(client, masked("a short one"))
+		l.Say(server, "\x81\x03yes")
+		l.Say(client, masked("the payload that it has not"))
+		return core{rdi: heap + 0x600, onHeap: map[int]string{0x501: "the payload that it has.", 0x601: "a short one"}}.with(w)
+	}, map[string]string{
+		masked("the payload that it has"): "a part", masked("a short one"): "a part", masked("the payload that it has not"): "half",
+	}},
 	{"half, and a run", func(t testing.TB) *Case {
 		return core{onHeap: map[int]string{0x101: parted[:40], 0x301: "0123456789abcdef"}}.with(asked(t, parted, "?0123456789abcdefg"+strings.Repeat("z", 30)))
 	}, map[string]string{parted: "half", "?0123456789abcdefg" + strings.Repeat("z", 30): "a run"}},

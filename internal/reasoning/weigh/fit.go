@@ -8,7 +8,6 @@ import (
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
-	"github.com/inquest-project/inquest/internal/reading/dissect"
 )
 
 const pastIt = "past it"
@@ -26,7 +25,7 @@ func observeFit(c *Case) []finding.Observation {
 	if len(spoken) == 0 {
 		return nil
 	}
-	before := past{spoken, map[*conversation.Message]bool{}}
+	before := past{c, spoken, map[*conversation.Message]bool{}}
 	scores, shared := fitScores(c.Candidates, spoken)
 	best := slices.Max(append(scores, 0))
 	telling := best >= 1 // else the names fit all messages alike, or none
@@ -79,8 +78,9 @@ func fitScores(candidates []*Candidate, spoken map[string]bool) (scores []float6
 
 // past says of which sent messages the dying functions' names speak as an answer; each is read once.
 type past struct {
-	spoken  map[string]bool
-	answers map[*conversation.Message]bool
+	*Case
+	spoken map[string]bool
+	known  map[*conversation.Message]bool
 }
 
 // answeredBefore says whether the process had, before this message came, answered in the same conversation
@@ -102,19 +102,14 @@ func (p past) answeredBefore(c *Candidate) bool {
 }
 
 func (p past) isAnswer(sent *conversation.Message) bool {
-	known, ok := p.answers[sent]
+	known, ok := p.known[sent]
 	if ok {
 		return known
 	}
-	d := dissect.Message(sent.Data, dissect.Hint{
-		Transport: sent.Conversation.Transport,
-		Port:      sent.Conversation.Ends[conversation.Responder].Port(),
-		Listed:    sent.Listed,
-	})
-	for word := range joined(d.Answers) {
+	for word := range joined(p.answersIn(sent)) {
 		known = known || p.spoken[word]
 	}
-	p.answers[sent] = known
+	p.known[sent] = known
 	return known
 }
 

@@ -70,7 +70,7 @@ func Locate(c *Case) {
 				continue // most hits end here
 			}
 			improve(&s.best, Found{
-				Extent: extent, Part: part, Offset: hit.Offset, Length: hit.Length,
+				Extent: extent, Part: part, Offset: s.at + hit.Offset, Length: hit.Length,
 				Address: region.Start + place.Address(hit.Memory),
 				Exact:   bytes.Equal(region.Data[hit.Memory:hit.Memory+hit.Length], s.data[hit.Offset:hit.Offset+hit.Length]),
 			}, c.Held)
@@ -79,18 +79,22 @@ func Locate(c *Case) {
 	locateShort(c, sought)
 	for _, s := range sought {
 		for _, candidate := range s.of {
-			candidate.Memory = s.best
+			if s.best != nil && (candidate.Memory == nil || better(*s.best, *candidate.Memory)) {
+				candidate.Memory = s.best
+			}
 		}
 	}
 }
 
-// sought is what is looked for: the same for all candidates of equal bytes, which can't be told apart in
-// memory.
+// sought is what is looked for: a message, or a part of one in the form that a program has of it; the same for
+// all candidates of equal bytes, which can't be told apart in memory.
 type sought struct {
 	data   []byte
 	folded []byte
 	start  int // of what is not separators, in data
 	end    int
+	part   string // the part's name; empty for the message as it was sent
+	at     int    // of the part in the message
 	of     []*Candidate
 	best   *Found
 }
@@ -98,22 +102,33 @@ type sought struct {
 func soughtOf(candidates []*Candidate) []*sought {
 	var all []*sought
 	known := map[string]*sought{}
-	for _, candidate := range candidates {
-		data := candidate.Data[:min(searchedMost, len(candidate.Data))]
-		if len(data) == 0 {
-			continue
+	seek := func(candidate *Candidate, data []byte, part string, at int) {
+		if data = data[:min(searchedMost, len(data))]; len(data) == 0 {
+			return
 		}
-		s := known[string(data)]
+		key := part + sep + string(data)
+		s := known[key]
 		if s == nil {
-			s = &sought{data: data, folded: folded(data)}
+			s = &sought{data: data, folded: folded(data), part: part, at: at}
 			s.start, s.end = span(s.folded)
-			known[string(data)] = s
+			known[key] = s
 			all = append(all, s)
 		}
 		s.of = append(s.of, candidate)
 	}
+	for _, candidate := range candidates {
+		seek(candidate, candidate.Data, "", 0)
+		for _, p := range candidate.Dissection.Parts {
+			if tells(p.Length, candidate.Data) && len(p.Decoded) >= shortest {
+				seek(candidate, p.Decoded, p.Name, p.Offset)
+			}
+		}
+	}
 	return all
 }
+
+// tells says whether a part is enough of a message to tell of it.
+func tells(length int, message []byte) bool { return length*4 >= len(message) }
 
 // span is the folded bytes without the separators at both ends.
 func span(folded []byte) (start, end int) {
@@ -170,15 +185,21 @@ func foldedHits(index *bytesearch.Index, memory []byte) iter.Seq[bytesearch.Hit]
 // judge tells how much of the message a hit is.
 func (s *sought) judge(hit bytesearch.Hit) (e extent, part string) {
 	covers := func(start, end int) bool { return hit.Offset <= start && end <= hit.Offset+hit.Length }
-	if covers(s.start, s.end) {
+	switch {
+	case covers(s.start, s.end) && s.part != "":
+		return aPart, s.part
+	case covers(s.start, s.end):
 		return whole, ""
 	}
 	e = aRun
 	if hit.Length*2 >= len(s.data) {
 		e = half
 	}
+	if s.part != "" {
+		return e, part
+	}
 	for _, p := range s.of[0].Dissection.Parts {
-		if p.Length >= bytesearch.MinRun && p.Length*4 >= len(s.data) && covers(p.Offset, p.Offset+p.Length) {
+		if p.Length >= bytesearch.MinRun && tells(p.Length, s.data) && covers(p.Offset, p.Offset+p.Length) {
 			e, part = aPart, p.Name
 		}
 	}
@@ -243,8 +264,12 @@ func locateShort(c *Case, all []*sought) {
 // foundShort takes a place in a window: its pointer leads there, if none is nearer.
 func (s *sought) foundShort(w reach.Window, at int, held *reach.Held) {
 	n := s.end - s.start
+	extent := whole
+	if s.part != "" {
+		extent = aPart
+	}
 	improve(&s.best, Found{
-		Extent: whole, Address: w.To + place.Address(at), Offset: s.start, Length: n,
+		Extent: extent, Part: s.part, Address: w.To + place.Address(at), Offset: s.at + s.start, Length: n,
 		Exact: bytes.Equal(w.Data[at:at+n], s.data[s.start:s.end]),
 	}, held)
 	if s.best.Pointer == nil {

@@ -40,6 +40,8 @@ type Case struct {
 	Death      death.Death
 	Moment     moment.Moment
 	Candidates []*Candidate
+
+	answers map[*conversation.Message][]string // what the messages that it sent answer, by their tags
 }
 
 // Candidate is a message that may have killed.

@@ -412,6 +412,18 @@ var fitScenarios = []scenario{
 		c.Functions = []string{"read_request"}
 		return c
 	}, map[string]string{fmt.Sprintf(request, 0): "named", fmt.Sprintf(request, 1): "named", "what follows it": "past it", "fetch 0": "names another"}},
+	{"a message that only an earlier one explains", func(t testing.TB) *Case {
+		w := newWire(t)
+		for i := range 8 {
+			w.asks(moment.Open, fmt.Sprintf("fetch %d", i))
+		}
+		l := w.asks(moment.Open, "PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
+		l.Say(server, "HTTP/1.1 100 Continue\r\n\r\n")
+		l.Say(client, "2\r\nab\r\n0\r\n\r\n")
+		c := w.alone()
+		c.Functions = []string{"read_body"}
+		return c
+	}, map[string]string{"2\r\nab\r\n0\r\n\r\n": "named", "fetch 0": "names another"}},
 	{"nothing, where no function has a name", func(t testing.TB) *Case { return speaking(newWire(t)) }, nil},
 }
 
