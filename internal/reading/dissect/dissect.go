@@ -2,8 +2,8 @@
 // bytes that it is made of, and tags. Message is the way in. Content decides which protocol it is; the
 // transport, the port and what came before on the conversation only hint.
 //
-// TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), HTTP/1 (RFC 9112) and
-// DNS (RFC 1035) have a file each; what is none of them is read as text, by lines, or as binary, by its
+// TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), HTTP/1 (RFC 9112),
+// DNS (RFC 1035) and the first packets of QUIC (RFC 9000) have a file each; what is none of them is read as text, by lines, or as binary, by its
 // statistics. To add a dissector: one file with a function like those in the list below, and its test.
 //
 // Messages are hostile, and the one that killed is often malformed on purpose. So a length that lies is
@@ -24,7 +24,7 @@ import (
 
 // Dissection is what a message is.
 type Dissection struct {
-	Protocol string          // "TLS", "HTTP", "DNS", "text" or "binary"
+	Protocol string          // "TLS", "QUIC", "HTTP", "DNS", "text" or "binary"
 	Summary  string          // one line
 	Fields   []finding.Field // in order of reading; offsets and lengths in bytes of the message
 	Parts    []Part
@@ -50,7 +50,7 @@ type Hint struct {
 // A dissector reads a message that is of its protocol, and says whether it is.
 type dissector func(data []byte, hint Hint) (Dissection, bool)
 
-var dissectors = []dissector{tls, http1, dns, text}
+var dissectors = []dissector{tls, quic, http1, dns, text}
 
 // Message dissects what one side received.
 func Message(data []byte, hint Hint) Dissection {
