@@ -3,7 +3,7 @@ package tlskeys
 import (
 	"cmp"
 	"context"
-	"runtime"
+	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,36 +26,85 @@ type Place struct {
 }
 
 // Find looks in a dead process's writable memory for the secrets of connections, of which the first are wanted
-// most. It gives as many as it found before the context ended, in the order of wanted; all that there are if it
-// was not ended.
+// most. It gives each connection as soon as its records open. Of TLS 1.3 a connection may come again, with more: only
+// the handshake's secrets, which many programs forget, open its certificates and let other tools read the key log.
+// Find ends when it has all, when all memory was walked over, when the context ends, or when its caller breaks off.
 //
-// Nothing is known of the program that kept them. What looks random may be a secret, and one that opens a
-// captured record is. The likeliest places come first: those where a secret of another connection stood, measured from the
-// hello's random; around the randoms and the session ID, and where pointers lead from there; then where any pointer leads;
-// then all, the nearest first.
-func Find(ctx context.Context, memory []elfcore.Stretch, wanted []*Connection) []Found {
-	s := newSearch(ctx, memory, wanted)
-	s.nearAll()
-	for size := 1; len(s.pending(s.quests)) > 0 && ctx.Err() == nil; size *= batchGrowth {
-		batch := s.untried(size)
-		if len(batch) == 0 {
-			break
+// Nothing is known of the program that kept the secrets. What looks random may be one, and what opens a captured
+// record is one. The likeliest places come first: those where a secret of another connection stood, measured from the
+// hello's random; around the randoms and the session ID, and where pointers lead from there; then where any pointer
+// leads; then all, the nearest first.
+func Find(ctx context.Context, memory []elfcore.Stretch, wanted []*Connection) iter.Seq[Found] {
+	return func(yield func(Found) bool) {
+		s := newSearch(ctx, memory, wanted)
+		for _, s.goal = range []level{opens, complete} {
+			for batch := range s.batches() {
+				if !s.tell(batch, yield) {
+					return
+				}
+			}
 		}
-		s.everywhere(batch)
 	}
-	return s.found()
 }
+
+// level is how much of a connection is known.
+type level = int32
+
+const (
+	opens    level = 1 + iota // its application data
+	complete                  // all
+)
 
 // batchGrowth is by how much more connections are looked for in each walk over all memory. The first is looked for
 // alone, so that others don't keep it waiting.
 const batchGrowth = 4
+
+// batches looks for connections, and gives those that it has looked for: in the likeliest places for each, then
+// for some at a time where pointers lead, then everywhere.
+func (s *search) batches() iter.Seq[[]*quest] {
+	return func(yield func([]*quest) bool) {
+		for _, q := range s.quests {
+			one := []*quest{q}
+			if s.nearTo(q, s.trial(one)); !yield(one) || s.ctx.Err() != nil {
+				return
+			}
+		}
+		for _, walk := range []func([]*quest){s.wherePointersLead, s.everywhere} {
+			rest := s.pending()
+			for size := 1; len(rest) > 0 && s.ctx.Err() == nil; size *= batchGrowth {
+				batch := rest[:min(size, len(rest))]
+				rest = rest[len(batch):]
+				if walk(batch); !yield(batch) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// tell gives those of a batch of which more is known than was told.
+func (s *search) tell(batch []*quest, yield func(Found) bool) bool {
+	for _, q := range batch {
+		if len(q.at) == q.told {
+			continue
+		}
+		q.told = len(q.at)
+		if !yield(Found{q.Connection, q.completed(q.secrets), slices.Clone(q.at)}) {
+			return false
+		}
+	}
+	return true
+}
 
 // search is the state of one Find.
 type search struct {
 	ctx    context.Context
 	memory memory
 	quests []*quest
-	learnt []distance // from an anchor to a secret, the latest first
+	goal   level
+	learnt []distance // from an anchor to a secret
+
+	targets []place.Address // to which pointers lead, and which look random; made when first needed
 
 	mu sync.Mutex // over learnt and the quests' findings
 }
@@ -69,9 +118,12 @@ type quest struct {
 
 	secrets Secrets
 	at      []Place
-	done    atomic.Bool
-	tried   bool // all memory was walked over for it
+	told    int // of at
+	known   atomic.Int32
 }
+
+// done says whether as much is known of a connection as is wanted by now.
+func (s *search) done(q *quest) bool { return q.known.Load() >= s.goal }
 
 // distance is how far a secret stood from an anchor: in the same structure it is the same for all connections.
 type distance int64
@@ -86,59 +138,35 @@ func newSearch(ctx context.Context, stretches []elfcore.Stretch, wanted []*Conne
 		if c.Version == tls13 {
 			q.hellos = c.transcript()
 		}
-		q.done.Store(len(q.samples[Client])+len(q.samples[Server]) == 0) // nothing to verify by
+		if len(q.samples[Client])+len(q.samples[Server]) == 0 {
+			q.known.Store(complete) // nothing to verify by
+		}
 		s.quests = append(s.quests, q)
 	}
 	s.anchor()
 	return s
 }
 
-func (s *search) pending(quests []*quest) (list []*quest) {
-	for _, q := range quests {
-		if !q.done.Load() {
+func (s *search) pending() (list []*quest) {
+	for _, q := range s.quests {
+		if !s.done(q) {
 			list = append(list, q)
 		}
 	}
 	return list
 }
 
-// untried are the first so many connections for which all memory is still to be walked over.
-func (s *search) untried(most int) (list []*quest) {
-	for _, q := range s.pending(s.quests) {
-		if !q.tried && len(list) < most {
-			q.tried = true
-			list = append(list, q)
-		}
-	}
-	return list
-}
-
-func (s *search) found() (all []Found) {
-	for _, q := range s.quests {
-		if !q.secrets.Empty() {
-			all = append(all, Found{q.Connection, q.completed(q.secrets), q.at})
-		}
-	}
-	return all
-}
-
-// nearAll tries the likeliest places for each connection.
-func (s *search) nearAll() {
-	for _, q := range s.quests {
-		if s.ctx.Err() != nil {
-			return
-		}
-		one := s.trial([]*quest{q})
-		s.atDistances(q, one)
-		s.near(q, one)
-	}
+// nearTo tries the likeliest places for a connection.
+func (s *search) nearTo(q *quest, t *trial) {
+	s.atDistances(q, t)
+	s.near(q, t)
 }
 
 // atDistances tries where the secrets of other connections stood.
 func (s *search) atDistances(q *quest, t *trial) {
 	for _, d := range slices.Clone(s.learnt) {
 		for _, a := range q.anchors {
-			if !q.done.Load() {
+			if !s.done(q) {
 				t.at(a + place.Address(d))
 			}
 		}
@@ -148,31 +176,57 @@ func (s *search) atDistances(q *quest, t *trial) {
 const (
 	nearBy  = 2 << 10 // bytes before and behind an anchor
 	pointed = 512     // bytes behind where a pointer leads
+
+	targetsShare = 256 // of pointers' targets, to one worker at a time
 )
 
 // near tries what lies around a connection's anchors, then where pointers lead from there.
 func (s *search) near(q *quest, t *trial) {
 	for _, a := range q.anchors {
-		for at := a - nearBy; at < a+nearBy && !q.done.Load(); at += 4 {
+		for at := a - nearBy; at < a+nearBy && !s.done(q); at += 4 {
 			t.at(at)
 		}
 	}
 	for _, a := range q.anchors {
-		for from := (a - nearBy) &^ 7; from < a+nearBy && !q.done.Load(); from += 8 {
-			to, ok := s.memory.pointer(from)
-			for at := to; ok && at < to+pointed; at += 8 {
-				t.at(at)
+		for from := (a - nearBy) &^ 7; from < a+nearBy && !s.done(q); from += 8 {
+			to, there := s.memory.pointer(s.memory.from(from))
+			for at := 0; at < min(pointed, len(there)); at += 8 {
+				t.window(there[at:min(at+windowLength, len(there))], to+place.Address(at))
 			}
 		}
 	}
 }
 
-// everywhere walks over all memory for some connections: where pointers lead, then each eighth byte, then the
-// fourths between them, in pieces of which the nearest to an anchor come first.
+// wherePointersLead tries for some connections all that looks random and that a word of the memory leads to.
+func (s *search) wherePointersLead(batch []*quest) {
+	if s.targets == nil {
+		s.targets = s.target()
+	}
+	parallel(s.ctx, slices.Collect(slices.Chunk(s.targets, targetsShare)), func() func([]place.Address) bool {
+		t := s.trial(batch)
+		return func(targets []place.Address) bool {
+			for _, a := range targets {
+				t.at(a)
+			}
+			return !t.over()
+		}
+	})
+}
+
+// everywhere tries for some connections each eighth byte, then the fourths between them, in pieces of which the
+// nearest to an anchor come first.
 func (s *search) everywhere(batch []*quest) {
 	pieces := s.memory.pieces(anchorsOf(batch))
-	for _, walk := range []func(piece, *trial){s.whereItPoints, eighths, fourths} {
-		s.parallel(pieces, batch, walk)
+	for _, first := range []int{0, 4} {
+		parallel(s.ctx, pieces, func() func(piece) bool {
+			t := s.trial(batch)
+			return func(p piece) bool {
+				for at := first; at < p.length && (at%1024 != first || !t.over()); at += 8 {
+					t.window(p.window(at), p.address(at))
+				}
+				return !t.over()
+			}
+		})
 	}
 }
 
@@ -182,46 +236,6 @@ func anchorsOf(batch []*quest) (all []place.Address) {
 	}
 	slices.Sort(all)
 	return all
-}
-
-// parallel walks over pieces with all processors.
-func (s *search) parallel(pieces []piece, batch []*quest, walk func(piece, *trial)) {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			t := s.trial(batch)
-			for !t.over() {
-				i := int(next.Add(1)) - 1
-				if i >= len(pieces) {
-					return
-				}
-				walk(pieces[i], t)
-			}
-		})
-	}
-	workers.Wait()
-}
-
-func eighths(p piece, t *trial) { p.each(0, 8, t) }
-func fourths(p piece, t *trial) { p.each(4, 8, t) }
-
-// each tries a piece's windows at a stride.
-func (p piece) each(from, stride int, t *trial) {
-	for at := from; at < p.length; at += stride {
-		if window := p.window(at); !t.window(window, p.Start+place.Address(p.from+at)) && t.over() {
-			return
-		}
-	}
-}
-
-// whereItPoints tries where a piece's words lead, if they are pointers to writable memory.
-func (s *search) whereItPoints(p piece, t *trial) {
-	for at := 0; at+8 <= p.length; at += 8 {
-		if to, ok := s.memory.pointer(p.Start + place.Address(p.from+at)); ok && t.at(to) && t.over() {
-			return
-		}
-	}
 }
 
 // learn keeps how far from an anchor a secret stood.

@@ -116,6 +116,9 @@ func free(t testing.TB) string {
 func start(t testing.TB, command func(s *server) []string) *server {
 	t.Helper()
 	s := &server{dir: t.TempDir(), address: free(t)}
+	if err := os.CopyFS(filepath.Join(s.dir, "testdata"), os.DirFS("testdata")); err != nil {
+		t.Fatal(err)
+	}
 	certify(t, s.dir)
 	s.cmd = exec.Command("sh", append([]string{"-c", `ulimit -c unlimited; exec "$@"`, "sh"}, command(s)...)...)
 	s.cmd.Dir, s.cmd.Stderr = s.dir, &s.stderr
@@ -311,7 +314,7 @@ const question = "GET /a-question HTTP/1.1\r\nHost: server.example\r\n\r\n"
 func goServer(version string, more ...string) func(s *server) []string {
 	return func(s *server) []string {
 		binary := filepath.Join(s.dir, "server")
-		if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "testdata/server.go").CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, filepath.Join("testdata", "server.go")).CombinedOutput(); err != nil {
 			panic(string(out))
 		}
 		return append([]string{binary, s.address, "server.crt", "server.key", version}, more...)
@@ -387,24 +390,18 @@ func TestKeysAreFoundInTheCoresOfRealServers(t *testing.T) {
 			begin := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			found := Find(ctx, writable(im), all)
+			found := map[*Connection]Found{}
+			for f := range Find(ctx, writable(im), all) {
+				found[f.Connection] = f
+			}
 			t.Logf("%d of %d found in %v", len(found), len(all), time.Since(begin))
 			var log []keylog.Entry
 			for _, f := range found {
-				if os.Getenv("ONLYTRAFFIC") != "" {
-					f.Secrets.Handshake = [2][]byte{}
-				}
 				log = append(log, f.Connection.Entries(f.Secrets)...)
 			}
 			for i, c := range all {
-				var secrets Secrets
-				for _, f := range found {
-					if f.Connection == c {
-						secrets = f.Secrets
-						t.Logf("%v: %v", kind.clients[i], f.At)
-					}
-				}
-				o := c.Open(secrets)
+				t.Logf("%v: %v", kind.clients[i], found[c].At)
+				o := c.Open(found[c].Secrets)
 				client, server := told(c, o, Server), told(c, o, Client)
 				if client != question || !strings.Contains(server, kind.answer) {
 					t.Errorf("%v: opened %q and %q, %v", kind.clients[i], client, server, o.Problems)

@@ -8,14 +8,17 @@ import (
 	"github.com/inquest-project/inquest/internal/ground/place"
 )
 
-// windowLength is as long as the longest secret: a master, or a secret made by SHA-384.
-const windowLength = 48
+const (
+	windowLength = 48 // of the longest secrets: a master, or what SHA-384 makes
+	shortLength  = 32 // of those that SHA-256 makes
+)
 
 // trial tries windows of memory for some connections. A worker has its own.
 type trial struct {
 	*search
 	masters []*quest
 	traffic []suited
+	deep    bool // what is tried for each connection by itself, and not for all at once, is worth its time
 }
 
 // suited are connections whose keys are derived alike, so that it is done once a window.
@@ -26,7 +29,7 @@ type suited struct {
 }
 
 func (s *search) trial(batch []*quest) *trial {
-	t := &trial{search: s}
+	t := &trial{search: s, deep: len(batch) == 1 || s.goal == complete}
 	for _, q := range batch {
 		if q.Version != tls13 {
 			t.masters = append(t.masters, q)
@@ -50,13 +53,13 @@ func (t *trial) over() bool {
 		return true
 	}
 	for _, q := range t.masters {
-		if !q.done.Load() {
+		if !t.done(q) {
 			return false
 		}
 	}
 	for _, g := range t.traffic {
 		for _, q := range g.quests {
-			if !q.done.Load() {
+			if !t.done(q) {
 				return false
 			}
 		}
@@ -72,19 +75,19 @@ func (t *trial) at(a place.Address) bool {
 
 // window tries a window. It says whether that was worth it: most of memory doesn't look random.
 func (t *trial) window(w []byte, at place.Address) bool {
-	if len(w) < 32 || !random(w[:32]) {
+	if len(w) < shortLength || !random(w[:shortLength]) {
 		return false
 	}
 	long := len(w) == windowLength && random(w)
 	if long {
 		for _, q := range t.masters {
-			if !q.done.Load() && q.isMaster(w) {
-				t.tell(q, at, "master secret", func(s *Secrets) { s.Master = w })
+			if !t.done(q) && q.isMaster(w) {
+				t.keep(q, at, "master secret", func(s *Secrets) { s.Master = w })
 			}
 		}
 	}
 	for _, g := range t.traffic {
-		if g.size <= len(w) && (g.size == 32 || long) {
+		if g.size <= len(w) && (g.size == shortLength || long) {
 			t.secret(g, w[:g.size], at)
 		}
 	}
@@ -108,35 +111,40 @@ func random(w []byte) bool {
 	return bits.OnesCount64(seen[0])+bits.OnesCount64(seen[1])+bits.OnesCount64(seen[2])+bits.OnesCount64(seen[3]) >= least
 }
 
-// tell keeps what was found.
-func (t *trial) tell(q *quest, at place.Address, what string, keep func(*Secrets)) {
+// keep keeps what was found.
+func (t *trial) keep(q *quest, at place.Address, what string, set func(*Secrets)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	keep(&q.secrets)
+	set(&q.secrets)
 	if slices.ContainsFunc(q.at, func(p Place) bool { return p.Secret == what }) {
 		return // a copy
 	}
 	q.at = append(q.at, Place{what, at})
-	q.done.Store(q.enough())
+	q.known.Store(q.level())
 	t.learn(q, at)
 }
 
-// enough says whether all records open that can be expected to.
-func (q *quest) enough() bool {
+// level is how much is known by now.
+func (q *quest) level() level {
 	s := q.secrets
 	if s.Master != nil || s.Secret != nil {
-		return true
+		return complete
 	}
-	talked := false
+	handshake, traffic, talked := true, true, false
 	for r, samples := range q.samples {
 		for _, sample := range samples {
-			if !sample.first && s.Traffic[r] == nil {
-				return false
-			}
+			handshake = handshake && s.Handshake[r] != nil
+			traffic = traffic && (sample.first || s.Traffic[r] != nil)
 			talked = talked || !sample.first
 		}
 	}
-	return talked || s.Handshake[Server] != nil
+	switch {
+	case handshake && traffic:
+		return complete
+	case traffic && talked:
+		return opens
+	}
+	return 0
 }
 
 // sample is a record that has the sequence number 0 if its key is the one that is due there.
@@ -222,7 +230,7 @@ func (q *quest) isMaster(w []byte) bool {
 func (t *trial) secret(g suited, w []byte, at place.Address) {
 	open := g.trafficOpener(w)
 	for _, q := range g.quests {
-		if q.done.Load() {
+		if t.done(q) {
 			continue
 		}
 		for r, samples := range q.samples {
@@ -232,8 +240,8 @@ func (t *trial) secret(g suited, w []byte, at place.Address) {
 				}
 			}
 		}
-		if q.isHandshakeSecret(w) {
-			t.tell(q, at, "handshake secret", func(s *Secrets) { s.Secret = w })
+		if t.deep && q.isHandshakeSecret(w) {
+			t.keep(q, at, "handshake secret", func(s *Secrets) { s.Secret = w })
 		}
 	}
 }
@@ -257,10 +265,10 @@ func (t *trial) traffics(q *quest, r Role, s sample, p plain, w []byte, at place
 		(p.data[0] == newSessionTicket || p.data[0] == keyUpdate || p.data[0] == certificateWanted)
 	switch {
 	case s.first && !later:
-		t.tell(q, at, who+"handshake traffic secret", func(s *Secrets) { s.Handshake[r] = w })
+		t.keep(q, at, who+"handshake traffic secret", func(s *Secrets) { s.Handshake[r] = w })
 	case s.first && r == Client && q.earlyData:
-		t.tell(q, at, "client's early traffic secret", func(s *Secrets) { s.Early = w })
+		t.keep(q, at, "client's early traffic secret", func(s *Secrets) { s.Early = w })
 	default:
-		t.tell(q, at, who+"traffic secret", func(to *Secrets) { to.Traffic[r], to.Updated[r] = w, s.late })
+		t.keep(q, at, who+"traffic secret", func(to *Secrets) { to.Traffic[r], to.Updated[r] = w, s.late })
 	}
 }
