@@ -55,31 +55,54 @@ const (
 	complete                  // all
 )
 
-// batchGrowth is by how much more connections are looked for in each walk over all memory. The first is looked for
-// alone, so that others don't keep it waiting.
-const batchGrowth = 4
+const (
+	batchGrowth    = 4 // by how much more connections are looked for in each further walk over memory
+	likeliestShare = 8 // of connections
+)
 
-// batches looks for connections, and gives those that it has looked for: in the likeliest places for each, then
-// for some at a time where pointers lead, then everywhere.
+// batches looks for connections, and gives those that it has looked for: in the likeliest places and where pointers
+// lead for the first, so that no other keeps it waiting, then for the others, and then everywhere for all.
 func (s *search) batches() iter.Seq[[]*quest] {
 	return func(yield func([]*quest) bool) {
-		for _, q := range s.quests {
-			one := []*quest{q}
-			if s.nearTo(q, s.trial(one)); !yield(one) || s.ctx.Err() != nil {
+		first := min(1, len(s.quests))
+		for _, group := range [][]*quest{s.quests[:first], s.quests[first:]} {
+			if !s.likeliest(group, yield) || !s.growing(s.wherePointersLead, group, yield) {
 				return
 			}
 		}
-		for _, walk := range []func([]*quest){s.wherePointersLead, s.everywhere} {
-			rest := s.pending()
-			for size := 1; len(rest) > 0 && s.ctx.Err() == nil; size *= batchGrowth {
-				batch := rest[:min(size, len(rest))]
-				rest = rest[len(batch):]
-				if walk(batch); !yield(batch) {
-					return
-				}
+		s.growing(s.everywhere, s.quests, yield)
+	}
+}
+
+// likeliest tries the likeliest places for each of a group, for some at a time: what one teaches serves the next.
+func (s *search) likeliest(group []*quest, yield func([]*quest) bool) bool {
+	for batch := range slices.Chunk(group, likeliestShare) {
+		parallel(s.ctx, batch, func() func(*quest) bool {
+			return func(q *quest) bool {
+				t := s.trial([]*quest{q})
+				s.atDistances(q, t)
+				s.near(q, t)
+				return true
 			}
+		})
+		if !yield(batch) {
+			return false
 		}
 	}
+	return true
+}
+
+// growing walks over memory for those of a group that are still to be found, for more and more at a time.
+func (s *search) growing(walk func([]*quest), group []*quest, yield func([]*quest) bool) bool {
+	rest := slices.DeleteFunc(slices.Clone(group), s.done)
+	for size := 1; len(rest) > 0 && s.ctx.Err() == nil; size *= batchGrowth {
+		batch := rest[:min(size, len(rest))]
+		rest = rest[len(batch):]
+		if walk(batch); !yield(batch) {
+			return false
+		}
+	}
+	return true
 }
 
 // tell gives those of a batch of which more is known than was told.
@@ -147,24 +170,12 @@ func newSearch(ctx context.Context, stretches []elfcore.Stretch, wanted []*Conne
 	return s
 }
 
-func (s *search) pending() (list []*quest) {
-	for _, q := range s.quests {
-		if !s.done(q) {
-			list = append(list, q)
-		}
-	}
-	return list
-}
-
-// nearTo tries the likeliest places for a connection.
-func (s *search) nearTo(q *quest, t *trial) {
-	s.atDistances(q, t)
-	s.near(q, t)
-}
-
 // atDistances tries where the secrets of other connections stood.
 func (s *search) atDistances(q *quest, t *trial) {
-	for _, d := range slices.Clone(s.learnt) {
+	s.mu.Lock()
+	learnt := slices.Clone(s.learnt)
+	s.mu.Unlock()
+	for _, d := range learnt {
 		for _, a := range q.anchors {
 			if !s.done(q) {
 				t.at(a + place.Address(d))
