@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,13 +34,20 @@ import (
 	"github.com/inquest-project/inquest/lab/machine"
 )
 
-// wire relays connections to a server and writes down what passes, as a capture.
+// wire relays connections to a server and notes what passes.
 type wire struct {
 	address string
 
-	mu     sync.Mutex
-	script *wiretest.Script
-	count  int
+	mu    sync.Mutex
+	count int // of connections
+	said  []saying
+}
+
+// saying is what one side of a connection sent in one piece.
+type saying struct {
+	connection int
+	from       wiretest.Side
+	data       []byte
 }
 
 func newWire(t testing.TB, server string) *wire {
@@ -48,7 +56,7 @@ func newWire(t testing.TB, server string) *wire {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	w := &wire{address: listener.Addr().String(), script: wiretest.New()}
+	w := &wire{address: listener.Addr().String()}
 	go func() {
 		for {
 			client, err := listener.Accept()
@@ -68,32 +76,52 @@ func (w *wire) relay(client net.Conn, address string) {
 		return
 	}
 	w.mu.Lock()
-	line := w.script.Dial(fmt.Sprintf("192.0.2.1:%d", 40000+w.count), "192.0.2.2:443")
+	n := w.count
 	w.count++
 	w.mu.Unlock()
 	pass := func(from, to net.Conn, side wiretest.Side) {
 		defer to.Close()
-		buf := make([]byte, 1400) // as Ethernet has it: records come in several segments
 		for {
-			n, err := from.Read(buf)
+			buf := make([]byte, 1400) // as Ethernet has it: records come in several segments
+			read, err := from.Read(buf)
 			if err != nil {
 				return
 			}
 			w.mu.Lock()
-			line.Say(side, string(buf[:n]))
+			w.said = append(w.said, saying{n, side, buf[:read]})
 			w.mu.Unlock()
-			to.Write(buf[:n])
+			to.Write(buf[:read])
 		}
 	}
 	go pass(client, server, wiretest.Client)
 	go pass(server, client, wiretest.Server)
 }
 
-// capture is what passed so far.
-func (w *wire) capture() []byte {
+// heard is what passed so far.
+func (w *wire) heard() []saying {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return bytes.Clone(w.script.Bytes())
+	return slices.Clone(w.said)
+}
+
+// write makes a capture of what was said, without what is dropped: that was sent and not captured.
+func write(said []saying, drop func(i int) bool) []byte {
+	script := wiretest.New()
+	lines := map[int]*wiretest.Line{}
+	sent := map[int]*[2]int{}
+	for i, s := range said {
+		line := lines[s.connection]
+		if line == nil {
+			line = script.Dial(fmt.Sprintf("192.0.2.1:%d", 40000+s.connection), "192.0.2.2:443")
+			lines[s.connection], sent[s.connection] = line, &[2]int{}
+		}
+		at := sent[s.connection]
+		if drop == nil || !drop(i) {
+			line.TCP(s.from, "PA", at[s.from], at[1-s.from], string(s.data))
+		}
+		at[s.from] += len(s.data)
+	}
+	return script.Bytes()
 }
 
 // server is a running server that can be made to die.
@@ -131,7 +159,7 @@ func start(t testing.TB, command func(s *server) []string) *server {
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
 	})
-	for range 200 {
+	for range 1000 {
 		if conn, err := net.Dial("tcp", s.address); err == nil {
 			conn.Close()
 			return s
@@ -247,15 +275,20 @@ func speak(t testing.TB, address, text, answer string, args ...string) {
 	}
 }
 
-// connections are those of a capture, in order.
-func connections(t testing.TB, file []byte) []*Connection {
+func conversations(t testing.TB, file []byte) []*conversation.Conversation {
 	t.Helper()
 	f, err := capture.Parse("wire.pcap", file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return conversation.Assemble(f).Conversations
+}
+
+// connections are those of a capture, in order.
+func connections(t testing.TB, file []byte) []*Connection {
+	t.Helper()
 	var all []*Connection
-	for _, conv := range conversation.Assemble(f).Conversations {
+	for _, conv := range conversations(t, file) {
 		c, err := Read(conv)
 		if err != nil {
 			t.Fatalf("%v: %v", conv.Names, err)
@@ -382,7 +415,7 @@ func TestKeysAreFoundInTheCoresOfRealServers(t *testing.T) {
 				speak(t, w.address, question, kind.answer, client...)
 			}
 			im := s.die(t)
-			file := w.capture()
+			file := write(w.heard(), nil)
 			all := connections(t, file)
 			if len(all) != len(kind.clients) {
 				t.Fatalf("%d connections, want %d", len(all), len(kind.clients))
