@@ -447,3 +447,12 @@ func TestKeysAreFoundInTheCoresOfRealServers(t *testing.T) {
 		})
 	}
 }
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
