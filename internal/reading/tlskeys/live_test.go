@@ -358,7 +358,7 @@ func nginx(s *server) []string {
 	config := `daemon off; master_process off; user root; pid nginx.pid; error_log stderr;
 events {}
 http {
-  access_log off; keepalive_timeout 600; ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; ssl_ciphers ALL:@SECLEVEL=0;
+  access_log off; keepalive_timeout 600; ssl_early_data on; ssl_ecdh_curve X25519:secp384r1; ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; ssl_ciphers ALL:@SECLEVEL=0;
   server {
     listen ` + s.address + ` ssl;
     ssl_certificate server.crt; ssl_certificate_key server.key;
@@ -396,6 +396,7 @@ func TestKeysAreFoundInTheCoresOfRealServers(t *testing.T) {
 			tls12("ECDHE-RSA-AES128-SHA256"), tls12("ECDHE-RSA-AES256-SHA384", "-no_etm"), tls12("AES128-SHA"), tls12("AES256-SHA", "-no_etm"),
 			{"-tls1", "-cipher", "ECDHE-RSA-AES128-SHA:@SECLEVEL=0"}, {"-tls1_1", "-cipher", "AES256-SHA:@SECLEVEL=0", "-no_etm"},
 			tls13("TLS_AES_128_GCM_SHA256"), tls13("TLS_AES_256_GCM_SHA384"), tls13("TLS_CHACHA20_POLY1305_SHA256"),
+			append(tls13("TLS_AES_128_GCM_SHA256"), "-groups", "P-521:P-384"), // a HelloRetryRequest
 		}},
 		{"gnutls", gnutls, "a-question", [][]string{
 			tls12("ECDHE-ECDSA-AES128-GCM-SHA256"), tls12("ECDHE-RSA-CHACHA20-POLY1305"), tls12("ECDHE-RSA-AES128-SHA"), tls12("ECDHE-RSA-AES256-SHA", "-no_etm"),

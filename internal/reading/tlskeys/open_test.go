@@ -163,6 +163,7 @@ func TestAPremasterOpensWhatItsKeyWasExchangedFor(t *testing.T) {
 		want := c.Logged(log).Master
 		i := slices.IndexFunc(c.clear[Client], func(h handshake) bool { return h.kind == clientKeyExchange })
 		sealed := c.clear[Client][i].raw[6:]
+		//lint:ignore SA1019 so TLS 1.2 does it
 		premaster, err := rsa.DecryptPKCS1v15(nil, own.PrivateKey.(*rsa.PrivateKey), sealed)
 		if err != nil {
 			t.Fatal(err)
@@ -234,5 +235,25 @@ func TestTLSMayBeginInTheMiddleOfAConversation(t *testing.T) {
 	c := one(t, append(before, said...), nil)
 	if o := c.Open(c.Logged(log)); told(c, o, Server) != "hello\n" || len(o.Problems) > 0 {
 		t.Errorf("opened %q, %v", told(c, o, Server), o.Problems)
+	}
+}
+
+func TestASuiteThatIsNotOpenedIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		version uint16
+		problem string
+	}{
+		{"RSA_WITH_RC4_128_SHA", tls12, "can't be opened"},
+		{"RSA_EXPORT_WITH_DES40_CBC_SHA", tls10, "can't be opened"},
+		{"AES_128_CCM_SHA256", tls13, "can't be opened"},
+		{"RSA_WITH_AES_128_CBC_SHA", tls13, "no cipher suite of"},
+		{"AES_128_GCM_SHA256", tls12, "no cipher suite of"},
+		{"0x1234", tls12, "no cipher suite of"},
+		{"RSA_WITH_AES_128_CBC_SHA", 0x0300, "isn't known"},
+	} {
+		if _, err := suiteOf(c.name, c.version); err == nil || !strings.Contains(err.Error(), c.problem) {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }

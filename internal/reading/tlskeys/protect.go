@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/subtle"
 	"encoding/binary"
+	"slices"
 )
 
 // plain is an opened record.
@@ -37,20 +38,18 @@ func (c *Connection) masterOpener(master []byte, r Role) opener {
 	if err != nil {
 		return never
 	}
+	explicit := aead.NonceSize() - c.suite.salt // of the nonce, in front of what is sealed (RFC 5288, section 3)
 	return func(seq uint64, r record) (plain, bool) {
-		nonce, sealed := k.iv, r.body
-		if c.suite.salt < aead.NonceSize() { // the rest of the nonce stands in front (RFC 5288, section 3)
-			explicit := min(aead.NonceSize()-c.suite.salt, len(sealed))
-			nonce, sealed = append(k.iv[:len(k.iv):len(k.iv)], sealed[:explicit]...), sealed[explicit:]
-		} else {
-			nonce = counted(k.iv, seq) // RFC 7905, section 2
-		}
-		length := len(sealed) - aead.Overhead()
-		if len(nonce) != aead.NonceSize() || length < 0 {
+		length := len(r.body) - explicit - aead.Overhead()
+		if length < 0 {
 			return plain{}, false
 		}
-		data, err := aead.Open(nil, nonce, sealed, header(seq, r, length))
-		return plain{r, seq, r.kind, data, len(r.body) - len(sealed)}, err == nil
+		nonce := slices.Concat(k.iv, r.body[:explicit])
+		if explicit == 0 {
+			nonce = counted(k.iv, seq) // RFC 7905, section 2
+		}
+		data, err := aead.Open(nil, nonce, r.body[explicit:], header(seq, r, length))
+		return plain{r, seq, r.kind, data, explicit}, err == nil
 	}
 }
 

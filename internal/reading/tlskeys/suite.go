@@ -32,9 +32,12 @@ func suiteOf(name string, version uint16) (*suite, error) {
 	if version < tls10 || version > tls13 {
 		return nil, fmt.Errorf("version 0x%04x isn't known here, only TLS 1.0 to 1.3", version)
 	}
-	_, protection, found := strings.Cut(name, "_WITH_")
-	if !found {
-		protection = name // of TLS 1.3
+	_, protection, exchanged := strings.Cut(name, "_WITH_") // suites of TLS 1.3 don't tell how keys are exchanged
+	if exchanged == (version == tls13) {
+		return nil, fmt.Errorf("%s is no cipher suite of version 0x%04x", name, version)
+	}
+	if !exchanged {
+		protection = name
 	}
 	at := max(strings.LastIndex(protection, "_"), 0)
 	s := &suite{hash: sha256.New, size: sha256.Size}
