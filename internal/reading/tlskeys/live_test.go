@@ -457,3 +457,29 @@ func readFile(t testing.TB, path string) []byte {
 	}
 	return data
 }
+
+// TestEarlyDataOpens resumes a session with nginx by a request in early data.
+func TestEarlyDataOpens(t *testing.T) {
+	s := start(t, nginx)
+	w := newWire(t, s.address)
+	session, early, keys := filepath.Join(s.dir, "session"), filepath.Join(s.dir, "early"), filepath.Join(s.dir, "keys")
+	if err := os.WriteFile(early, []byte(question), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	speak(t, w.address, question, "an answer of nginx", "-tls1_3", "-sess_out", session)
+	speak(t, w.address, "", "an answer of nginx", "-tls1_3", "-sess_in", session, "-early_data", early, "-keylogfile", keys)
+	log, damage := keylog.Parse("keys", readFile(t, keys))
+	if len(damage) > 0 {
+		t.Fatal(damage)
+	}
+	file := write(w.heard(), nil)
+	c := connections(t, file)[1]
+	o := c.Open(c.Logged(log))
+	client, server := told(c, o, Server), told(c, o, Client)
+	if client != question || !strings.Contains(server, "an answer of nginx") || len(o.Problems) > 0 {
+		t.Errorf("opened %q and %q, %v", client, server, o.Problems)
+	}
+	if wantClient, wantServer := tshark(t, file, log, 1); client != wantClient || server != wantServer {
+		t.Errorf("tshark opened %q and %q", wantClient, wantServer)
+	}
+}

@@ -1,6 +1,9 @@
 package tlskeys
 
 import (
+	"slices"
+	"time"
+
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 )
 
@@ -21,11 +24,12 @@ type Message struct {
 
 // Record is a record that carried a part of a Message.
 type Record struct {
-	Stream  uint64 // offset of its header in the sender's stream
-	Sealed  int    // its length there, with the header
-	Offset  int    // of its content in the Message
-	Length  int    // of its content
-	Counted uint64 // its sequence number
+	Stream  uint64    // offset of its header in the sender's stream
+	Sealed  int       // its length there, with the header
+	Offset  int       // of its content in the Message
+	Length  int       // of its content
+	Counted uint64    // its sequence number
+	End     time.Time // when all of it had come: before, nothing of it can be read
 }
 
 // messages gathers what a side's peer sent it: a message ends where the conversation's does, or where the
@@ -78,28 +82,54 @@ func framesOf(messages []*conversation.Message) (spans []span) {
 
 // add joins a record's content to the message, and gives the frames that are still needed for those after it.
 func (m *Message) add(p plain, frames []span) []span {
-	m.Records = append(m.Records, Record{p.offset, headerLength + len(p.body), len(m.Data), len(p.data), p.seq})
+	rec := Record{Stream: p.offset, Sealed: headerLength + len(p.body), Offset: len(m.Data), Length: len(p.data), Counted: p.seq}
 	from, to := p.begin(), p.begin()+uint64(len(p.data))
-	for len(frames) > 0 && frames[0].to <= from {
+	for len(frames) > 0 && frames[0].to <= p.offset {
 		frames = frames[1:]
 	}
 	for _, f := range frames {
-		if f.from >= to {
+		if f.from >= p.offset+uint64(rec.Sealed) {
 			break
 		}
-		low, high := max(f.from, from), min(f.to, to)
-		if low >= high {
-			continue
+		if f.Time.After(rec.End) {
+			rec.End = f.Time
 		}
-		m.Segments = append(m.Segments, conversation.Segment{Event: f.Event, Offset: len(m.Data) + int(low-from), Length: int(high - low)})
 		if m.Start.IsZero() || f.Time.Before(m.Start) {
 			m.Start = f.Time
 		}
-		if f.Time.After(m.End) {
-			m.End = f.Time
+		if low, high := max(f.from, from), min(f.to, to); low < high {
+			m.Segments = append(m.Segments, conversation.Segment{Event: f.Event, Offset: rec.Offset + int(low-from), Length: int(high - low)})
 		}
 	}
+	if rec.End.After(m.End) {
+		m.End = rec.End
+	}
+	m.Records = append(m.Records, rec)
 	m.Data = append(m.Data, p.data...)
 	m.Length = len(m.Data)
 	return frames
+}
+
+// By is what of the message could be read by an instant: the records that had come whole by then, up to the first
+// that had not; nil if there is none. It is the message itself if all had.
+func (m *Message) By(at time.Time) *Message {
+	late := slices.IndexFunc(m.Records, func(r Record) bool { return r.End.After(at) })
+	switch late {
+	case -1:
+		return m
+	case 0:
+		return nil
+	}
+	cut := *m
+	end := m.Records[late].Offset
+	cut.Records = m.Records[:late]
+	cut.Data, cut.Length, cut.End = m.Data[:end], end, m.Start
+	for _, r := range cut.Records {
+		if r.End.After(cut.End) {
+			cut.End = r.End
+		}
+	}
+	n := slices.IndexFunc(m.Segments, func(s conversation.Segment) bool { return s.Offset >= end })
+	cut.Segments = m.Segments[:n]
+	return &cut
 }

@@ -184,18 +184,9 @@ func TestRecordsBehindAHoleOpen(t *testing.T) {
 				lines = append(lines, fmt.Sprintf("line %02d %s", i, strings.Repeat("x", 20*i)))
 			}
 			said, log := talk(t, config, lines...)
-			turns := make([]int, len(said)) // of the client: one a line, at the end
-			for i := 1; i < len(said); i++ {
-				turns[i] = turns[i-1]
-				if said[i].from == wiretest.Client && said[i-1].from == wiretest.Server {
-					turns[i]++
-				}
-			}
 			lost := []int{5, 6, 7, 20}
-			c := one(t, said, func(i int) bool {
-				line := turns[i] - turns[len(said)-1] + len(lines) - 1
-				return said[i].from == wiretest.Client && slices.Contains(lost, line)
-			})
+			gone := carriersOf(t, said, log, lines, lost)
+			c := one(t, said, func(i int) bool { return gone[i] })
 			got := told(c, c.Open(c.Logged(log)), Server)
 			for i, line := range lines {
 				chained := config.MaxVersion == tls.VersionTLS10 && slices.Contains(lost, i-1) // to a lost one
@@ -205,6 +196,45 @@ func TestRecordsBehindAHoleOpen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// carriersOf are the segments that carry some of the lines, by index in what was said. A client may send a line in
+// several records; it doesn't send the next before this one was answered.
+func carriersOf(t *testing.T, said []saying, log []keylog.Entry, lines []string, wanted []int) map[int]bool {
+	t.Helper()
+	c := one(t, said, nil)
+	where := map[int]uint64{} // line -> where in the client's stream its first record begins
+	text := 0
+	var ends []int
+	for _, line := range lines {
+		text += len(line) + 1
+		ends = append(ends, text)
+	}
+	text = 0
+	for _, m := range c.Open(c.Logged(log)).Messages[c.side(Server)] {
+		for _, r := range m.Records {
+			if m.Kind != contentApplication {
+				continue
+			}
+			line, _ := slices.BinarySearch(ends, text+1)
+			if _, known := where[line]; !known {
+				where[line] = r.Stream
+			}
+			text += r.Length
+		}
+	}
+	carriers := map[int]bool{}
+	at := uint64(0)
+	for i, s := range said {
+		if s.from == wiretest.Server {
+			continue
+		}
+		for _, line := range wanted {
+			carriers[i] = carriers[i] || at >= where[line] && at < where[line+1]
+		}
+		at += uint64(len(s.data))
+	}
+	return carriers
 }
 
 func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
@@ -226,6 +256,28 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 		if _, err := Read(conversations(t, write(said, drop))[0]); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("without the %s: %v", name, err)
 		}
+	}
+}
+
+func TestARecordIsReadWhenAllOfItHasCome(t *testing.T) {
+	said, log := talk(t, &tls.Config{MinVersion: tls.VersionTLS13}, longLine)
+	begin := slices.IndexFunc(said, func(s saying) bool { return s.from == wiretest.Client && len(s.data) == cap(s.data) })
+	slices.SortStableFunc(said[begin:], func(a, b saying) int { return int(a.from) - int(b.from) }) // no answer in between
+	c := one(t, said, nil)
+	messages := c.Open(c.Logged(log)).Messages[c.side(Server)]
+	m := messages[len(messages)-1]
+	if len(m.Records) < 3 {
+		t.Fatalf("%d records", len(m.Records))
+	}
+	if m.By(m.End) != m || m.By(m.Records[0].End.Add(-1)) != nil {
+		t.Error("all of it, and nothing, are not told apart")
+	}
+	cut := m.By(m.Records[1].End)
+	if want := m.Records[2].Offset; len(cut.Data) != want || cut.Length != want || len(cut.Records) != 2 || !cut.End.Equal(m.Records[1].End) {
+		t.Errorf("%d bytes in %d records until %v, want %d", len(cut.Data), len(cut.Records), cut.End, want)
+	}
+	if last := cut.Segments[len(cut.Segments)-1]; last.Offset+last.Length != len(cut.Data) {
+		t.Errorf("the last segment is %+v of %d bytes", last, len(cut.Data))
 	}
 }
 
