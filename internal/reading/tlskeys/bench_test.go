@@ -100,3 +100,21 @@ func findAll(b *testing.B, memory []elfcore.Stretch, wanted []*Connection) int {
 	}
 	return len(found)
 }
+
+// BenchmarkWindow tries random windows for one connection, as the walk over all memory does where nothing is known.
+func BenchmarkWindow(b *testing.B) {
+	for name, config := range protections() {
+		b.Run(name, func(b *testing.B) {
+			said, _ := talk(b, config, "hello")
+			data := noise(1 << 20)
+			s := newSearch(b.Context(), []elfcore.Stretch{{Start: base, Data: data}}, []*Connection{one(b, said, nil)})
+			s.goal = opens
+			t := s.trial(s.quests)
+			i := 0
+			for b.Loop() {
+				t.window(data[i:i+windowLength], base)
+				i = (i + 8) % (len(data) - windowLength)
+			}
+		})
+	}
+}

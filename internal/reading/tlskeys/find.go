@@ -26,9 +26,10 @@ type Place struct {
 }
 
 // Find looks in a dead process's writable memory for the secrets of connections, of which the first are wanted
-// most. It gives each connection as soon as its records open. Of TLS 1.3 a connection may come again, with more: only
+// most. It gives each connection as soon as what was said on it opens. Of TLS 1.3 one may come again, with more: only
 // the handshake's secrets, which many programs forget, open its certificates and let other tools read the key log.
-// Find ends when it has all, when all memory was walked over, when the context ends, or when its caller breaks off.
+// Find ends when it has all, when all memory was walked over, when the context ends, or when its caller breaks off;
+// what it found in part it gives last.
 //
 // Nothing is known of the program that kept the secrets. What looks random may be one, and what opens a captured
 // record is one. The likeliest places come first: those where a secret of another connection stood, measured from the
@@ -44,6 +45,8 @@ func Find(ctx context.Context, memory []elfcore.Stretch, wanted []*Connection) i
 				}
 			}
 		}
+		s.goal = 0
+		s.tell(s.quests, yield)
 	}
 }
 
@@ -105,10 +108,10 @@ func (s *search) growing(walk func([]*quest), group []*quest, yield func([]*ques
 	return true
 }
 
-// tell gives those of a batch of which more is known than was told.
+// tell gives those of a batch of which enough is known, and more than was told.
 func (s *search) tell(batch []*quest, yield func(Found) bool) bool {
 	for _, q := range batch {
-		if len(q.at) == q.told {
+		if len(q.at) == q.told || !s.done(q) {
 			continue
 		}
 		q.told = len(q.at)
@@ -127,7 +130,7 @@ type search struct {
 	goal   level
 	learnt []distance // from an anchor to a secret
 
-	targets []place.Address // to which pointers lead, and which look random; made when first needed
+	targets func() []place.Address // what pointers lead to, and looks random; looked for when first needed
 
 	mu sync.Mutex // over learnt and the quests' findings
 }
@@ -166,6 +169,7 @@ func newSearch(ctx context.Context, stretches []elfcore.Stretch, wanted []*Conne
 		}
 		s.quests = append(s.quests, q)
 	}
+	s.targets = sync.OnceValue(s.target)
 	s.anchor()
 	return s
 }
@@ -210,10 +214,7 @@ func (s *search) near(q *quest, t *trial) {
 
 // wherePointersLead tries for some connections all that looks random and that a word of the memory leads to.
 func (s *search) wherePointersLead(batch []*quest) {
-	if s.targets == nil {
-		s.targets = s.target()
-	}
-	parallel(s.ctx, slices.Collect(slices.Chunk(s.targets, targetsShare)), func() func([]place.Address) bool {
+	parallel(s.ctx, slices.Collect(slices.Chunk(s.targets(), targetsShare)), func() func([]place.Address) bool {
 		t := s.trial(batch)
 		return func(targets []place.Address) bool {
 			for _, a := range targets {

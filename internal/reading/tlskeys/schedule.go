@@ -14,16 +14,16 @@ import (
 // expand is P_hash (RFC 5246, section 5): n bytes from a secret and a seed, which has the label in front.
 func expand(h func() hash.Hash, secret, seed []byte, n int) []byte {
 	mac := hmac.New(h, secret)
-	sum := func(parts ...[]byte) []byte {
+	sum := func(to []byte, parts ...[]byte) []byte {
 		mac.Reset()
 		for _, p := range parts {
 			mac.Write(p)
 		}
-		return mac.Sum(nil)
+		return mac.Sum(to)
 	}
-	var out []byte
-	for a := sum(seed); len(out) < n; a = sum(a) {
-		out = append(out, sum(a, seed)...)
+	out := make([]byte, 0, n+mac.Size())
+	for a := sum(nil, seed); len(out) < n; a = sum(a[:0], a) {
+		out = sum(out, a, seed)
 	}
 	return out[:n]
 }
