@@ -9,6 +9,9 @@
 // 3DES in CBC with the MAC before or after encryption (RFC 7366). It doesn't know SSL 3.0, RC4, CCM or what
 // needs a private key, and it doesn't follow a renegotiation.
 //
+// A Connection and its messages' carriers are slices of the captures, which must stay open; secrets and plaintext
+// are copies.
+//
 // No record is taken for opened whose authentication did not hold, so a wrong secret, or a hostile capture, gives
 // nothing instead of garbage.
 package tlskeys

@@ -1,6 +1,7 @@
 package tlskeys
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -68,21 +69,21 @@ func (t *trial) over() bool {
 }
 
 // at tries what stands at an address.
-func (t *trial) at(a place.Address) bool {
+func (t *trial) at(a place.Address) {
 	b := t.memory.from(a)
-	return t.window(b[:min(windowLength, len(b))], a)
+	t.window(b[:min(windowLength, len(b))], a)
 }
 
-// window tries a window. It says whether that was worth it: most of memory doesn't look random.
-func (t *trial) window(w []byte, at place.Address) bool {
+// window tries a window, if it looks random: most of memory doesn't.
+func (t *trial) window(w []byte, at place.Address) {
 	if len(w) < shortLength || !random(w[:shortLength]) {
-		return false
+		return
 	}
 	long := len(w) == windowLength && random(w)
 	if long {
 		for _, q := range t.masters {
 			if !t.done(q) && q.isMaster(w) {
-				t.keep(q, at, "master secret", func(s *Secrets) { s.Master = w })
+				t.keep(q, at, "master secret", func(s *Secrets) { s.Master = bytes.Clone(w) })
 			}
 		}
 	}
@@ -91,7 +92,6 @@ func (t *trial) window(w []byte, at place.Address) bool {
 			t.secret(g, w[:g.size], at)
 		}
 	}
-	return true
 }
 
 // random says whether bytes look so: few of them are equal. Of random bytes all but one in a million windows have
@@ -241,7 +241,7 @@ func (t *trial) secret(g suited, w []byte, at place.Address) {
 			}
 		}
 		if t.deep && q.isHandshakeSecret(w) {
-			t.keep(q, at, "handshake secret", func(s *Secrets) { s.Secret = w })
+			t.keep(q, at, "handshake secret", func(s *Secrets) { s.Secret = bytes.Clone(w) })
 		}
 	}
 }
@@ -260,6 +260,7 @@ func (q *quest) isHandshakeSecret(w []byte) bool {
 // traffics keeps a traffic secret, told by what it opened: a handshake message that isn't sent later, or something
 // else.
 func (t *trial) traffics(q *quest, r Role, s sample, p plain, w []byte, at place.Address) {
+	w = bytes.Clone(w) // the core may be closed before it is used
 	who := [2]string{Client: "client's ", Server: "server's "}[r]
 	later := p.kind != contentHandshake || len(p.data) > 0 &&
 		(p.data[0] == newSessionTicket || p.data[0] == keyUpdate || p.data[0] == certificateWanted)
