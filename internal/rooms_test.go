@@ -26,6 +26,8 @@ var inside = map[string]string{
 	"reading/reach reading/unwind":         "it starts from a stack",
 	"reading/symbolize reading/disasm":     "a return address stands behind a call",
 	"reading/symbolize reading/image":      "it finds objects as for a core",
+	"reading/tlskeys reading/conversation": "records lie in streams",
+	"reading/tlskeys reading/dissect":      "a cipher suite's name tells how records are protected",
 	"reading/unwind reading/disasm":        "a return address stands behind a call",
 	"reading/unwind reading/image":         "it walks through the address space",
 	"reasoning/weigh reasoning/death":      "it weighs against how the process died",

@@ -26,12 +26,13 @@ import (
 	"github.com/inquest-project/inquest/internal/ground/mapped"
 )
 
-// File is one capture. Interfaces, Damage and Dropped tell what the walks over Packets have met so far.
+// File is one capture. Interfaces, Damage, Dropped and Secrets tell what the walks over Packets have met so far.
 type File struct {
 	Name       string      // base name
 	Listed     bool        // a text packet list: no payloads, and endpoints may be mere names
 	Interfaces []Interface // in order of appearance; pcap has one
 	Dropped    uint64      // packets that the capture itself lost, as pcapng's statistics tell; pcap can't tell
+	Secrets    [][]byte    // TLS key logs that pcapng carries, for package keylog; slices of the mapping
 
 	data   []byte
 	memory *mapped.File
@@ -112,7 +113,7 @@ func (f *File) Packets() iter.Seq[Packet] {
 			}
 			return
 		}
-		f.Interfaces, f.Dropped, f.damage = nil, 0, nil
+		f.Interfaces, f.Dropped, f.Secrets, f.damage = nil, 0, nil, nil
 		frame, more := 0, true
 		var parts waiting
 		ahead := f.memory.Ahead()

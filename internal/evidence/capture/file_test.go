@@ -91,6 +91,37 @@ func TestPcapngGivesInterfacesTimesAndDrops(t *testing.T) {
 	}
 }
 
+func TestPcapngHandsOutTheKeyLogsThatItCarries(t *testing.T) {
+	var b bytes.Buffer
+	w, err := pcapgo.NewNgWriter(&b, layers.LinkTypeRaw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const wireGuard = 0x57474b4c
+	for _, secrets := range []struct {
+		kind uint32
+		text string
+	}{{0x544c534b, "one log, 17 bytes"}, {wireGuard, "no"}, {0x544c534b, "another"}} {
+		if err := w.WriteDecryptionSecretsBlock(secrets.kind, []byte(secrets.text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Flush()
+	f, _ := parse(t, b.Bytes())
+	for range f.Packets() { // a second walk must not count them twice
+	}
+	if len(f.Secrets) != 2 || string(f.Secrets[0]) != "one log, 17 bytes" || string(f.Secrets[1]) != "another" || len(f.Damage()) > 0 {
+		t.Errorf("secrets %q, damage %v", f.Secrets, f.Damage())
+	}
+	file := b.Bytes()
+	at := bytes.Index(file, []byte("another"))
+	binary.LittleEndian.PutUint32(file[at-4:], 1<<31)
+	f, _ = parse(t, file)
+	if len(f.Secrets) != 2 || len(f.Damage()) != 1 || f.Damage()[0].Offset != int64(at-4) {
+		t.Errorf("a length that lies: %q, %v", f.Secrets, f.Damage())
+	}
+}
+
 func TestPcapngSectionsMayDifferInByteOrder(t *testing.T) {
 	frame := ordinary(t, 1, 1)[0]
 	little := ngFile(t, frame)

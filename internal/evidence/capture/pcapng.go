@@ -18,6 +18,9 @@ const (
 	blockSimple     = 3
 	blockStatistics = 5
 	blockEnhanced   = 6
+	blockSecrets    = 10
+
+	secretsTLS = 0x544c534b // a key log as NSS writes it
 
 	sectionMagic        = 0x1a2b3c4d
 	sectionMagicSwapped = 0x4d3c2b1a
@@ -140,6 +143,8 @@ func (f *File) block(s *ngSection, kind uint32, body []byte, off int) (record, b
 		f.damaged(off, fmt.Sprintf("expected a packet block's header of 20 bytes, found %d", len(body)))
 	case blockSimple:
 		return f.simplePacket(s, body, off)
+	case blockSecrets:
+		f.secrets(s, body, off)
 	}
 	return record{}, false
 }
@@ -173,6 +178,21 @@ func (f *File) simplePacket(s *ngSection, body []byte, off int) (record, bool) {
 	frame := body[4:]
 	frame = frame[:min(uint64(captured), uint64(len(frame)))]
 	return record{link: s.interfaces[0].Link, data: frame, wire: max(int(wire), len(frame))}, true
+}
+
+// secrets keeps the key log of a decryption secrets block; other kinds (WireGuard, ZigBee) open nothing here.
+func (f *File) secrets(s *ngSection, body []byte, off int) {
+	if len(body) < 8 {
+		f.damaged(off, fmt.Sprintf("expected a secrets block's header of 8 bytes, found %d", len(body)))
+		return
+	}
+	length, log := s.order.Uint32(body[4:]), body[8:]
+	if uint64(length) > uint64(len(log)) {
+		f.damaged(off+12, fmt.Sprintf("expected %d bytes of secrets, found %d", length, len(log)))
+	}
+	if s.order.Uint32(body) == secretsTLS {
+		f.Secrets = append(f.Secrets, log[:min(uint64(length), uint64(len(log)))])
+	}
 }
 
 func (f *File) newInterface(s *ngSection, body []byte) {

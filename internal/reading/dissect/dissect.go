@@ -4,7 +4,7 @@
 // the transport and the port only hint.
 //
 // TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), HTTP/1 (RFC 9112), HTTP/2
-// (RFC 9113, HPACK: RFC 7541), WebSocket (RFC 6455) and DNS (RFC 1035) have a file each; what is none of them
+// (RFC 9113, HPACK: RFC 7541), WebSocket (RFC 6455) DNS (RFC 1035) and the first packets of QUIC (RFC 9000) have a file each; what is none of them
 // is read as text, by lines, or as binary, by its statistics. What values carry (JSON, forms, base64, protobuf)
 // is read in all of them. To add a dissector: one file with a function like those in the list below, and its test.
 //
@@ -26,7 +26,7 @@ import (
 
 // Dissection is what a message is.
 type Dissection struct {
-	Protocol string          // "TLS", "HTTP", "HTTP/2", "WebSocket", "DNS", "text" or "binary"
+	Protocol string          // "TLS", "QUIC", "HTTP", "HTTP/2", "WebSocket", "DNS", "text" or "binary"
 	Summary  string          // one line
 	Fields   []finding.Field // in order of reading; offsets and lengths in bytes of the message
 	Parts    []Part
@@ -62,7 +62,7 @@ type dissector func(data []byte, hint Hint) (Dissection, bool)
 var dissectors []dissector
 
 func init() { // what follows a CONNECT may be anything: the list's functions lead back to it
-	dissectors = []dissector{tls, http1, http2, dns, websocket, text}
+	dissectors = []dissector{tls, quic, http1, http2, dns, websocket, text}
 }
 
 // Message dissects a message of which nothing is known that came before it.

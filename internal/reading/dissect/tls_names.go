@@ -42,6 +42,10 @@ func suiteName(n int) string {
 	return fmt.Sprintf("0x%04x", n)
 }
 
+// SuiteName is the name of a TLS cipher suite without its "TLS_", as IANA registers it: it tells how records
+// are protected.
+func SuiteName(suite uint16) string { return suiteName(int(suite)) }
+
 // ssl2Suites are SSLv2's own (draft-hickman-netscape-ssl-00, section C.4).
 var ssl2Suites = map[int]string{
 	0x010080: "SSL2_RC4_128_WITH_MD5", 0x020080: "SSL2_RC4_128_EXPORT40_WITH_MD5",

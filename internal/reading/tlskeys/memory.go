@@ -1,0 +1,173 @@
+package tlskeys
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/ground/bytesearch"
+	"github.com/inquest-project/inquest/internal/ground/place"
+)
+
+// memory is the writable memory of the dead process, by address.
+type memory []elfcore.Stretch
+
+func newMemory(stretches []elfcore.Stretch) memory {
+	m := slices.Clone(stretches)
+	slices.SortFunc(m, func(a, b elfcore.Stretch) int { return cmp.Compare(a.Start, b.Start) })
+	return m
+}
+
+// from is the memory from an address on, to the end of its stretch.
+func (m memory) from(a place.Address) []byte {
+	i, found := slices.BinarySearchFunc(m, a, func(s elfcore.Stretch, a place.Address) int { return cmp.Compare(s.Start, a) })
+	if !found {
+		i--
+	}
+	if i < 0 || a-m[i].Start >= place.Address(len(m[i].Data)) {
+		return nil
+	}
+	return m[i].Data[a-m[i].Start:]
+}
+
+// pointer reads a word, and gives it and what stands there if it is the address of something in this memory.
+func (m memory) pointer(word []byte) (place.Address, []byte) {
+	if len(word) < 8 {
+		return 0, nil
+	}
+	to := place.Address(binary.LittleEndian.Uint64(word))
+	if to&3 != 0 || len(m) == 0 || to < m[0].Start {
+		return 0, nil
+	}
+	return to, m.from(to)
+}
+
+// piece is a part of a stretch that one worker walks over.
+type piece struct {
+	elfcore.Stretch
+	from, length int
+}
+
+const pieceLength = 64 << 10
+
+func (p piece) address(at int) place.Address { return p.Start + place.Address(p.from+at) }
+
+// window is what begins at an offset of the piece; it may reach into the next.
+func (p piece) window(at int) []byte {
+	at += p.from
+	return p.Data[at:min(at+windowLength, len(p.Data))]
+}
+
+// pieces cuts the memory, and puts those first that are nearest to an anchor.
+func (m memory) pieces(anchors []place.Address) []piece {
+	type ranked struct {
+		piece
+		distance uint64
+	}
+	var all []ranked
+	for _, s := range m {
+		for from := 0; from < len(s.Data); from += pieceLength {
+			p := piece{s, from, min(pieceLength, len(s.Data)-from)}
+			all = append(all, ranked{p, nearest(anchors, s.Start+place.Address(from+p.length/2))})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Compare(a.distance, b.distance) })
+	pieces := make([]piece, len(all))
+	for i, r := range all {
+		pieces[i] = r.piece
+	}
+	return pieces
+}
+
+// parallel has all processors do the pieces of a work, in order, until a piece's function says that it is enough.
+// Each worker makes its own function.
+func parallel[P any](ctx context.Context, pieces []P, worker func() func(P) bool) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			do := worker()
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(pieces) || !do(pieces[i]) {
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// anchorsMost bounds the places that are kept of one connection's values, and of pointers to them.
+const anchorsMost = 16
+
+// anchor finds where each connection's randoms and session ID stand in memory, and where pointers to those stand:
+// the structure that keeps such a pointer keeps one to the secret, too.
+func (s *search) anchor() {
+	var needles [][]byte
+	var of []*quest
+	for _, q := range s.quests {
+		for _, value := range [][]byte{q.ClientRandom, q.ServerRandom, q.SessionID} {
+			needles, of = append(needles, value), append(of, q)
+		}
+	}
+	index := bytesearch.New(needles)
+	owners := map[place.Address]*quest{}
+	s.eachPiece(func(p piece, keep func(func())) {
+		for hit := range index.Search(p.Data[p.from:min(p.from+p.length+windowLength, len(p.Data))]) {
+			if hit.Length == len(needles[hit.Needle]) {
+				keep(func() { s.addAnchor(of[hit.Needle], p.address(hit.Memory), owners) })
+			}
+		}
+	})
+	values := maps.Clone(owners)
+	s.eachPiece(func(p piece, keep func(func())) {
+		for at := 0; at+8 <= p.length; at += 8 {
+			if q := values[place.Address(binary.LittleEndian.Uint64(p.Data[p.from+at:]))]; q != nil {
+				keep(func() { s.addAnchor(q, p.address(at), owners) })
+			}
+		}
+	})
+}
+
+func (s *search) addAnchor(q *quest, a place.Address, owners map[place.Address]*quest) {
+	if owners[a] == nil && len(q.anchors) < anchorsMost {
+		owners[a] = q
+		q.anchors = append(q.anchors, a)
+	}
+}
+
+// target finds what looks random and has a pointer to it.
+func (s *search) target() []place.Address {
+	found := map[place.Address]bool{}
+	s.eachPiece(func(p piece, keep func(func())) {
+		for at := 0; at+8 <= p.length; at += 8 {
+			to, b := s.memory.pointer(p.Data[p.from+at:])
+			if len(b) >= shortLength && random(b[:shortLength]) {
+				keep(func() { found[to] = true })
+			}
+		}
+	})
+	return slices.Sorted(maps.Keys(found))
+}
+
+// eachPiece walks over all memory; what is done in keep is done by one worker at a time.
+func (s *search) eachPiece(walk func(p piece, keep func(func()))) {
+	keep := func(do func()) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		do()
+	}
+	parallel(s.ctx, s.memory.pieces(nil), func() func(piece) bool {
+		return func(p piece) bool {
+			walk(p, keep)
+			return true
+		}
+	})
+}
