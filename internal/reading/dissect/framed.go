@@ -13,6 +13,8 @@ func Framed(data []byte) int {
 		return framedRecords(data)
 	case len(data) > 0 && data[0] >= 'A' && data[0] <= 'Z':
 		return framedHTTP(data)
+	case len(data) > 0 && data[0] == '*':
+		return framedCommand(data)
 	}
 	return framedDNS(data)
 }

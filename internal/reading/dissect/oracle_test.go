@@ -1,0 +1,170 @@
+package dissect
+
+import (
+	"encoding/hex"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/inquest-project/inquest/internal/evidence/capture"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
+)
+
+// oracles are captures that tshark dissects, too; testdata/record.sh made them.
+var oracles = []struct {
+	capture   string
+	protocol  string
+	wireshark string   // what Wireshark calls it
+	fields    []string // to compare; "ours=theirs" where the names differ
+	args      []string // for tshark
+}{
+	{"redis.pcap", "RESP", "resp", []string{
+		"resp.string", "resp.error", "resp.integer", "resp.array.length", "resp.bulk_string.length", "resp.bulk_string.value",
+	}, nil},
+}
+
+// TestFieldsAreTsharksFields compares each field's values and bytes, in order, for each direction of each
+// conversation.
+func TestFieldsAreTsharksFields(t *testing.T) {
+	for _, o := range oracles {
+		t.Run(o.capture, func(t *testing.T) {
+			theirs, ours := tsharkFields(t, o.capture, o.wireshark, o.args), fieldSequences(t, o.capture, o.protocol)
+			for _, name := range o.fields {
+				name, their, renamed := strings.Cut(name, "=")
+				if !renamed {
+					their = name
+				}
+				compared := 0
+				for direction := range ours {
+					compared += compareSequences(t, direction+": "+name, ours[direction][name], theirs[direction][their])
+				}
+				if compared == 0 {
+					t.Errorf("%s: nothing to compare", name)
+				}
+			}
+		})
+	}
+}
+
+// seenField is a field as either sees it: what it shows, and the bytes.
+type seenField struct{ value, label, bytes string }
+
+// sequences are the fields by direction ("40000>6379") and name.
+type sequences map[string]map[string][]seenField
+
+func (s sequences) add(direction, name string, f seenField) {
+	if s[direction] == nil {
+		s[direction] = map[string][]seenField{}
+	}
+	s[direction][name] = append(s[direction][name], f)
+}
+
+// compareSequences returns how many fields were alike.
+func compareSequences(t *testing.T, name string, ours, theirs []seenField) (alike int) {
+	t.Helper()
+	ours, theirs = slices.DeleteFunc(ours, hasNoBytes), slices.DeleteFunc(theirs, hasNoBytes) // tshark leaves some out
+	for i := range max(len(ours), len(theirs)) {
+		if i >= len(ours) || i >= len(theirs) {
+			t.Errorf("%s: %d of ours, %d of tshark's\n%.4000v\n%.4000v", name, len(ours), len(theirs), ours, theirs)
+			break
+		}
+		if o, its := ours[i], theirs[i]; o.bytes != its.bytes || !sameValue(o, its) {
+			t.Errorf("%s[%d]: %q of %s, tshark has %q (%s) of %s", name, i, o.value, o.bytes, its.value, its.label, its.bytes)
+			break
+		}
+		alike++
+	}
+	return alike
+}
+
+func hasNoBytes(f seenField) bool { return f.bytes == "" }
+
+// sameValue says whether a value is as tshark shows it, in any base, or in its label: «Message Type: Publish
+// Message (3)». What it shows as hexadecimal bytes is compared as bytes.
+func sameValue(ours, theirs seenField) bool {
+	a, errA := strconv.ParseInt(ours.value, 0, 64)
+	b, errB := strconv.ParseInt(theirs.value, 0, 64)
+	hexadecimal := strings.ReplaceAll(theirs.value, ":", "") == theirs.bytes
+	return ours.value == theirs.value || errA == nil && errB == nil && a == b || hexadecimal ||
+		ours.value != "" && strings.Contains(strings.ToLower(theirs.label), strings.ToLower(ours.value))
+}
+
+// recorded are the messages of a capture in testdata, each with its direction and hint.
+func recorded(t *testing.T, name string, see func(direction string, data []byte, hint Hint)) {
+	t.Helper()
+	file, err := capture.Open(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range conversation.Assemble(file).Conversations {
+		for _, receiver := range []conversation.Side{conversation.Responder, conversation.Opener} {
+			direction := fmt.Sprintf("%d>%d", c.Ends[receiver.Other()].Port(), c.Ends[receiver].Port())
+			for _, m := range c.Messages(receiver) {
+				see(direction, m.Data, Hint{Transport: c.Transport, Port: c.Ends[conversation.Responder].Port(), FromClient: receiver == conversation.Responder})
+			}
+		}
+	}
+}
+
+func fieldSequences(t *testing.T, name, protocol string) sequences {
+	s := sequences{}
+	recorded(t, name, func(direction string, data []byte, hint Hint) {
+		d := Message(data, hint)
+		checkRanges(t, d, len(data))
+		if d.Protocol != protocol {
+			t.Errorf("%s: %s: %s", direction, d.Protocol, d.Summary)
+		}
+		for _, f := range d.Fields {
+			if f.Name == "malformed" {
+				t.Errorf("%s: malformed: %s", d.Summary, f.Value)
+			}
+			s.add(direction, f.Name, seenField{f.Value, "", hex.EncodeToString(data[f.Offset : f.Offset+f.Length])})
+		}
+	})
+	return s
+}
+
+// tsharkFields reads the packets of a protocol in PDML, tshark's XML.
+func tsharkFields(t *testing.T, name, protocol string, args []string) sequences {
+	args = append([]string{"-r", filepath.Join("testdata", name), "-T", "pdml", "-Y", protocol}, args...)
+	out, err := exec.Command("tshark", args...).Output()
+	if err != nil {
+		t.Fatalf("tshark, the oracle of this test (make setup installs it): %v", err)
+	}
+	s, direction := sequences{}, ""
+	for decoder := xml.NewDecoder(strings.NewReader(string(out))); ; {
+		element, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return s
+		}
+		if err != nil {
+			t.Fatalf("tshark's PDML: %v", err)
+		}
+		start, ok := element.(xml.StartElement)
+		if !ok || start.Name.Local != "field" {
+			continue
+		}
+		attribute := map[string]string{}
+		for _, a := range start.Attr {
+			attribute[a.Name.Local] = a.Value
+		}
+		switch attribute["name"] {
+		case "tcp.srcport", "udp.srcport":
+			direction = attribute["show"]
+		case "tcp.dstport", "udp.dstport":
+			direction += ">" + attribute["show"]
+		}
+		bytes := attribute["value"]
+		if whole := attribute["unmaskedvalue"]; whole != "" {
+			bytes = whole
+		}
+		s.add(direction, attribute["name"], seenField{attribute["show"], attribute["showname"], bytes})
+	}
+}
