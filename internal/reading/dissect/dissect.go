@@ -50,7 +50,7 @@ type Hint struct {
 // A dissector reads a message that is of its protocol, and says whether it is.
 type dissector func(data []byte, hint Hint) (Dissection, bool)
 
-var dissectors = []dissector{tls, http1, resp, dns, text}
+var dissectors = []dissector{tls, http1, resp, memcached, dns, text}
 
 // Message dissects what one side received.
 func Message(data []byte, hint Hint) Dissection {
@@ -188,4 +188,14 @@ func printable(b []byte) string {
 	}
 	q := strconv.Quote(string(b))
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`) + cut
+}
+
+// named shows a number by its name in a table, or as it is.
+func named(table map[int]string) func(n int) string {
+	return func(n int) string {
+		if name := table[n]; name != "" {
+			return name
+		}
+		return fmt.Sprint(n)
+	}
 }

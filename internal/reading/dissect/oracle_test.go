@@ -24,10 +24,16 @@ var oracles = []struct {
 	wireshark string   // what Wireshark calls it
 	fields    []string // to compare; "ours=theirs" where the names differ
 	args      []string // for tshark
+	unseen    []string // "field value": what is there, and tshark leaves out
 }{
 	{"redis.pcap", "RESP", "resp", []string{
 		"resp.string", "resp.error", "resp.integer", "resp.array.length", "resp.bulk_string.length", "resp.bulk_string.value",
-	}, nil},
+	}, nil, nil},
+	{"memcached.pcap", "memcached", "memcache", []string{"memcache.key", "memcache.flags", "memcache.expiration", "memcache.value.length",
+		"memcache.response", "memcache.noreply", "memcache.version"}, nil, []string{"memcache.response VALUE", "memcache.response END", "memcache.response VERSION"}},
+	{"memcachedbinary.pcap", "memcached", "memcache", []string{"memcache.magic", "memcache.opcode", "memcache.key.length", "memcache.extras.length",
+		"memcache.data_type", "memcache.status", "memcache.reserved", "memcache.total_body_length", "memcache.opaque", "memcache.cas", "memcache.key",
+		"memcache.value", "memcache.extras.flags", "memcache.extras.delta", "memcache.extras.initial", "memcache.extras.expiration", "memcache.extras.response"}, nil, nil},
 }
 
 // TestFieldsAreTsharksFields compares each field's values and bytes, in order, for each direction of each
@@ -43,7 +49,10 @@ func TestFieldsAreTsharksFields(t *testing.T) {
 				}
 				compared := 0
 				for direction := range ours {
-					compared += compareSequences(t, direction+": "+name, ours[direction][name], theirs[direction][their])
+					list := slices.DeleteFunc(ours[direction][name], func(f seenField) bool {
+						return f.bytes == "" || slices.Contains(o.unseen, name+" "+f.value)
+					})
+					compared += compareSequences(t, direction+": "+name, list, theirs[direction][their])
 				}
 				if compared == 0 {
 					t.Errorf("%s: nothing to compare", name)
@@ -69,7 +78,7 @@ func (s sequences) add(direction, name string, f seenField) {
 // compareSequences returns how many fields were alike.
 func compareSequences(t *testing.T, name string, ours, theirs []seenField) (alike int) {
 	t.Helper()
-	ours, theirs = slices.DeleteFunc(ours, hasNoBytes), slices.DeleteFunc(theirs, hasNoBytes) // tshark leaves some out
+	theirs = slices.DeleteFunc(theirs, func(f seenField) bool { return f.bytes == "" }) // it leaves some of them out
 	for i := range max(len(ours), len(theirs)) {
 		if i >= len(ours) || i >= len(theirs) {
 			t.Errorf("%s: %d of ours, %d of tshark's\n%.4000v\n%.4000v", name, len(ours), len(theirs), ours, theirs)
@@ -83,8 +92,6 @@ func compareSequences(t *testing.T, name string, ours, theirs []seenField) (alik
 	}
 	return alike
 }
-
-func hasNoBytes(f seenField) bool { return f.bytes == "" }
 
 // sameValue says whether a value is as tshark shows it, in any base, or in its label: «Message Type: Publish
 // Message (3)». What it shows as hexadecimal bytes is compared as bytes.
