@@ -15,6 +15,8 @@ func Framed(data []byte) int {
 		return framedHTTP(data)
 	case len(data) > 0 && data[0] == '*':
 		return framedCommand(data)
+	case len(data) > 0 && data[0] == mqttConnect<<4:
+		return framedConnect(data)
 	}
 	return framedDNS(data)
 }

@@ -30,10 +30,22 @@ var oracles = []struct {
 		"resp.string", "resp.error", "resp.integer", "resp.array.length", "resp.bulk_string.length", "resp.bulk_string.value",
 	}, nil, nil},
 	{"memcached.pcap", "memcached", "memcache", []string{"memcache.key", "memcache.flags", "memcache.expiration", "memcache.value.length",
-		"memcache.response", "memcache.noreply", "memcache.version"}, nil, []string{"memcache.response VALUE", "memcache.response END", "memcache.response VERSION"}},
+		"memcache.response", "memcache.noreply", "memcache.version"}, nil, []string{"memcache.response VALUE", "memcache.response END", "memcache.response VERSION", "memcache.response CLIENT_ERROR"}},
 	{"memcachedbinary.pcap", "memcached", "memcache", []string{"memcache.magic", "memcache.opcode", "memcache.key.length", "memcache.extras.length",
 		"memcache.data_type", "memcache.status", "memcache.reserved", "memcache.total_body_length", "memcache.opaque", "memcache.cas", "memcache.key",
 		"memcache.value", "memcache.extras.flags", "memcache.extras.delta", "memcache.extras.initial", "memcache.extras.expiration", "memcache.extras.response"}, nil, nil},
+	{"mqtt3.pcap", "MQTT", "mqtt", slices.Concat(mqttFields, []string{"mqtt.conack.val", "mqtt.sub.qos", "mqtt.suback.qos"}), nil, nil},
+	{"mqtt5.pcap", "MQTT", "mqtt", slices.Concat(mqttFields, []string{"mqtt.connack.reason_code", "mqtt.subscription_options", "mqtt.suback.reason_code",
+		"mqtt.unsuback.reason_code", "mqtt.property.content_type", "mqtt.property_len", "mqtt.property_id", "mqtt.prop_number",
+		"mqtt.prop_string", "mqtt.prop_string_len", "mqtt.prop_key", "mqtt.prop_key_len", "mqtt.prop_value", "mqtt.prop_value_len"}), nil, nil},
+}
+
+var mqttFields = []string{
+	"mqtt.hdrflags", "mqtt.msgtype", "mqtt.dupflag", "mqtt.qos", "mqtt.retain", "mqtt.len", "mqtt.proto_len", "mqtt.protoname", "mqtt.ver",
+	"mqtt.conflags", "mqtt.conflag.uname", "mqtt.conflag.passwd", "mqtt.conflag.retain", "mqtt.conflag.qos", "mqtt.conflag.willflag",
+	"mqtt.conflag.cleansess", "mqtt.conflag.reserved", "mqtt.kalive", "mqtt.clientid_len", "mqtt.clientid", "mqtt.willtopic_len", "mqtt.willtopic",
+	"mqtt.willmsg_len", "mqtt.willmsg", "mqtt.username_len", "mqtt.username", "mqtt.passwd_len", "mqtt.passwd", "mqtt.conack.flags", "mqtt.topic_len",
+	"mqtt.topic", "mqtt.msgid", "mqtt.msg",
 }
 
 // TestFieldsAreTsharksFields compares each field's values and bytes, in order, for each direction of each
