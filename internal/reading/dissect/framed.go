@@ -17,6 +17,8 @@ func Framed(data []byte) int {
 		return framedCommand(data)
 	case len(data) > 0 && data[0] == mqttConnect<<4:
 		return framedConnect(data)
+	case len(data) > 0 && data[0] == berSequence:
+		return framedLDAP(data)
 	}
 	return framedDNS(data)
 }

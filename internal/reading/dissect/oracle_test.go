@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -14,10 +15,12 @@ import (
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/evidence/capture"
+	"github.com/inquest-project/inquest/internal/evidence/wiretest"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 )
 
-// oracles are captures that tshark dissects, too; testdata/record.sh made them.
+// oracles are captures that tshark dissects, too. Those in testdata were made by its record.sh, the others are
+// written from examples.
 var oracles = []struct {
 	capture   string
 	protocol  string
@@ -26,6 +29,11 @@ var oracles = []struct {
 	args      []string // for tshark
 	unseen    []string // "field value": what is there, and tshark leaves out
 }{
+	{"", "LDAP", "ldap", []string{"ldap.matchedDN", "ldap.responseName", "ldap.criticality", "ldap.controlValue", "ldap.abandonRequest",
+		"ldap.LDAPURL", "ldap.newSuperior", "ldap.any", "ldap.dnAttributes"}, nil, nil},
+	{"", "SNMP", "snmp", []string{"snmp.msgVersion", "snmp.msgID", "snmp.msgMaxSize", "snmp.msgFlags", "snmp.msgSecurityModel", "snmp.msgAuthoritativeEngineID",
+		"snmp.msgAuthoritativeEngineBoots", "snmp.msgAuthoritativeEngineTime", "snmp.msgUserName", "snmp.msgAuthenticationParameters",
+		"snmp.msgPrivacyParameters", "snmp.contextEngineID", "snmp.contextName", "snmp.encryptedPDU", "snmp.request_id", "snmp.name", "snmp.value.opaque"}, nil, nil},
 	{"redis.pcap", "RESP", "resp", []string{
 		"resp.string", "resp.error", "resp.integer", "resp.array.length", "resp.bulk_string.length", "resp.bulk_string.value",
 	}, nil, nil},
@@ -38,6 +46,16 @@ var oracles = []struct {
 	{"mqtt5.pcap", "MQTT", "mqtt", slices.Concat(mqttFields, []string{"mqtt.connack.reason_code", "mqtt.subscription_options", "mqtt.suback.reason_code",
 		"mqtt.unsuback.reason_code", "mqtt.property.content_type", "mqtt.property_len", "mqtt.property_id", "mqtt.prop_number",
 		"mqtt.prop_string", "mqtt.prop_string_len", "mqtt.prop_key", "mqtt.prop_key_len", "mqtt.prop_value", "mqtt.prop_value_len"}), nil, nil},
+	{"ldap.pcap", "LDAP", "ldap", []string{"ldap.messageID", "ldap.version", "ldap.name", "ldap.simple", "ldap.mechanism", "ldap.credentials",
+		"ldap.resultCode", "ldap.errorMessage", "ldap.serverSaslCreds", "ldap.baseObject",
+		"ldap.scope", "ldap.derefAliases", "ldap.sizeLimit", "ldap.timeLimit", "ldap.typesOnly", "ldap.AttributeDescription", "ldap.objectName",
+		"ldap.type", "ldap.AttributeValue", "ldap.object", "ldap.operation", "ldap.entry", "ldap.delRequest", "ldap.newrdn", "ldap.deleteoldrdn",
+		"ldap.attributeDesc", "ldap.assertionValue", "ldap.present", "ldap.initial", "ldap.final", "ldap.matchingRule", "ldap.matchValue",
+		"ldap.requestName", "ldap.controlType"}, nil, nil},
+	{"snmp.pcap", "SNMP", "snmp", []string{"snmp.version", "snmp.community", "snmp.request_id", "snmp.error_status", "snmp.error_index",
+		"snmp.non_repeaters", "snmp.max_repetitions", "snmp.enterprise", "snmp.agent_addr", "snmp.generic_trap", "snmp.specific_trap",
+		"snmp.time_stamp", "snmp.name", "snmp.value.int", "snmp.value.octets", "snmp.value.oid", "snmp.value.ipv4", "snmp.value.counter",
+		"snmp.value.g32", "snmp.value.timeticks"}, nil, nil},
 }
 
 var mqttFields = []string{
@@ -52,8 +70,12 @@ var mqttFields = []string{
 // conversation.
 func TestFieldsAreTsharksFields(t *testing.T) {
 	for _, o := range oracles {
-		t.Run(o.capture, func(t *testing.T) {
-			theirs, ours := tsharkFields(t, o.capture, o.wireshark, o.args), fieldSequences(t, o.capture, o.protocol)
+		t.Run(o.protocol+" "+o.capture, func(t *testing.T) {
+			path := filepath.Join("testdata", o.capture)
+			if o.capture == "" {
+				path = writeExamples(t, o.protocol)
+			}
+			theirs, ours := tsharkFields(t, path, o.wireshark, o.args), fieldSequences(t, path, o.protocol)
 			for _, name := range o.fields {
 				name, their, renamed := strings.Cut(name, "=")
 				if !renamed {
@@ -115,10 +137,37 @@ func sameValue(ours, theirs seenField) bool {
 		ours.value != "" && strings.Contains(strings.ToLower(theirs.label), strings.ToLower(ours.value))
 }
 
-// recorded are the messages of a capture in testdata, each with its direction and hint.
-func recorded(t *testing.T, name string, see func(direction string, data []byte, hint Hint)) {
+// writeExamples makes a capture of a protocol's well-formed examples that name its port, each a conversation of its own.
+func writeExamples(t *testing.T, protocol string) string {
+	script := wiretest.New()
+	client := 40000
+	for _, e := range examples {
+		if _, bad := e.fields["malformed"]; bad || e.protocol != protocol || e.hint.Port >= 40000 {
+			continue
+		}
+		client++
+		ends := []string{fmt.Sprintf("192.0.2.1:%d", client), fmt.Sprintf("192.0.2.2:%d", e.hint.Port)}
+		side := wiretest.Server
+		if e.hint.FromClient {
+			side = wiretest.Client
+		}
+		if e.hint.Transport == "udp" {
+			script.Line(ends[0], ends[1]).UDP(side, e.data)
+		} else {
+			script.Dial(ends[0], ends[1]).Say(side, e.data)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "examples.pcap")
+	if err := os.WriteFile(path, script.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// recorded are the messages of a capture, each with its direction and hint.
+func recorded(t *testing.T, path string, see func(direction string, data []byte, hint Hint)) {
 	t.Helper()
-	file, err := capture.Open(filepath.Join("testdata", name))
+	file, err := capture.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,9 +181,9 @@ func recorded(t *testing.T, name string, see func(direction string, data []byte,
 	}
 }
 
-func fieldSequences(t *testing.T, name, protocol string) sequences {
+func fieldSequences(t *testing.T, path, protocol string) sequences {
 	s := sequences{}
-	recorded(t, name, func(direction string, data []byte, hint Hint) {
+	recorded(t, path, func(direction string, data []byte, hint Hint) {
 		d := Message(data, hint)
 		checkRanges(t, d, len(data))
 		if d.Protocol != protocol {
@@ -151,8 +200,8 @@ func fieldSequences(t *testing.T, name, protocol string) sequences {
 }
 
 // tsharkFields reads the packets of a protocol in PDML, tshark's XML.
-func tsharkFields(t *testing.T, name, protocol string, args []string) sequences {
-	args = append([]string{"-r", filepath.Join("testdata", name), "-T", "pdml", "-Y", protocol}, args...)
+func tsharkFields(t *testing.T, path, protocol string, args []string) sequences {
+	args = append([]string{"-r", path, "-T", "pdml", "-Y", protocol}, args...)
 	out, err := exec.Command("tshark", args...).Output()
 	if err != nil {
 		t.Fatalf("tshark, the oracle of this test (make setup installs it): %v", err)

@@ -28,7 +28,7 @@ var (
 func onPort(hint Hint, port uint16) Hint { hint.Port = port; return hint }
 
 // examples are of all protocols that have a file of their own.
-var examples = slices.Concat(respExamples, memcachedExamples, mqttExamples)
+var examples = slices.Concat(respExamples, memcachedExamples, mqttExamples, ldapExamples, snmpExamples)
 
 func TestExamplesAreWhatTheyAre(t *testing.T) {
 	for _, c := range examples {
@@ -69,7 +69,7 @@ func strangers(t *testing.T) map[string][]example {
 	}
 	captures, _ := filepath.Glob("testdata/*.pcap")
 	for _, path := range captures {
-		recorded(t, filepath.Base(path), func(_ string, data []byte, hint Hint) {
+		recorded(t, path, func(_ string, data []byte, hint Hint) {
 			d := Message(data, hint)
 			list[d.Protocol] = append(list[d.Protocol], example{data: string(data), hint: hint})
 		})
