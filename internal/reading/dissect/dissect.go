@@ -50,7 +50,7 @@ type Hint struct {
 // A dissector reads a message that is of its protocol, and says whether it is.
 type dissector func(data []byte, hint Hint) (Dissection, bool)
 
-var dissectors = []dissector{tls, http1, resp, memcached, mqtt, ldap, snmp, dns, text}
+var dissectors = []dissector{tls, http1, resp, memcached, mqtt, ldap, snmp, pgsql, dns, text}
 
 // Message dissects what one side received.
 func Message(data []byte, hint Hint) Dissection {

@@ -19,6 +19,8 @@ func Framed(data []byte) int {
 		return framedConnect(data)
 	case len(data) > 0 && data[0] == berSequence:
 		return framedLDAP(data)
+	case isPgsqlStartup(data):
+		return framedStartup(data)
 	}
 	return framedDNS(data)
 }
