@@ -50,13 +50,21 @@ type Hint struct {
 // A dissector reads a message that is of its protocol, and says whether it is.
 type dissector func(data []byte, hint Hint) (Dissection, bool)
 
-var dissectors = []dissector{tls, http1, resp, memcached, mqtt, ldap, snmp, pgsql, dns, text}
+var dissectors = []dissector{tls, http1, resp, memcached, mqtt, ldap, snmp, pgsql, smtp, dns, text}
 
 // Message dissects what one side received.
 func Message(data []byte, hint Hint) Dissection {
 	if len(data) == 0 && hint.Listed != "" {
 		return listed(hint)
 	}
+	if d, ok := proxy(data, hint); ok {
+		return d
+	}
+	return protocol(data, hint)
+}
+
+// protocol dissects a message without a header of the PROXY protocol in front.
+func protocol(data []byte, hint Hint) Dissection {
 	for _, read := range dissectors {
 		if d, ok := read(data, hint); ok {
 			return d

@@ -276,15 +276,22 @@ func seeds(f *testing.F) {
 		f.Add([]byte(s), "tcp", uint16(53))
 		f.Add([]byte(s), "udp", uint16(0))
 	}
+	for _, e := range examples {
+		if len(e.data) < 4096 {
+			f.Add([]byte(e.data), e.hint.Transport, e.hint.Port)
+		}
+	}
 }
 
 func FuzzMessage(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte, transport string, port uint16) {
-		d := Message(data, Hint{Transport: transport, Port: port})
-		checkRanges(t, d, len(data))
-		if d.Protocol == "" || len(d.Fields) > maxFields {
-			t.Errorf("protocol %q, %d fields", d.Protocol, len(d.Fields))
+		for _, fromClient := range []bool{false, true} {
+			d := Message(data, Hint{Transport: transport, Port: port, FromClient: fromClient})
+			checkRanges(t, d, len(data))
+			if d.Protocol == "" || len(d.Fields) > maxFields {
+				t.Errorf("protocol %q, %d fields", d.Protocol, len(d.Fields))
+			}
 		}
 		Message(nil, Hint{Listed: string(data)})
 	})

@@ -11,6 +11,8 @@ func Framed(data []byte) int {
 	switch {
 	case isRecord(data):
 		return framedRecords(data)
+	case bytes.HasPrefix(data, []byte(proxyMagic)) || isProxyLine(data):
+		return framedProxy(data)
 	case len(data) > 0 && data[0] >= 'A' && data[0] <= 'Z':
 		return framedHTTP(data)
 	case len(data) > 0 && data[0] == '*':

@@ -28,7 +28,7 @@ var (
 func onPort(hint Hint, port uint16) Hint { hint.Port = port; return hint }
 
 // examples are of all protocols that have a file of their own.
-var examples = slices.Concat(respExamples, memcachedExamples, mqttExamples, ldapExamples, snmpExamples, pgsqlExamples)
+var examples = slices.Concat(respExamples, memcachedExamples, mqttExamples, ldapExamples, snmpExamples, pgsqlExamples, proxyExamples, smtpExamples)
 
 func TestExamplesAreWhatTheyAre(t *testing.T) {
 	for _, c := range examples {
