@@ -2,9 +2,12 @@
 // bytes that it is made of, and tags. Message is the way in. Content decides which protocol it is; the
 // transport, the port and what came before on the conversation only hint.
 //
-// TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), HTTP/1 (RFC 9112) and
-// DNS (RFC 1035) have a file each; what is none of them is read as text, by lines, or as binary, by its
-// statistics. To add a dissector: one file with a function like those in the list below, and its test.
+// TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), HTTP/1 (RFC 9112),
+// DNS (RFC 1035), RESP (Redis 2 and 3), memcached (text, meta and binary), MQTT (3.1 to 5.0), LDAP (RFC 4511),
+// SNMP (RFC 1157, RFC 3416, RFC 3412), PostgreSQL (version 3), SMTP (RFC 5321) and the PROXY protocol (1 and 2)
+// have a file each; what is none of them is read as text, by lines, or as binary, by its statistics. Fields
+// are named as Wireshark names them, where it does. To add a dissector: one file with a function like those in
+// the list below, and its test.
 //
 // Messages are hostile, and the one that killed is often malformed on purpose. So a length that lies is
 // noted in a field "malformed" and reading goes on with the bytes that are there; every loop ends with the
@@ -24,7 +27,7 @@ import (
 
 // Dissection is what a message is.
 type Dissection struct {
-	Protocol string          // "TLS", "HTTP", "DNS", "text" or "binary"
+	Protocol string          // "TLS", "HTTP", "DNS" …, "text" or "binary"
 	Summary  string          // one line
 	Fields   []finding.Field // in order of reading; offsets and lengths in bytes of the message
 	Parts    []Part

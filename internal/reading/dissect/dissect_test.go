@@ -252,10 +252,13 @@ func TestHugeMessagesAreReadInBoundedTime(t *testing.T) {
 	for name, unit := range map[string]string{
 		"handshakes":  "\x16\x03\x03\x00\x04\x0e\x00\x00\x00",
 		"empty lines": "\n", "words": "a ", "header lines": "a: b\r\n", "pairs": "a=b&", "zeros": "\x00", "chunks": "1\r\na\r\n",
+		"RESP arrays": "*1\r\n", "RESP commands": redisSet, "memcached sets": memcachedSet, "memcached requests": memcachedAddQ, "MQTT pings": "\xc0\x00",
+		"LDAP messages": ldapDelete, "SNMP messages": snmpV2, "PostgreSQL queries": pgsqlQuery, "SMTP replies": "250 2.0.0 Ok\r\n",
+		"folded mail": "Subject: a\r\n b\r\n", "PROXY lines": proxyV1,
 	} {
 		t.Run(name, func(t *testing.T) {
 			head := map[string]string{
-				"header lines": "GET / HTTP/1.1\r\n", "chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+				"MQTT pings": mqttHello, "header lines": "GET / HTTP/1.1\r\n", "chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
 				"pairs": "POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 104857600\r\n\r\n",
 			}[name]
 			data := append([]byte(head), bytes.Repeat([]byte(unit), size/len(unit))...)

@@ -1,6 +1,9 @@
 package dissect
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // lineAt is the line at an offset without its end, which is CR LF or LF alone, and where the next one begins.
 // A line that the message's end cuts is not whole.
@@ -59,4 +62,16 @@ func isWord(text []byte) bool {
 		}
 	}
 	return len(text) > 0 && len(text) <= 40 && !isNumber(text[:1])
+}
+
+// claimedLength reads the length that a line tells of what follows; -1 stands for nothing, as RESP has it.
+func claimedLength(line []byte) (n int64, ok bool) {
+	if string(line) == "-1" {
+		return -1, true
+	}
+	if !isNumber(line) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(line), 10, 62)
+	return n, err == nil
 }

@@ -66,7 +66,7 @@ type memcachedReader struct {
 
 // isMemcachedText looks at the first line: where it is telling, its numbers must be numbers.
 func isMemcachedText(data []byte, port uint16) bool {
-	line, _, whole := lineAt(data[:min(len(data), respLineMost)], 0)
+	line, _, whole := lineAt(data[:min(len(data), lineMost)], 0)
 	list := tokens(line, 0, wordMost)
 	if !whole || len(list) == 0 {
 		return false
@@ -183,7 +183,7 @@ func (m *memcachedReader) arguments(form memcachedLine, line []byte, list []toke
 		case 'k':
 			m.part("key", word.at, len(word.text))
 		case 'l':
-			if n, ok := respLength(word.text); ok && n >= 0 {
+			if n, ok := claimedLength(word.text); ok && n >= 0 {
 				length = int(n)
 			} else {
 				m.malformed(word.at, "%q is no length", printable(word.text))

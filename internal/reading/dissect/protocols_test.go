@@ -77,6 +77,24 @@ func strangers(t *testing.T) map[string][]example {
 	return list
 }
 
+func TestRecordedMessagesAreOfTheirProtocol(t *testing.T) {
+	for prefix, protocol := range map[string]string{
+		"redis": "RESP", "memcached": "memcached", "mqtt": "MQTT", "ldap": "LDAP", "snmp": "SNMP", "postgres": "PostgreSQL",
+	} {
+		captures, _ := filepath.Glob("testdata/" + prefix + "*.pcap")
+		if len(captures) == 0 {
+			t.Errorf("no capture of %s", protocol)
+		}
+		for _, path := range captures {
+			recorded(t, path, func(direction string, data []byte, hint Hint) {
+				if d := Message(data, hint); d.Protocol != protocol {
+					t.Errorf("%s, %s: %q is %s", path, direction, data[:min(len(data), 80)], d.Protocol)
+				}
+			})
+		}
+	}
+}
+
 func TestNoDissectorTakesAnothersMessages(t *testing.T) {
 	for protocol, messages := range strangers(t) {
 		for _, m := range messages {

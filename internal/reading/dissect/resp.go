@@ -7,10 +7,7 @@ import (
 	"strings"
 )
 
-const (
-	redisPort    = 6379
-	respLineMost = 1 << 16 // bytes of an inline command (PROTO_INLINE_MAX_SIZE of Redis)
-)
+const redisPort = 6379
 
 // respForm is how values of a kind are written (RESP3 specification, of which RESP2 is a part).
 type respForm struct {
@@ -78,7 +75,7 @@ func isRESP(data []byte, port uint16) bool {
 		return false
 	}
 	form, known := respForms[data[0]]
-	line, next, whole := lineAt(data[:min(len(data), respLineMost)], 1)
+	line, next, whole := lineAt(data[:min(len(data), lineMost)], 1)
 	if !known || !whole || data[next-2] != '\r' {
 		return false
 	}
@@ -88,11 +85,11 @@ func isRESP(data []byte, port uint16) bool {
 	case form.shape == respLine:
 		return isRESPLine(data[0], line) && (next == len(data) || isRESPKind(data[next]))
 	case form.shape == respBulk:
-		n, ok := respLength(line)
+		n, ok := claimedLength(line)
 		end := int64(next) + n
 		return ok && (n < 0 || end+2 > int64(len(data)) || string(data[end:end+2]) == "\r\n")
 	}
-	_, ok := respLength(line)
+	_, ok := claimedLength(line)
 	return ok && (next == len(data) && data[0] == '*' || next < len(data) && isRESPKind(data[next]))
 }
 
@@ -115,18 +112,6 @@ func isRESPLine(kind byte, line []byte) bool {
 	return true
 }
 
-// respLength reads the length of a bulk or aggregate; -1 is null.
-func respLength(line []byte) (n int64, ok bool) {
-	if string(line) == "-1" {
-		return -1, true
-	}
-	if !isNumber(line) {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(string(line), 10, 62)
-	return n, err == nil
-}
-
 // isStatus says whether a simple string is one of those that Redis answers with.
 func isStatus(line []byte) bool {
 	switch first, _, more := bytes.Cut(line, []byte(" ")); string(first) {
@@ -146,7 +131,7 @@ func isRedisError(line []byte) bool {
 
 // isInline says whether data begins with a command as people type it.
 func isInline(data []byte) bool {
-	line, _, whole := lineAt(data[:min(len(data), respLineMost)], 0)
+	line, _, whole := lineAt(data[:min(len(data), lineMost)], 0)
 	words := tokens(line, 0, 1)
 	return whole && len(words) > 0 && isWord(words[0].text)
 }
@@ -234,7 +219,7 @@ func (r *respReader) bulkSaid(form respForm, value token) {
 			r.command(value)
 		}
 	case 1:
-		if last := len(r.said) - 1; last >= 0 {
+		if last := len(r.said) - 1; last >= 0 && strings.EqualFold(r.said[last], a.verb) { // it is told, and alone yet
 			r.said[last] += " " + printable(value.text[:min(len(value.text), 40)])
 		}
 		if respContainers[a.verb] {
@@ -259,7 +244,7 @@ func (r *respReader) command(name token) {
 
 // length reads a length and keeps it; what is no length is malformed, and counts as null.
 func (r *respReader) length(form respForm, at int, line []byte, next int) int64 {
-	n, ok := respLength(line)
+	n, ok := claimedLength(line)
 	r.field("resp."+form.name+".length", printable(line), at, next-at)
 	if !ok {
 		r.malformed(at, "%q is no length of a %s", printable(line), words(form.name))
@@ -331,8 +316,11 @@ func (r *respReader) cut() {
 
 // framedCommand is a command with all its arguments: an array of bulk strings that begins with a name.
 func framedCommand(data []byte) int {
+	if !isRESP(data, 0) {
+		return 0
+	}
 	line, at, _ := lineAt(data[:min(len(data), 32)], 1)
-	n, ok := respLength(line)
+	n, ok := claimedLength(line)
 	for i := int64(0); ok && i < n; i++ {
 		var argument []byte
 		argument, at = framedBulk(data, at)
@@ -352,7 +340,7 @@ func framedBulk(data []byte, at int) (value []byte, end int) {
 		return nil, 0
 	}
 	line, next, whole := lineAt(data[:min(len(data), at+32)], at+1)
-	n, ok := respLength(line)
+	n, ok := claimedLength(line)
 	if !whole || !ok || n < 0 || n+2 > int64(len(data)-next) || string(data[next+int(n):next+int(n)+2]) != "\r\n" {
 		return nil, 0
 	}

@@ -39,6 +39,13 @@ var respExamples = []example{
 	{"array of a million depths", strings.Repeat("*1\r\n", 1<<20), fromClient, "RESP", nil, nil, nil},
 }
 
+func TestTheSummaryOfManyCommandsIsShort(t *testing.T) {
+	d := Message([]byte(strings.Repeat(redisSet, 1000)), fromClient)
+	if want := strings.TrimSuffix(strings.Repeat("SET key, ", 8), ", "); d.Summary != want {
+		t.Errorf("summary is %.200q, want %q", d.Summary, want)
+	}
+}
+
 func TestACommandInMemoryIsFramed(t *testing.T) {
 	for data, want := range map[string]int{
 		redisSet + "\x00\x00": len(redisSet),
