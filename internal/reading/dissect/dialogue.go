@@ -66,6 +66,14 @@ func (d *Dialogue) read(data []byte, hint Hint) Dissection {
 		}
 	}
 	from.left = 0
+	if found, ok := proxy(data, hint); ok {
+		return found
+	}
+	return known(data, hint)
+}
+
+// known dissects by content alone what no header of the PROXY protocol stands in front of.
+func known(data []byte, hint Hint) Dissection {
 	for _, read := range dissectors {
 		if found, ok := read(data, hint); ok {
 			return found

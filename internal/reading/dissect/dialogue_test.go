@@ -129,7 +129,7 @@ func TestWhatCameBeforeTellsWhatAMessageIs(t *testing.T) {
 			client("GET / HTTP/1.1\r\n\r\n", "HTTP", "GET /"),
 		},
 		"STARTTLS": {
-			server("220 mail.example.com ESMTP\r\n", "text", "220"),
+			server("220 mail.example.com ESMTP\r\n", "SMTP", "220 mail.example.com ESMTP"),
 			client("STARTTLS\r\n", "text", "STARTTLS"),
 			server("220 go ahead\r\n", "text", "220"),
 			client(hello, "TLS", "ClientHello"),

@@ -3,10 +3,13 @@
 // Message reads one alone. Content decides which protocol it is, unless earlier messages have settled it;
 // the transport and the port only hint.
 //
-// TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), HTTP/1 (RFC 9112), HTTP/2
-// (RFC 9113, HPACK: RFC 7541), WebSocket (RFC 6455) DNS (RFC 1035) and the first packets of QUIC (RFC 9000) have a file each; what is none of them
-// is read as text, by lines, or as binary, by its statistics. What values carry (JSON, forms, base64, protobuf)
-// is read in all of them. To add a dissector: one file with a function like those in the list below, and its test.
+// TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), the first packets of QUIC
+// (RFC 9000), HTTP/1 (RFC 9112), HTTP/2 (RFC 9113, HPACK: RFC 7541), WebSocket (RFC 6455), DNS (RFC 1035),
+// RESP (Redis 2 and 3), memcached (text, meta and binary), MQTT (3.1 to 5.0), LDAP (RFC 4511), SNMP (RFC 1157,
+// RFC 3416, RFC 3412), PostgreSQL (version 3), SMTP (RFC 5321) and the PROXY protocol (1 and 2) have a file
+// each; what is none of them is read as text, by lines, or as binary, by its statistics. What values carry
+// (JSON, forms, base64, protobuf) is read in many of them. Fields are named as Wireshark names them, where it
+// does. To add a dissector: one file with a function like those in the list below, and its test.
 //
 // Messages are hostile, and the one that killed is often malformed on purpose. So a length that lies is
 // noted in a field "malformed" and reading goes on with the bytes that are there; every loop ends with the
@@ -26,7 +29,7 @@ import (
 
 // Dissection is what a message is.
 type Dissection struct {
-	Protocol string          // "TLS", "QUIC", "HTTP", "HTTP/2", "WebSocket", "DNS", "text" or "binary"
+	Protocol string          // "TLS", "HTTP", "DNS" …, "text" or "binary"
 	Summary  string          // one line
 	Fields   []finding.Field // in order of reading; offsets and lengths in bytes of the message
 	Parts    []Part
@@ -62,7 +65,7 @@ type dissector func(data []byte, hint Hint) (Dissection, bool)
 var dissectors []dissector
 
 func init() { // what follows a CONNECT may be anything: the list's functions lead back to it
-	dissectors = []dissector{tls, quic, http1, http2, dns, websocket, text}
+	dissectors = []dissector{tls, quic, http1, http2, resp, memcached, mqtt, ldap, snmp, pgsql, smtp, dns, websocket, text}
 }
 
 // Message dissects a message of which nothing is known that came before it.
@@ -224,4 +227,14 @@ func printable(b []byte) string {
 	}
 	q := strconv.Quote(string(b))
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`) + cut
+}
+
+// named shows a number by its name in a table, or as it is.
+func named(table map[int]string) func(n int) string {
+	return func(n int) string {
+		if name := table[n]; name != "" {
+			return name
+		}
+		return fmt.Sprint(n)
+	}
 }

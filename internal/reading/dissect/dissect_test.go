@@ -254,9 +254,13 @@ func TestHugeMessagesAreReadInBoundedTime(t *testing.T) {
 		"empty lines": "\n", "words": "a ", "header lines": "a: b\r\n", "pairs": "a=b&", "zeros": "\x00", "chunks": "1\r\na\r\n",
 		"frames": "\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x00\x00\x01", "deep JSON": `{"a":[`, "wide JSON": "[1,2],", "parts": "\r\n--b\r\n\r\n",
 		"base64": "YWFh", "fields": "\x08\x01", "header fields": "\x82",
+		"RESP arrays": "*1\r\n", "RESP commands": redisSet, "memcached sets": memcachedSet, "memcached requests": memcachedAddQ, "MQTT pings": "\xc0\x00",
+		"LDAP messages": ldapDelete, "SNMP messages": snmpV2, "PostgreSQL queries": pgsqlQuery, "SMTP replies": "250 2.0.0 Ok\r\n",
+		"folded mail": "Subject: a\r\n b\r\n", "PROXY lines": proxyV1,
 	} {
 		t.Run(name, func(t *testing.T) {
 			head := map[string]string{
+				"MQTT pings":   mqttHello,
 				"header lines": "GET / HTTP/1.1\r\n", "chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
 				"pairs":         "POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 104857600\r\n\r\n",
 				"deep JSON":     "POST / HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 104857600\r\n\r\n",
@@ -283,15 +287,22 @@ func seeds(f *testing.F) {
 		f.Add([]byte(s), "tcp", uint16(53))
 		f.Add([]byte(s), "udp", uint16(0))
 	}
+	for _, e := range examples {
+		if len(e.data) < 4096 {
+			f.Add([]byte(e.data), e.hint.Transport, e.hint.Port)
+		}
+	}
 }
 
 func FuzzMessage(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte, transport string, port uint16) {
-		d := Message(data, Hint{Transport: transport, Port: port})
-		checkRanges(t, d, len(data))
-		if d.Protocol == "" || len(d.Fields) > maxFields {
-			t.Errorf("protocol %q, %d fields", d.Protocol, len(d.Fields))
+		for _, fromClient := range []bool{false, true} {
+			d := Message(data, Hint{Transport: transport, Port: port, FromClient: fromClient})
+			checkRanges(t, d, len(data))
+			if d.Protocol == "" || len(d.Fields) > maxFields {
+				t.Errorf("protocol %q, %d fields", d.Protocol, len(d.Fields))
+			}
 		}
 		Message(nil, Hint{Listed: string(data)})
 	})

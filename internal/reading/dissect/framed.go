@@ -11,8 +11,18 @@ func Framed(data []byte) int {
 	switch {
 	case isRecord(data):
 		return framedRecords(data)
+	case bytes.HasPrefix(data, []byte(proxyMagic)) || isProxyLine(data):
+		return framedProxy(data)
 	case len(data) > 0 && data[0] >= 'A' && data[0] <= 'Z':
 		return framedHTTP(data)
+	case len(data) > 0 && data[0] == '*':
+		return framedCommand(data)
+	case len(data) > 0 && data[0] == mqttConnect<<4:
+		return framedConnect(data)
+	case len(data) > 0 && data[0] == berSequence:
+		return framedLDAP(data)
+	case isPgsqlStartup(data):
+		return framedStartup(data)
 	}
 	return framedDNS(data)
 }

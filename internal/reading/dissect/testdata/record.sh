@@ -1,0 +1,281 @@
+#!/bin/bash
+# Records the captures beside it: real daemons of Debian 12, their clients, and what tcpdump sees of them on a
+# loopback of its own. Run as root in this folder, with the captures to make again: "./record.sh redis ldap".
+#
+# Needs tcpdump, python3, redis-server, memcached, mosquitto, mosquitto-clients, slapd, ldap-utils, snmpd, snmp and
+# postgresql-15. Packages that are unpacked only are found under ROOT.
+set -u
+ROOT=${ROOT:-}
+export PATH=$PATH:$ROOT/usr/sbin:/usr/sbin LD_LIBRARY_PATH=$ROOT/usr/lib/$(uname -m)-linux-gnu
+work=$(mktemp -d)
+chmod 711 "$work"
+trap 'rm -rf "$work"' EXIT
+
+# begin CAPTURE FILTER DAEMON...: starts both and waits until they listen.
+begin() {
+	tcpdump -q --immediate-mode -i lo -s 8192 -U -w "$1.pcap" "$2" 2>/dev/null &
+	sniffer=$!
+	shift 2
+	"$@" >/dev/null 2>&1 &
+	daemon=$!
+	sleep 1.5
+}
+
+end() {
+	sleep 0.3
+	kill $sniffer $daemon
+	wait
+}
+
+# talk PORT: sends each line of its input, in which Python's escapes stand, and hears what comes back.
+talk() {
+	python3 -c '
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.settimeout(0.25)
+for line in sys.argv[2].splitlines():
+    s.sendall(line.encode().decode("unicode_escape").encode("latin1"))
+    try:
+        while s.recv(65536): pass
+    except TimeoutError: pass
+' "$1" "$(cat)"
+}
+
+redis() {
+	begin redis 'port 6379' redis-server --save ''
+talk 6379 <<'X'
+*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n
+*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n
+*2\r\n$3\r\nGET\r\n$4\r\nnone\r\n
+*2\r\n$6\r\nAPPEND\r\n$1\r\nk\r\n
+*3\r\n$5\r\nLPUSH\r\n$4\r\nlist\r\n$1\r\na\r\n*3\r\n$5\r\nLPUSH\r\n$4\r\nlist\r\n$0\r\n\r\n*4\r\n$6\r\nLRANGE\r\n$4\r\nlist\r\n$1\r\n0\r\n$2\r\n-1\r\n
+*4\r\n$4\r\nHSET\r\n$1\r\nh\r\n$1\r\nf\r\n$4\r\n\x00\xff\r\n\r\n*2\r\n$7\r\nHGETALL\r\n$1\r\nh\r\n
+*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n*4\r\n$6\r\nLRANGE\r\n$4\r\nlist\r\n$1\r\n0\r\n$2\r\n-1\r\n*1\r\n$4\r\nEXEC\r\n
+*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$8\r\nmaxmem*y\r\n
+*3\r\n$4\r\nEVAL\r\n$28\r\nreturn {1,{2,{'x','y'}},nil}\r\n$1\r\n0\r\n
+*2\r\n$4\r\nTYPE\r\n$4\r\nlist\r\n
+*2\r\n$9\r\nSUBSCRIBE\r\n$4\r\nnews\r\n
+X
+end
+}
+
+redis3() { # RESP3 and inline commands
+	begin redis3 'port 6379' redis-server --save ''
+talk 6379 <<'X'
+PING\r\n
+SET inline "a b"\r\nGET inline\r\n
+NOSUCH command\r\n
+X
+talk 6379 <<'X'
+*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n
+*6\r\n$4\r\nZADD\r\n$1\r\nz\r\n$3\r\n1.5\r\n$1\r\na\r\n$1\r\n2\r\n$1\r\nb\r\n*3\r\n$6\r\nZSCORE\r\n$1\r\nz\r\n$1\r\na\r\n
+*4\r\n$4\r\nHSET\r\n$1\r\nh\r\n$1\r\nf\r\n$1\r\nv\r\n*2\r\n$7\r\nHGETALL\r\n$1\r\nh\r\n
+*3\r\n$4\r\nSADD\r\n$1\r\ns\r\n$1\r\nm\r\n*2\r\n$8\r\nSMEMBERS\r\n$1\r\ns\r\n
+*2\r\n$3\r\nGET\r\n$4\r\nnone\r\n
+*3\r\n$5\r\nDEBUG\r\n$8\r\nPROTOCOL\r\n$6\r\nattrib\r\n
+*3\r\n$4\r\nEVAL\r\n$55\r\nredis.setresp(3); return {true, {double=1.25}, 'x', nil}\r\n$1\r\n0\r\n
+X
+end
+}
+
+memcached_text() {
+	begin memcached 'port 11211' memcached -u nobody -U 0
+talk 11211 <<'X'
+set key 5 0 5\r\nvalue\r\n
+get key\r\n
+gets key none\r\n
+add key 0 0 1\r\nx\r\n
+append key 0 0 2\r\n\x00\xff\r\n
+cas key 0 0 1 99\r\ny\r\n
+set n 0 0 1 noreply\r\n7\r\n
+incr n 5\r\n
+decr n 2\r\n
+delete key\r\n
+delete key\r\n
+version\r\n
+flush_all\r\n
+incr none x\r\n
+quit\r\n
+X
+end
+}
+
+memcached_meta() {
+	begin memcachedmeta 'port 11211' memcached -u nobody -U 0
+talk 11211 <<'X'
+ms key 5 T0 F3\r\nvalue\r\n
+mg key v f t s c\r\nmg none v\r\n
+mg key k O123 q\r\nmn\r\n
+ma n N0 J5 v\r\nma n D2 v\r\n
+md key\r\nmd key q\r\n
+me n\r\nme none\r\n
+gat 100 n\r\n
+stats settings\r\n
+ms key x\r\n
+touch n 100\r\n
+verbosity 1\r\n
+get\r\n
+nonsense\r\n
+quit\r\n
+X
+end
+}
+
+memcached_binary() {
+	begin memcachedbinary 'port 11211' memcached -u nobody -U 0 -B binary
+python3 - <<'X' | talk 11211
+import struct
+def req(op, key=b"", value=b"", extras=b"", cas=0, opaque=0x1234):
+    b = struct.pack(">BBHBBHIIQ", 0x80, op, len(key), len(extras), 0, 0, len(key)+len(value)+len(extras), opaque, cas)+extras+key+value
+    return "".join("\\x%02x" % c for c in b)
+print(req(1, b"key", b"value", struct.pack(">II", 0xdeadbeef, 3600)))
+print(req(0, b"key"))
+print(req(0, b"none"))
+print(req(0x0c, b"key"))
+print(req(2, b"key", b"v", struct.pack(">II", 0, 0)))
+print(req(3, b"key", b"v2", struct.pack(">II", 1, 0), cas=77))
+print(req(5, b"n", extras=struct.pack(">QQI", 5, 10, 0)))
+print(req(5, b"n", extras=struct.pack(">QQI", 5, 10, 0)))
+print(req(6, b"n", extras=struct.pack(">QQI", 1, 0, 0)))
+print(req(0x0e, b"key", b"tail"))
+print(req(0x0f, b"key", b"head"))
+print(req(0x0b))
+print(req(0x11, b"a", b"b", struct.pack(">II", 0, 0)) + req(0x09, b"a") + req(0x0a))
+print(req(4, b"key"))
+print(req(0x10, b"nothing"))
+print(req(8, extras=struct.pack(">I", 0)))
+print(req(7))
+X
+end
+}
+
+# mqtt CAPTURE VERSION OPTIONS...: options for who subscribes, and for two who publish.
+mqtt() {
+	printf 'listener 1883 127.0.0.1\nallow_anonymous true\n' >"$work/mosquitto.conf"
+	begin "$1" 'port 1883' mosquitto -c "$work/mosquitto.conf"
+V=$2
+mosquitto_sub -V $V -i sub1 -t 'a/#' -t 'b/+/c' -q 1 -C 3 -W 8 $3 >/dev/null 2>&1 & S=$!
+sleep 0.5
+mosquitto_pub -V $V -i pub1 -u user -P secret -t a/b -m hello --will-topic will/t --will-payload gone --will-qos 1 --will-retain $4
+mosquitto_pub -V $V -i pub2 -t a/q1 -m 'quality one' -q 1 -r $5
+mosquitto_pub -V $V -i pub3 -t b/x/c -m 'quality two' -q 2 
+wait $S
+mosquitto_sub -V $V -i sub2 -t 'c' -U 'd/e' -W 1  >/dev/null 2>&1
+mosquitto_pub -V $V -i pub4 -t c -n -q 1
+end
+}
+
+ldap() {
+cat >"$work/slapd.conf" <<C
+include $ROOT/etc/ldap/schema/core.schema
+include $ROOT/etc/ldap/schema/cosine.schema
+include $ROOT/etc/ldap/schema/inetorgperson.schema
+modulepath $ROOT/usr/lib/ldap
+moduleload back_mdb
+database mdb
+suffix "dc=example,dc=org"
+rootdn "cn=admin,dc=example,dc=org"
+rootpw secret
+directory $work
+C
+begin ldap 'port 389' slapd -f "$work/slapd.conf" -h ldap://127.0.0.1:389/ -d 0
+L="-x -H ldap://127.0.0.1"; A="-D cn=admin,dc=example,dc=org -w secret"
+ldapadd $L $A >/dev/null <<'X'
+dn: dc=example,dc=org
+objectClass: dcObject
+objectClass: organization
+dc: example
+o: Example
+
+dn: cn=Ann,dc=example,dc=org
+objectClass: person
+cn: Ann
+sn:: w4TDpA==
+description: one
+description: two
+X
+ldapsearch $L -b dc=example,dc=org -s sub '(&(objectClass=person)(|(cn=A*n)(sn~=x)(!(description>=z)))(cn:caseExactMatch:=Ann))' cn description >/dev/null
+ldapsearch $L -b dc=example,dc=org -z 1 -l 5 -E pr=1/noprompt -s one -A '(description<=a\2a)' '*' >/dev/null
+ldapsearch $L -b dc=nowhere -s base >/dev/null 2>&1
+ldapmodify $L $A >/dev/null <<'X'
+dn: cn=Ann,dc=example,dc=org
+changetype: modify
+replace: description
+description: three
+-
+add: telephoneNumber
+telephoneNumber: 1
+-
+delete: telephoneNumber
+X
+ldapcompare $L cn=Ann,dc=example,dc=org sn:B >/dev/null 2>&1
+ldapmodrdn $L $A -r cn=Ann,dc=example,dc=org cn=Anna >/dev/null
+ldapwhoami $L $A >/dev/null
+ldapdelete $L $A cn=Anna,dc=example,dc=org >/dev/null
+ldapsearch $L -D cn=admin,dc=example,dc=org -w wrong >/dev/null 2>&1
+ldapwhoami -H ldap://127.0.0.1 -Y DIGEST-MD5 -U u -w p >/dev/null 2>&1
+ldapsearch $L -ZZ >/dev/null 2>&1
+end
+}
+
+snmp() {
+cat >"$work/snmpd.conf" <<'C'
+agentaddress udp:127.0.0.1:161
+rocommunity public
+rwcommunity private
+sysLocation here
+sysContact me
+C
+export SNMP_PERSISTENT_DIR=$work
+begin snmp 'port 161 or port 162' snmpd -f -C -c "$work/snmpd.conf"
+export MIBS=
+snmpget -v1 -c public 127.0.0.1 .1.3.6.1.2.1.1.1.0 .1.3.6.1.2.1.1.3.0 >/dev/null
+snmpget -v2c -c public 127.0.0.1 .1.3.6.1.2.1.1.2.0 .1.3.6.1.2.1.1.99.0 .1.3.6.1.2.1.4.20.1.1.127.0.0.1 >/dev/null
+snmpgetnext -v2c -c public 127.0.0.1 .1.3.6.1.2.1.1 .1.3.6.1.2.1.2.2.1.10 .1.3.6.1.2.1.2.2.1.5 .1.3.6.1.2.1.31.1.1.1.6>/dev/null
+snmpbulkget -v2c -c public -Cn1 -Cr3 127.0.0.1 .1.3.6.1.2.1.1 .1.3.6.1.2.1.25.1 >/dev/null
+snmpset -v2c -c private 127.0.0.1 .1.3.6.1.2.1.1.6.0 s there >/dev/null 2>&1
+snmpset -v2c -c private 127.0.0.1 .1.3.6.1.2.1.1.99.0 i -70000 >/dev/null 2>&1
+snmpget -v1 -c public 127.0.0.1 .1.3.6.1.2.1.1.99.0 >/dev/null 2>&1
+snmptrap -v1 -c public 127.0.0.1:162 .1.3.6.1.4.1.8072 10.1.2.3 6 17 '' .1.3.6.1.4.1.8072.1 s hi .1.3.6.1.4.1.8072.2 a 10.0.0.1 2>/dev/null
+snmptrap -v2c -c public 127.0.0.1:162 '' .1.3.6.1.6.3.1.1.5.1 .1.3.6.1.4.1.8072.3 u 5 .1.3.6.1.4.1.8072.4 o .1.3.6.1.2 .1.3.6.1.4.1.8072.5 x 00ff 2>/dev/null
+snmpinform -v2c -c public -r 0 -t 0.2 127.0.0.1:162 '' .1.3.6.1.6.3.1.1.5.1 2>/dev/null
+end
+}
+
+postgres() {
+	bin=/usr/lib/postgresql/15/bin data=$work/data
+	install -d -o postgres "$data"
+	cd "$work" && su postgres -c "$bin/initdb -A trust -D $data" >/dev/null && cd - >/dev/null
+	sed -i '1i host all sasl 127.0.0.1/32 scram-sha-256' "$data/pg_hba.conf"
+	begin postgres 'port 5432' su postgres -c "cd / && exec $bin/postgres -D $data -k $data -h 127.0.0.1 -F"
+export PGHOST=127.0.0.1 PGUSER=postgres PGSSLMODE=prefer PGDATABASE=postgres
+psql -X -c "drop role if exists sasl" -c "create role sasl login password 'pw'" >/dev/null
+psql -X -q -c "create temp table t(a int primary key, b text)" -c "insert into t values (1,'one'),(2,null)" -c "select * from t" -c "select 1/0" -c "insert into t values (1,'x')" >/dev/null 2>&1
+PGPASSWORD=pw PGSSLMODE=disable PGUSER=sasl psql -X -q -c "select 2" >/dev/null
+PGPASSWORD=wrong PGSSLMODE=disable PGUSER=sasl psql -X -q -c "select 2" >/dev/null 2>&1
+printf 'create temp table c(x int);\ncopy c from stdin;\n1\n2\n\\.\ncopy c to stdout;\nlisten ch;\nnotify ch, $$pay$$;\n' | sed 's/\$\$/'"'"'/g' | PGSSLMODE=disable psql -X -q >/dev/null
+(PGSSLMODE=disable timeout -s INT 0.7 psql -X -q -c "select pg_sleep(5)" >/dev/null 2>&1)
+PGSSLMODE=disable $bin/pgbench -n -M prepared -t 2 -f /dev/stdin >/dev/null 2>&1 <<'X'
+\set x 5
+select :x + 1, 'a';
+X
+end
+}
+
+if [ -z "${INSIDE:-}" ]; then
+	for name in "$@"; do
+		INSIDE=1 unshare -n "$0" "$name"
+	done
+	exit
+fi
+ip link set lo up
+case $1 in
+memcached) memcached_text ;;
+memcachedmeta) memcached_meta ;;
+memcachedbinary) memcached_binary ;;
+mqtt3) mqtt mqtt3 mqttv311 '' '' '' ;;
+mqtt5) mqtt mqtt5 mqttv5 "-D connect session-expiry-interval 60 -D subscribe user-property k v" \
+	"-D publish content-type text/plain -D publish user-property a b -D connect receive-maximum 10 -D will will-delay-interval 5" \
+	"-D publish response-topic r/t -D publish correlation-data cd -D publish payload-format-indicator 1" ;;
+*) $1 ;;
+esac
