@@ -7,6 +7,7 @@ import (
 	"github.com/inquest-project/inquest/internal/reading"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reading/dissect"
+	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
 
 // Wire tells what the captures say by themselves. If follow is the number of a conversation, from 1, it is the only one
@@ -66,33 +67,27 @@ func protocol(c *conversation.Conversation) string {
 	const enough = 512
 	for side := range c.Streams {
 		if head := c.Streams[side].Head; len(head) > 0 {
-			return dissect.Message(head[:min(len(head), enough)], hint(c, conversation.Side(side))).Protocol
+			return dissect.Message(head[:min(len(head), enough)], dissect.Hint{
+				Transport: c.Transport, Port: c.Ends[conversation.Responder].Port(), FromClient: conversation.Side(side) == conversation.Opener,
+			}).Protocol
 		}
 	}
 	return ""
 }
 
-func hint(c *conversation.Conversation, from conversation.Side) dissect.Hint {
-	return dissect.Hint{Transport: c.Transport, Port: c.Ends[conversation.Responder].Port(), FromClient: from == conversation.Opener}
-}
-
 // spoken are a conversation's messages, of both sides, in the order in which they came.
 func spoken(c *conversation.Conversation) (all []finding.Spoken) {
 	const mostBytes = 64 << 10
-	for side := conversation.Opener; side <= conversation.Responder; side++ {
-		for _, m := range c.Messages(side.Other()) {
-			said := hint(c, side)
-			said.Listed = m.Listed
-			d := dissect.Message(m.Data, said)
-			missing := m.Length - len(m.Data)
-			for _, h := range m.Holes {
-				missing += int(h.Length)
-			}
-			all = append(all, finding.Spoken{From: sides[side], Frames: m.Frames(), Start: m.Start.UTC(), End: m.End.UTC(),
-				Offset: m.Offset, Length: m.Length, Missing: missing, Protocol: d.Protocol, Summary: d.Summary, Fields: d.Fields,
-				Bytes: m.Data[:min(len(m.Data), mostBytes)], Answered: int(m.Answered.Frame)})
+	var ears weigh.Ears
+	for _, m := range weigh.Merged(c.Messages(conversation.Opener), c.Messages(conversation.Responder)) {
+		d := ears.Hear(m)
+		missing := m.Length - len(m.Data)
+		for _, h := range m.Holes {
+			missing += int(h.Length)
 		}
+		all = append(all, finding.Spoken{From: sides[m.Receiver.Other()], Frames: m.Frames(), Start: m.Start.UTC(), End: m.End.UTC(),
+			Offset: m.Offset, Length: m.Length, Missing: missing, Protocol: d.Protocol, Summary: d.Summary, Fields: d.Fields,
+			Bytes: m.Data[:min(len(m.Data), mostBytes)], Answered: int(m.Answered.Frame)})
 	}
-	slices.SortStableFunc(all, func(a, b finding.Spoken) int { return a.Start.Compare(b.Start) })
 	return all
 }

@@ -15,8 +15,8 @@ const (
 	// mostPackets is of how many packets the first walk keeps the places, some 100 bytes each.
 	mostPackets = 1 << 18
 
-	// mostConversations take some 600 bytes each.
-	mostConversations = 1 << 20
+	// mostConversations take some kilobyte each, and three with what is told of them.
+	mostConversations = 1 << 19
 
 	mostErrors = 1 << 16 // ICMP errors, and refusals
 )

@@ -17,8 +17,8 @@ func (c *Case) hear(own moment.Own, latest time.Time) {
 	if own.Conversation.Transport == "tcp" {
 		sent = own.Conversation.Messages(own.Side.Other())
 	}
-	var ears ears
-	for _, m := range merged(own.Conversation.Messages(own.Side), sent) {
+	var ears Ears
+	for _, m := range Merged(own.Conversation.Messages(own.Side), sent) {
 		arrived := m
 		if !latest.IsZero() {
 			arrived = m.By(latest)
@@ -27,17 +27,17 @@ func (c *Case) hear(own moment.Own, latest time.Time) {
 		case arrived == nil:
 		case m.Receiver == own.Side:
 			c.Candidates = append(c.Candidates, &Candidate{
-				Message: arrived, Own: own, Data: arrived.Data, Cut: arrived != m, Dissection: ears.hear(arrived),
+				Message: arrived, Own: own, Data: arrived.Data, Cut: arrived != m, Dissection: ears.Hear(arrived),
 			})
 		default:
-			c.answers[m] = ears.hear(arrived).Answers
+			c.answers[m] = ears.Hear(arrived).Answers
 		}
 	}
 }
 
-// merged are two sides' messages by when they began, each side's in its own order: a byte that was lost and sent
+// Merged are two sides' messages by when they began, each side's in its own order: a byte that was lost and sent
 // again came late.
-func merged(a, b []*conversation.Message) []*conversation.Message {
+func Merged(a, b []*conversation.Message) []*conversation.Message {
 	var list []*conversation.Message
 	for len(a) > 0 && len(b) > 0 {
 		if first := cmp.Or(a[0].Start.Compare(b[0].Start), cmp.Compare(a[0].Frames()[0], b[0].Frames()[0])); first <= 0 {
@@ -53,20 +53,21 @@ func merged(a, b []*conversation.Message) []*conversation.Message {
 func (c *Case) answersIn(sent *conversation.Message) []string {
 	answers, heard := c.answers[sent]
 	if !heard {
-		var ears ears
-		answers = ears.hear(sent).Answers
+		var ears Ears
+		answers = ears.Hear(sent).Answers
 		c.answers[sent] = answers
 	}
 	return answers
 }
 
-// ears hear one conversation: a stream as a whole, datagrams one by one.
-type ears struct {
+// Ears hear one conversation: a stream as a whole, datagrams one by one.
+type Ears struct {
 	dialogue dissect.Dialogue
 	heard    [2]uint64 // how far, by receiver
 }
 
-func (e *ears) hear(m *conversation.Message) dissect.Dissection {
+// Hear dissects the next message.
+func (e *Ears) Hear(m *conversation.Message) dissect.Dissection {
 	hint := dissect.Hint{
 		Transport:  m.Conversation.Transport,
 		Port:       m.Conversation.Ends[conversation.Responder].Port(),
