@@ -19,6 +19,7 @@ import (
 	"github.com/inquest-project/inquest/internal/evidence/casefile"
 	"github.com/inquest-project/inquest/internal/evidence/debuginfod"
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
+	"github.com/inquest-project/inquest/internal/evidence/keylog"
 	"github.com/inquest-project/inquest/internal/evidence/logs"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/evidence/unpack"
@@ -47,6 +48,7 @@ type Set struct {
 	Captures []*capture.File
 	Logs     []logs.Record
 	Traces   []backtrace.Trace
+	Keys     []keylog.Entry // of TLS connections
 	Sysroots []string
 	Maps     string   // the path of a copy of /proc/PID/maps; empty if there is none
 	Objects  []string // programs, libraries and debug files that were among the paths
@@ -181,7 +183,7 @@ func (s *Set) addPath(path string) error {
 	if found == "" {
 		found = "none of these; say what it is with --core, --pcap, --log or --backtrace"
 	}
-	return fmt.Errorf("%s: expected a core, a capture, a log, a backtrace or a program, found %s", path, found)
+	return fmt.Errorf("%s: expected a core, a capture, a log, a backtrace, a key log or a program, found %s", path, found)
 }
 
 // addAs takes a file for what it was said to be, and if it can't be read as that, says what it seems to be.
@@ -296,6 +298,8 @@ func recognise(head []byte) casefile.Kind {
 		return casefile.Capture
 	case elfcore.SniffMaps(head):
 		return casefile.Maps
+	case keylog.Sniff(head):
+		return casefile.KeyLog
 	case logs.Sniff(head): // which may hold a stack, too
 		return casefile.Log
 	case backtrace.Sniff(head):
@@ -350,6 +354,8 @@ func (s *Set) add(kind casefile.Kind, path string) error {
 		err = s.addLog(path)
 	case casefile.Backtrace:
 		err = s.addTrace(path)
+	case casefile.KeyLog:
+		err = s.addKeys(path)
 	case casefile.Maps:
 		s.Maps = path
 	case casefile.Element:
@@ -401,6 +407,18 @@ func (s *Set) addTrace(path string) error {
 	}
 	s.Traces = append(s.Traces, trace)
 	s.Problems = append(s.Problems, trace.Damage...)
+	return nil
+}
+
+func (s *Set) addKeys(path string) error {
+	f, unpacking, err := unpack.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	keys, damage := keylog.Parse(filepath.Base(path), f.Data)
+	s.Keys = append(s.Keys, keys...)
+	s.Problems = append(append(s.Problems, unpacking...), damage...)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/inquest-project/inquest/internal/evidence"
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/debuginfod"
+	"github.com/inquest-project/inquest/internal/evidence/keylog"
 	"github.com/inquest-project/inquest/internal/evidence/logs"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/ground/cursor"
@@ -28,6 +29,7 @@ type Reading struct {
 	Traffic  *conversation.Traffic
 	Logs     []logs.Record
 	Traces   []backtrace.Trace
+	Keys     []keylog.Entry  // of TLS connections, from key logs and captures
 	Fault    *logs.Record    // the kernel's lines on the fault that the first trace is of; nil if there are none, or a core
 	Files    []evidence.File // what was read
 	Problems []cursor.Damage
@@ -58,17 +60,34 @@ func Read(set *evidence.Set, servers *debuginfod.Client) *Reading {
 		r.readTraces(set, servers)
 	}
 	if len(set.Captures) > 0 {
-		r.Traffic = conversation.Assemble(set.Captures...)
-		r.Problems = append(r.Problems, r.Traffic.Damage...)
+		r.read(set, conversation.Assemble(set.Captures...))
 	}
 	return r
 }
 
-// Wire reads no more than the captures of a set, and of these only what each conversation is.
+// Wire reads no more than the captures of a set, and of these only what each conversation is; of a core it has the
+// memory.
 func Wire(set *evidence.Set) *Reading {
-	r := &Reading{Files: set.Files, Problems: set.Problems, Traffic: conversation.Index(set.Captures...)}
-	r.Problems = append(r.Problems, r.Traffic.Damage...)
+	r := &Reading{Files: set.Files, Problems: set.Problems}
+	if set.Core != nil {
+		r.Image = image.Open(set.Core, image.Finder{})
+		r.Problems = append(r.Problems, set.Core.Damage...)
+	}
+	r.read(set, conversation.Index(set.Captures...))
 	return r
+}
+
+// read takes what captures say, and the key logs that they carry.
+func (r *Reading) read(set *evidence.Set, traffic *conversation.Traffic) {
+	r.Traffic, r.Keys = traffic, set.Keys
+	r.Problems = append(r.Problems, traffic.Damage...)
+	for _, file := range set.Captures {
+		for _, log := range file.Secrets {
+			keys, damage := keylog.Parse(file.Name, log)
+			r.Keys = append(r.Keys, keys...)
+			r.Problems = append(r.Problems, damage...)
+		}
+	}
 }
 
 // noteServers tells what was asked of whom.

@@ -1,6 +1,7 @@
 package reasoning
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // tellMissing lists the evidence that was not there: what would have told more, the most telling first.
-func tellMissing(f *finding.Findings, r *reading.Reading, d death.Death, when moment.Moment) {
+func tellMissing(f *finding.Findings, r *reading.Reading, d death.Death, when moment.Moment, sessions []*reading.Session) {
 	missing := func(what string, facts ...string) {
 		m := finding.Missing{What: what, Facts: map[string]string{}}
 		for i := 0; i+1 < len(facts); i += 2 {
@@ -38,6 +39,9 @@ func tellMissing(f *finding.Findings, r *reading.Reading, d death.Death, when mo
 		if r.Traffic.Dropped > 0 {
 			missing("dropped packets", "count", fmt.Sprint(r.Traffic.Dropped))
 		}
+		if n, why := closed(sessions); n > 0 {
+			missing("TLS keys", "count", fmt.Sprint(n), "of", fmt.Sprint(len(sessions)), "why", why)
+		}
 		if n := alreadyOpen(when); n > 0 {
 			missing("beginning of the capture", "count", fmt.Sprint(n))
 		}
@@ -56,6 +60,22 @@ func withoutBinary(r *reading.Reading) []string {
 		}
 	}
 	return names
+}
+
+// closed counts the TLS connections that nothing opened, and says what most of them lack.
+func closed(sessions []*reading.Session) (n int, why string) {
+	reasons := map[string]int{}
+	for _, s := range sessions {
+		if s.Opened != nil {
+			continue
+		}
+		n++
+		reason := cmp.Or(s.Problem, "no key is known")
+		if reasons[reason]++; reasons[reason] > reasons[why] {
+			why = reason
+		}
+	}
+	return n, why
 }
 
 // alreadyOpen counts the dead process's conversations whose beginning was not captured: what they had

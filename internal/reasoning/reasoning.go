@@ -20,22 +20,30 @@ import (
 func Analyze(r *reading.Reading, servers ...netip.AddrPort) (*finding.Findings, bool) {
 	f := &finding.Findings{Version: 1}
 	d, when := Death(r, servers...)
-	c := weigh.NewCase(r.Image, r.Stacks, d, when)
+	c, sessions := Case(r, d, when)
 
 	tellProcess(f, r, when)
 	tellDeath(f, r, d, when)
 	tellThreads(f, r, d)
 	tellModules(f, r)
-	tellTraffic(f, r, when, c)
+	tellTraffic(f, r, when, c, sessions)
 	if len(c.Candidates) == 0 && r.Image != nil && !killed(d) {
 		c.FromMemory()
 	}
 	ranking := weigh.Rank(c, weigh.Fitted())
-	tellSuspects(f, c, ranking)
-	tellMissing(f, r, d, when)
+	tellSuspects(f, c, ranking, sessions)
+	tellMissing(f, r, d, when, sessions)
 	tellProblems(f, r)
 	tellEvidence(f, r)
 	return f, f.Death != nil
+}
+
+// Case gathers what is to be weighed, with what was opened of TLS.
+func Case(r *reading.Reading, d death.Death, when moment.Moment) (*weigh.Case, []*reading.Session) {
+	sessions := openSessions(r, when)
+	c := weigh.NewCase(r.Image, r.Stacks, d, when, opened(sessions))
+	c.Lost = lost(r.Traffic)
+	return c, sessions
 }
 
 // killed says whether another process ended it: no input that it held did then.
@@ -172,7 +180,7 @@ func lived(r *reading.Reading) bool {
 	return n == 0 || n == sigstop
 }
 
-func tellTraffic(f *finding.Findings, r *reading.Reading, when moment.Moment, c *weigh.Case) {
+func tellTraffic(f *finding.Findings, r *reading.Reading, when moment.Moment, c *weigh.Case, sessions []*reading.Session) {
 	if r.Traffic == nil {
 		return
 	}
@@ -183,6 +191,14 @@ func tellTraffic(f *finding.Findings, r *reading.Reading, when moment.Moment, c 
 		Shared:        when.Siblings,
 		Messages:      len(c.Candidates),
 		Servers:       when.Servers,
+		Dropped:       r.Traffic.Dropped,
+		Duplicates:    r.Traffic.Duplicates,
+		Folded:        r.Traffic.Folded,
+		Forgotten:     r.Traffic.Forgotten,
+		TLS:           counted(sessions),
+	}
+	if !r.Traffic.Whole {
+		t.Window = &finding.Window{From: r.Traffic.From.UTC(), To: r.Traffic.To.UTC()}
 	}
 	for _, own := range when.Own {
 		switch own.State {
@@ -195,10 +211,19 @@ func tellTraffic(f *finding.Findings, r *reading.Reading, when moment.Moment, c 
 	f.Traffic = t
 }
 
+// lost is the share of the packets that the captures lost, where they tell.
+func lost(t *conversation.Traffic) float64 {
+	if t == nil || t.Dropped == 0 {
+		return 0
+	}
+	return float64(t.Dropped) / (float64(t.Dropped) + float64(t.Packets))
+}
+
 // shownBest is how many suspects are told; the rest of the probability is theirs.
 const shownBest = 10
 
-func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking) {
+func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking, sessions []*reading.Session) {
+	message := func(c *weigh.Candidate) finding.Message { return message(c, sessions) }
 	f.Candidates = len(ranking.Candidates)
 	if len(ranking.Candidates) == 0 {
 		return
@@ -220,7 +245,7 @@ func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking) {
 		}
 		f.Suspects = append(f.Suspects, s)
 	}
-	_, prior := weigh.Prior(len(ranking.Candidates))
+	_, prior := weigh.Prior(len(ranking.Candidates), c.Lost)
 	f.None = &finding.None{Probability: ranking.None, Prior: prior}
 	for _, candidate := range weigh.Acquitted(ranking, shownBest) {
 		f.Acquitted = append(f.Acquitted, finding.Acquitted{
@@ -232,7 +257,7 @@ func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking) {
 // keptBytes bounds how much of a message goes into the findings.
 const keptBytes = 64 << 10
 
-func message(c *weigh.Candidate) finding.Message {
+func message(c *weigh.Candidate, sessions []*reading.Session) finding.Message {
 	m := finding.Message{
 		Source:   finding.FromMemory,
 		Length:   len(c.Data),
@@ -259,6 +284,9 @@ func message(c *weigh.Candidate) finding.Message {
 		m.Direction = "outbound"
 	}
 	m.Frames, m.Length = c.Message.Frames(), c.Message.Length
+	if c.Sealed {
+		m.Sealed = sealed(conv, sessions)
+	}
 	return m
 }
 

@@ -1,8 +1,11 @@
 package reasoning
 
 import (
+	"context"
 	"slices"
+	"time"
 
+	"github.com/inquest-project/inquest/internal/evidence/keylog"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
@@ -12,7 +15,7 @@ import (
 
 // Wire tells what the captures say by themselves. If follow is the number of a conversation, from 1, it is the only one
 // that is told, with its messages; with 0 all are, without.
-func Wire(r *reading.Reading, follow int) *finding.Wire {
+func Wire(ctx context.Context, r *reading.Reading, follow int) *finding.Wire {
 	t := r.Traffic
 	w := &finding.Wire{Version: 1, Captures: t.Captures(), Packets: t.Packets, Dropped: t.Dropped, Duplicates: t.Duplicates,
 		Folded: t.Folded, Forgotten: t.Forgotten, ICMPErrors: len(t.ICMP), Conversations: []finding.Conversation{}}
@@ -25,14 +28,35 @@ func Wire(r *reading.Reading, follow int) *finding.Wire {
 		}
 	}
 	if follow > 0 && len(w.Conversations) == 1 {
-		t.Load(t.First, t.Last, func(c *conversation.Conversation) bool { return c.Number+1 == follow })
-		i := slices.IndexFunc(t.Conversations, func(c *conversation.Conversation) bool { return c.Number+1 == follow })
-		w.Conversations[0].Messages = spoken(t.Conversations[i])
+		c, sessions := followed(ctx, r, follow)
+		w.Conversations[0].Messages = spoken(c, sessions)
 	}
 	for _, p := range r.Problems {
 		w.Problems = append(w.Problems, p.String())
 	}
 	return w
+}
+
+// followed loads a conversation, and opens what TLS it has.
+func followed(ctx context.Context, r *reading.Reading, number int) (*conversation.Conversation, []*reading.Session) {
+	wanted := func(c *conversation.Conversation) bool { return c.Number+1 == number }
+	r.Traffic.Load(r.Traffic.First, r.Traffic.Last, wanted)
+	c := r.Traffic.Conversations[slices.IndexFunc(r.Traffic.Conversations, wanted)]
+	sessions := r.Sessions([]*conversation.Conversation{c})
+	r.OpenFromCore(ctx, sessions, false)
+	return c, sessions
+}
+
+// KeyLog opens all TLS connections of the captures that key logs open, or keys that are found in the core until ctx ends,
+// and gives the secrets that did it.
+func KeyLog(ctx context.Context, r *reading.Reading) []keylog.Entry {
+	t := r.Traffic
+	t.Load(t.First, t.Last, func(c *conversation.Conversation) bool { return c.Transport == "tcp" })
+	sessions := r.Sessions(t.Conversations)
+	latest := slices.Clone(sessions) // first: of these the process may still have had the keys
+	slices.Reverse(latest)
+	r.OpenFromCore(ctx, latest, true)
+	return reading.KeyLog(sessions)
 }
 
 var sides = [2]string{conversation.Opener: "client", conversation.Responder: "server"}
@@ -75,19 +99,31 @@ func protocol(c *conversation.Conversation) string {
 	return ""
 }
 
-// spoken are a conversation's messages, of both sides, in the order in which they came.
-func spoken(c *conversation.Conversation) (all []finding.Spoken) {
+// spoken are a conversation's messages, of both sides, in the order in which they came; what was decrypted in place of
+// what it was encrypted in.
+func spoken(c *conversation.Conversation, sessions []*reading.Session) (all []finding.Spoken) {
 	const mostBytes = 64 << 10
-	var ears weigh.Ears
-	for _, m := range weigh.Merged(c.Messages(conversation.Opener), c.Messages(conversation.Responder)) {
-		d := ears.Hear(m)
-		missing := m.Length - len(m.Data)
-		for _, h := range m.Holes {
-			missing += int(h.Length)
+	ears := weigh.Ears{Opened: opened(sessions)[c]}
+	for _, carrier := range weigh.Merged(c.Messages(conversation.Opener), c.Messages(conversation.Responder)) {
+		for _, h := range ears.Hear(carrier, time.Time{}) {
+			m, d := h.Message, h.Dissection
+			told := finding.Spoken{From: sides[m.Receiver.Other()], Frames: m.Frames(), Start: m.Start.UTC(), End: m.End.UTC(),
+				Offset: m.Offset, Length: m.Length, Missing: missed(m), Protocol: d.Protocol, Summary: d.Summary, Fields: d.Fields,
+				Bytes: m.Data[:min(len(m.Data), mostBytes)], Answered: int(m.Answered.Frame)}
+			if h.Sealed {
+				told.Sealed = sealed(c, sessions)
+			}
+			all = append(all, told)
 		}
-		all = append(all, finding.Spoken{From: sides[m.Receiver.Other()], Frames: m.Frames(), Start: m.Start.UTC(), End: m.End.UTC(),
-			Offset: m.Offset, Length: m.Length, Missing: missing, Protocol: d.Protocol, Summary: d.Summary, Fields: d.Fields,
-			Bytes: m.Data[:min(len(m.Data), mostBytes)], Answered: int(m.Answered.Frame)})
 	}
 	return all
+}
+
+// missed is how many bytes of a message were not captured.
+func missed(m *conversation.Message) int {
+	missing := m.Length - len(m.Data)
+	for _, h := range m.Holes {
+		missing += int(h.Length)
+	}
+	return missing
 }

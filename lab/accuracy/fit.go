@@ -261,7 +261,7 @@ func (c choice) withoutWire() choice {
 // loss is one run's, and adds its derivatives by the weights. What the wire tells is shared out among the
 // run's candidates, as weigh.Table does.
 func (c choice) loss(weights, byWeight []float64) float64 {
-	each, none := weigh.Prior(c.size)
+	each, none := weigh.Prior(c.size, 0)
 	wire, pull := make([]float64, len(c.rows)), make([]float64, len(c.rows))
 	mean, onWire := 0.0, false
 	for i, r := range c.rows {

@@ -170,7 +170,7 @@ func rank(r *observed, weights weigh.Table) (order []int, probability []float64)
 		order = append(order, i)
 		observed[i] = slices.Clone(c.observed)
 	}
-	_, bits := weights.Weigh(observed, r.lateness())
+	_, bits := weights.Weigh(observed, r.lateness(), 0)
 	slices.SortStableFunc(order, func(a, b int) int {
 		switch {
 		case bits[a] > bits[b]:
@@ -180,7 +180,7 @@ func rank(r *observed, weights weigh.Table) (order []int, probability []float64)
 		}
 		return 0
 	})
-	probability, _ = weigh.Posterior(bits)
+	probability, _ = weigh.Posterior(bits, 0)
 	return order, probability
 }
 

@@ -65,7 +65,7 @@ func observeWith(dir string, req evidence.Request) (*observed, error) {
 	if d.Finding.Mechanism != nil {
 		o.mechanism = d.Finding.Mechanism.Kind
 	}
-	c := weigh.NewCase(r.Image, r.Stacks, d, when)
+	c, _ := reasoning.Case(r, d, when)
 	if len(set.Captures) == 0 {
 		c.FromMemory()
 	}

@@ -48,6 +48,7 @@ const (
 	Capture   Kind = "capture"
 	Log       Kind = "log"
 	Backtrace Kind = "backtrace"
+	KeyLog    Kind = "key log" // secrets of TLS connections
 	Maps      Kind = "maps"    // a copy of /proc/PID/maps
 	Element   Kind = "element" // a file of abrt's dump directory that tells a fact of the death
 	Binary    Kind = "binary"

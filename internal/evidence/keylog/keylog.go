@@ -35,6 +35,14 @@ type Entry struct {
 	Secret []byte
 }
 
+// Connection is the client's random, by which the entry's connection is known; empty of a Premaster, which isn't.
+func (e Entry) Connection() string {
+	if e.Label == Premaster {
+		return ""
+	}
+	return string(e.Key)
+}
+
 // longest is more than any line has: a label, a random, and a secret of at most 64 bytes.
 const longest = 512
 
@@ -49,21 +57,30 @@ func Sniff(head []byte) bool {
 	return false
 }
 
+// mostDamage is how many lines that are no entries are told one by one.
+const mostDamage = 100
+
 // Parse reads a log.
 func Parse(name string, data []byte) ([]Entry, []cursor.Damage) {
 	var entries []Entry
 	var damage []cursor.Damage
-	offset := int64(0)
+	offset, untold := int64(0), 0
 	for line := range bytes.Lines(data) {
 		if text := plain(line); text != "" {
 			entry, problem := parseLine(text)
-			if problem != "" {
-				damage = append(damage, cursor.Damage{Part: name, Offset: offset, Problem: problem})
-			} else {
+			switch {
+			case problem == "":
 				entries = append(entries, entry)
+			case len(damage) < mostDamage:
+				damage = append(damage, cursor.Damage{Part: name, Offset: offset, Problem: problem})
+			default:
+				untold++
 			}
 		}
 		offset += int64(len(line))
+	}
+	if untold > 0 {
+		damage = append(damage, cursor.Damage{Part: name, Offset: -1, Problem: fmt.Sprintf("%d more lines are no entries", untold)})
 	}
 	return entries, damage
 }

@@ -234,9 +234,21 @@ type Message struct {
 	Summary    string         `json:"summary,omitempty"` // "ClientHello, TLS 1.2, 14 cipher suites"
 	Fields     []Field        `json:"fields,omitempty"`
 	Bytes      []byte         `json:"bytes,omitempty"`      // base64; at most the first 64 KiB
+	Sealed     *Sealed        `json:"sealed,omitempty"`     // it was encrypted, and is told as decrypted
 	Address    *place.Address `json:"address,omitempty"`    // where it lies in memory
 	Descriptor *int           `json:"descriptor,omitempty"` // file descriptor, where known
 	Says       string         `json:"says,omitempty"`
+}
+
+// FromKeyLog is where keys were that a key log had; others are FromMemory.
+const FromKeyLog = "key log"
+
+// Sealed is how a message was encrypted, and what opened it.
+type Sealed struct {
+	Version string          `json:"version"` // "TLS 1.3"
+	Suite   string          `json:"suite"`   // "AES_128_GCM_SHA256", as IANA names it
+	Keys    string          `json:"keys"`    // "key log", or "memory": they were found in the core
+	At      []place.Address `json:"at,omitempty"`
 }
 
 // Field is one part of a message, by name.
@@ -286,6 +298,26 @@ type Traffic struct {
 	Servers       []string `json:"servers,omitempty"` // the daemon's listening ends
 	ClosedFIN     int      `json:"closed_fin"`        // closed at death with FIN
 	ClosedRST     int      `json:"closed_rst"`
+	TLS           *TLS     `json:"tls,omitempty"`
+	Dropped       uint64   `json:"dropped,omitempty"`    // packets that the captures lost, where they tell
+	Duplicates    int      `json:"duplicates,omitempty"` // packets that were captured at a second place
+	Folded        int      `json:"folded,omitempty"`     // conversations that were captured again with addresses translated
+	Forgotten     int      `json:"forgotten,omitempty"`  // conversations left out, since there were too many
+	Window        *Window  `json:"window,omitempty"`     // of the captures, where they are too large to be read as a whole
+	Says          []string `json:"says,omitempty"`
+}
+
+// Window is a span of time.
+type Window struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// TLS is how many of the dead process's conversations were encrypted, and by what they were opened.
+type TLS struct {
+	Connections int `json:"connections"`
+	FromLog     int `json:"from_log"`  // opened with a key log
+	FromCore    int `json:"from_core"` // opened with keys that the dead process still had
 }
 
 // Trust is how a frame was found, the most certain first.

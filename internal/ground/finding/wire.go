@@ -76,6 +76,7 @@ type Spoken struct {
 	Offset   uint64    `json:"offset"` // of its first byte in the stream
 	Length   int       `json:"length"`
 	Missing  int       `json:"missing,omitempty"` // bytes of it that were not captured
+	Sealed   *Sealed   `json:"sealed,omitempty"`  // it was encrypted, and is told as decrypted
 	Protocol string    `json:"protocol,omitempty"`
 	Summary  string    `json:"summary,omitempty"`
 	Fields   []Field   `json:"fields,omitempty"`

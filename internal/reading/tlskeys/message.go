@@ -11,6 +11,16 @@ import (
 type Opened struct {
 	Messages [2][]*Message // by receiver, in order: what each side was told under encryption
 	Problems []string      // what could not be opened, and why
+
+	closed [2][]uint64 // by receiver, in order: where in the stream records begin that hold something and were not opened
+}
+
+// Closed says whether a message of the conversation holds a record that was not opened, be it that it was never encrypted.
+// A ChangeCipherSpec doesn't count: it says nothing more.
+func (o *Opened) Closed(m *conversation.Message) bool {
+	closed := o.closed[m.Receiver]
+	i, _ := slices.BinarySearch(closed, m.Offset)
+	return i < len(closed) && closed[i] < m.Offset+uint64(m.Length)
 }
 
 // Message is what a side received, decrypted: the content of successive records of one kind that came in one of the
@@ -18,9 +28,14 @@ type Opened struct {
 // that became it, byte by byte, in the same stream and frames.
 type Message struct {
 	conversation.Message
-	Kind    byte // the records' content type: 21 alert, 22 handshake, 23 application data
+	Carrier *conversation.Message // the conversation's, in which its first record ends
+	Kind    byte                  // the records' content type: 21 alert, 22 handshake, 23 application data
 	Records []Record
+	Lost    uint64 // bytes of the stream between what was opened before and its first record
 }
+
+// IsApplication says whether it is what the application said, and not TLS itself.
+func (m *Message) IsApplication() bool { return m.Kind == contentApplication }
 
 // Record is a record that carried a part of a Message.
 type Record struct {
@@ -39,20 +54,23 @@ func (c *Connection) messages(receiver conversation.Side, records []plain) []*Me
 	frames := framesOf(carriers)
 	var all []*Message
 	var m *Message
-	var of *conversation.Message
-	for _, p := range records {
+	next := uint64(0) // where the record behind the last begins
+	for i, p := range records {
+		lost := p.offset - next
+		if next = p.offset + headerLength + uint64(len(p.body)); i == 0 {
+			lost = 0
+		}
 		if len(p.data) == 0 {
 			continue
 		}
-		last := p.offset + headerLength + uint64(len(p.body)) - 1
+		last := next - 1
 		for len(carriers) > 1 && carriers[1].Offset <= last {
 			carriers = carriers[1:]
 		}
-		if m == nil || of != carriers[0] || m.Kind != p.kind {
-			of = carriers[0]
-			m = &Message{Kind: p.kind, Message: conversation.Message{
+		if m == nil || m.Carrier != carriers[0] || m.Kind != p.kind {
+			m = &Message{Kind: p.kind, Carrier: carriers[0], Lost: lost, Message: conversation.Message{
 				Conversation: c.Conversation, Receiver: receiver, Index: len(all), Offset: p.begin(),
-				Answered: of.Answered, AckedAt: of.AckedAt,
+				Answered: carriers[0].Answered, AckedAt: carriers[0].AckedAt,
 			}}
 			all = append(all, m)
 		}

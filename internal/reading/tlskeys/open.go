@@ -12,7 +12,7 @@ func (c *Connection) Open(s Secrets) *Opened {
 	for role := Client; role <= Server; role++ {
 		d := c.direction(role, s)
 		receiver := c.side(role).Other()
-		o.Messages[receiver] = c.messages(receiver, d.openAll())
+		o.Messages[receiver], o.closed[receiver] = c.messages(receiver, d.openAll()), d.closed
 		o.Problems = append(o.Problems, d.problems()...)
 	}
 	return o
@@ -72,7 +72,8 @@ type direction struct {
 	secured  bool // a ChangeCipherSpec was seen: what follows is encrypted
 	opened   int
 	unopened int
-	first    record // that wasn't opened
+	first    record   // that wasn't opened
+	closed   []uint64 // where records begin that weren't opened, or were in clear
 }
 
 // triesMost bounds how often an unknown sequence number is guessed in one direction: a hostile capture can be all
@@ -114,6 +115,8 @@ func (d *direction) openFirst(n int) (all []plain) {
 		n--
 		if p, ok := d.record(r); ok {
 			all = append(all, p)
+		} else if r.kind != contentChange {
+			d.closed = append(d.closed, r.offset)
 		}
 	}
 	return all

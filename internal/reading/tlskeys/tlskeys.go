@@ -67,6 +67,21 @@ func (c *Connection) side(r Role) conversation.Side {
 	return c.client.Other()
 }
 
+// Sniff says whether a conversation has TLS in it, from its beginning or after a few messages in clear.
+func Sniff(conv *conversation.Conversation) bool {
+	const clear = 16
+	if conv.Transport != "tcp" {
+		return false
+	}
+	for side := conversation.Opener; side <= conversation.Responder; side++ {
+		messages := conv.Messages(side)
+		if slices.ContainsFunc(messages[:min(len(messages), clear)], func(m *conversation.Message) bool { return isRecord(m.Data) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // Read reads a conversation's handshake. The error says why its records can't be opened, whatever secrets
 // there are.
 func Read(conv *conversation.Conversation) (*Connection, error) {

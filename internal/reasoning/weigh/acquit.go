@@ -50,12 +50,15 @@ func Reasons(c *Candidate) []finding.Observation {
 	return reasons
 }
 
-var clears = func() map[string]bool {
+var clears = levelsOf(func(k Kind) []string { return k.Clears })
+
+// levelsOf are some levels of each kind, by the kind's name and theirs.
+func levelsOf(some func(Kind) []string) map[string]bool {
 	levels := map[string]bool{}
 	for _, k := range Kinds {
-		for _, l := range k.Clears {
+		for _, l := range some(k) {
 			levels[k.Name+": "+l] = true
 		}
 	}
 	return levels
-}()
+}

@@ -6,21 +6,22 @@ import (
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/reach"
+	"github.com/inquest-project/inquest/internal/reading/tlskeys"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 	"github.com/inquest-project/inquest/internal/reasoning/death"
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
 
-// NewCase gathers what is to be weighed: every message that the dead process received before it died,
-// and where its bytes stand in memory. The image is nil where there is no core.
-func NewCase(im *image.Image, stacks []unwind.Stack, d death.Death, when moment.Moment) *Case {
+// NewCase gathers what is to be weighed: every message that the dead process received before it died, decrypted where
+// that could be done, and where its bytes stand in memory. The image is nil where there is no core.
+func NewCase(im *image.Image, stacks []unwind.Stack, d death.Death, when moment.Moment, opened map[*conversation.Conversation]*tlskeys.Opened) *Case {
 	c := &Case{Image: im, Death: d, Moment: when, Functions: d.Functions, answers: map[*conversation.Message][]string{}}
 	if im != nil && d.Thread >= 0 && d.Thread < len(stacks) {
 		c.Stack = &stacks[d.Thread]
 		c.Held = reach.From(im, *c.Stack, d.Frame)
 	}
 	for _, own := range when.Own {
-		c.hear(own, when.Latest)
+		c.hear(own, opened[own.Conversation], when.Latest)
 	}
 	Locate(c)
 	return c

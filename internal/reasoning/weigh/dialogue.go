@@ -7,30 +7,27 @@ import (
 
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reading/dissect"
+	"github.com/inquest-project/inquest/internal/reading/tlskeys"
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
 
 // hear dissects what the dead process received on one of its conversations by an instant, and on TCP what it
 // sent, too: what a message is may hang on both. Each is read once, in the order in which they came.
-func (c *Case) hear(own moment.Own, latest time.Time) {
+func (c *Case) hear(own moment.Own, opened *tlskeys.Opened, latest time.Time) {
 	var sent []*conversation.Message
 	if own.Conversation.Transport == "tcp" {
 		sent = own.Conversation.Messages(own.Side.Other())
 	}
-	var ears Ears
+	ears := Ears{Opened: opened}
 	for _, m := range Merged(own.Conversation.Messages(own.Side), sent) {
-		arrived := m
-		if !latest.IsZero() {
-			arrived = m.By(latest)
-		}
-		switch {
-		case arrived == nil:
-		case m.Receiver == own.Side:
-			c.Candidates = append(c.Candidates, &Candidate{
-				Message: arrived, Own: own, Data: arrived.Data, Cut: arrived != m, Dissection: ears.Hear(arrived),
-			})
-		default:
-			c.answers[m] = ears.Hear(arrived).Answers
+		for _, h := range ears.Hear(m, latest) {
+			if m.Receiver == own.Side {
+				c.Candidates = append(c.Candidates, &Candidate{
+					Message: h.Message, Carrier: m, Sealed: h.Sealed, Own: own, Data: h.Message.Data, Cut: h.Cut, Dissection: h.Dissection,
+				})
+			} else {
+				c.answers[m] = append(c.answers[m], h.Dissection.Answers...)
+			}
 		}
 	}
 }
@@ -54,30 +51,95 @@ func (c *Case) answersIn(sent *conversation.Message) []string {
 	answers, heard := c.answers[sent]
 	if !heard {
 		var ears Ears
-		answers = ears.Hear(sent).Answers
+		for _, h := range ears.Hear(sent, time.Time{}) {
+			answers = append(answers, h.Dissection.Answers...)
+		}
 		c.answers[sent] = answers
 	}
 	return answers
 }
 
-// Ears hear one conversation: a stream as a whole, datagrams one by one.
+// Ears hear one conversation: a stream as a whole, datagrams one by one. What was decrypted is a dialogue of its own.
 type Ears struct {
-	dialogue dissect.Dialogue
-	heard    [2]uint64 // how far, by receiver
+	Opened *tlskeys.Opened // what of it was decrypted; nil where nothing was
+
+	outer, inner dissect.Dialogue
+	heard        [2]uint64 // how far, by receiver
+	opened       [2]int    // messages of Opened that were heard, by receiver
+	lost         [2]uint64 // bytes before the next one that nobody captured, or opened
 }
 
-// Hear dissects the next message.
-func (e *Ears) Hear(m *conversation.Message) dissect.Dissection {
-	hint := dissect.Hint{
-		Transport:  m.Conversation.Transport,
-		Port:       m.Conversation.Ends[conversation.Responder].Port(),
-		FromClient: m.Receiver == conversation.Responder,
-		Listed:     m.Listed,
-		Lost:       m.Offset - e.heard[m.Receiver],
+// Heard is what a message says: itself, or a part of it that was encrypted.
+type Heard struct {
+	Message    *conversation.Message // as far as it had come
+	Sealed     bool                  // it was encrypted
+	Cut        bool                  // more of it came later
+	Dissection dissect.Dissection
+}
+
+// Hear dissects the next message, as far as it had come by an instant, or all of it if that is zero. Where all that it
+// brought was decrypted, this alone is heard.
+func (e *Ears) Hear(m *conversation.Message, by time.Time) []Heard {
+	inner := e.decrypted(m, by)
+	arrived := m
+	if !by.IsZero() {
+		arrived = m.By(by)
 	}
+	if arrived == nil || len(inner) > 0 && !e.Opened.Closed(m) {
+		return inner
+	}
+	return append([]Heard{{Message: arrived, Cut: arrived != m, Dissection: e.encrypted(arrived)}}, inner...)
+}
+
+// encrypted dissects a message as it is on the wire.
+func (e *Ears) encrypted(m *conversation.Message) dissect.Dissection {
+	hint := hintOf(m)
+	hint.Listed, hint.Lost = m.Listed, m.Offset-e.heard[m.Receiver]
 	e.heard[m.Receiver] = m.Offset + uint64(len(m.Data))
 	if hint.Transport != "tcp" {
 		return dissect.Message(m.Data, hint)
 	}
-	return e.dialogue.Next(m.Data, hint)
+	return e.outer.Next(m.Data, hint)
+}
+
+// decrypted dissects what was decrypted of a message.
+func (e *Ears) decrypted(carrier *conversation.Message, by time.Time) (all []Heard) {
+	if e.Opened == nil {
+		return nil
+	}
+	receiver := carrier.Receiver
+	for _, m := range e.Opened.Messages[receiver][e.opened[receiver]:] {
+		if m.Carrier != carrier {
+			break
+		}
+		e.opened[receiver]++
+		arrived := m
+		if !by.IsZero() {
+			arrived = m.By(by)
+		}
+		if arrived != nil {
+			all = append(all, Heard{Message: &arrived.Message, Sealed: true, Cut: arrived != m, Dissection: e.plain(arrived)})
+		}
+	}
+	return all
+}
+
+// plain dissects a decrypted message.
+func (e *Ears) plain(m *tlskeys.Message) dissect.Dissection {
+	hint := hintOf(&m.Message)
+	e.lost[m.Receiver] += m.Lost
+	if !m.IsApplication() {
+		return dissect.Decrypted(m.Kind, m.Data, hint.FromClient)
+	}
+	hint.Lost = e.lost[m.Receiver]
+	e.lost[m.Receiver] = 0
+	return e.inner.Next(m.Data, hint)
+}
+
+func hintOf(m *conversation.Message) dissect.Hint {
+	return dissect.Hint{
+		Transport:  m.Conversation.Transport,
+		Port:       m.Conversation.Ends[conversation.Responder].Port(),
+		FromClient: m.Receiver == conversation.Responder,
+	}
 }

@@ -49,7 +49,7 @@ func readLevel(c *Candidate, lingers bool) string {
 		return "read"
 	case state == moment.ClosedRST && lingers:
 		return "reset by habit"
-	case state == moment.ClosedRST && (c.Cut || len(c.Message.Segments) > 1):
+	case state == moment.ClosedRST && (c.Cut || len(c.Carrier.Segments) > 1):
 		return "perhaps half read"
 	case state == moment.ClosedRST:
 		return unread

@@ -101,7 +101,7 @@ func (w *wire) own() []moment.Own {
 }
 
 // alone is a case without a core.
-func (w *wire) alone() *Case { return NewCase(nil, nil, death.Death{Thread: -1}, w.died()) }
+func (w *wire) alone() *Case { return NewCase(nil, nil, death.Death{Thread: -1}, w.died(), nil) }
 
 const (
 	codes = 0x400000
@@ -178,14 +178,14 @@ func filled(size int, at map[int]string) []byte {
 func (c core) with(w *wire) *Case {
 	w.t.Helper()
 	im, stacks := c.open(w.t)
-	return NewCase(im, stacks, death.Death{Thread: min(0, len(stacks)-1), Culprit: c.culprit}, w.died())
+	return NewCase(im, stacks, death.Death{Thread: min(0, len(stacks)-1), Culprit: c.culprit}, w.died(), nil)
 }
 
 // alone is a case without a capture.
 func (c core) alone(t testing.TB) *Case {
 	t.Helper()
 	im, stacks := c.open(t)
-	made := NewCase(im, stacks, death.Death{Thread: 0}, moment.Moment{})
+	made := NewCase(im, stacks, death.Death{Thread: 0}, moment.Moment{}, nil)
 	made.FromMemory()
 	return made
 }

@@ -38,13 +38,17 @@ func ParseTable(data []byte) (Table, error) {
 // What the wire tells is shared out among the messages: if one killed at once, then one did, however many
 // came last and were not answered. And where the death is a late one, which it is with the given probability,
 // the wire tells nothing of its killer. So each message's sum is corrected, by an observation of its own.
-func (t Table) Weigh(messages [][]finding.Observation, lateness float64) ([][]finding.Observation, []float64) {
+//
+// Where a share of the packets was lost, silence tells nothing with that probability.
+func (t Table) Weigh(messages [][]finding.Observation, lateness, lost float64) ([][]finding.Observation, []float64) {
 	wire, sums := make([]float64, len(messages)), make([]float64, len(messages))
 	mean, onWire := 0.0, false
 	for i, observations := range messages {
 		for j := range observations {
 			o := &observations[j]
-			o.Bits = t[o.Kind][o.Level]
+			if o.Bits = t[o.Kind][o.Level]; silent[o.Kind+": "+o.Level] {
+				o.Bits = math.Log2((1-lost)*math.Exp2(o.Bits) + lost)
+			}
 			sums[i] += o.Bits
 			if isWire[o.Kind] {
 				wire[i] += o.Bits
@@ -67,6 +71,8 @@ func (t Table) Weigh(messages [][]finding.Observation, lateness float64) ([][]fi
 	}
 	return messages, sums
 }
+
+var silent = levelsOf(func(k Kind) []string { return k.Silence })
 
 var isWire = func() map[string]bool {
 	wire := map[string]bool{}

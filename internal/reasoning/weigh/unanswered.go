@@ -20,6 +20,9 @@ var unansweredLevels = []string{
 	notReceived, answered, passedOnward, "left before the death", "long waiting", "as most of its kind", "unanswered", "never a byte",
 }
 
+// unheard are the levels of messages to which no answer is in the capture.
+var unheard = append([]string{notReceived}, unansweredLevels[3:]...)
+
 // observeUnanswered tells whether the process answered a message. Who is dead answers no more; but
 // who waits, for more input or for somebody else, doesn't answer either, and some messages never get
 // an answer.
@@ -61,13 +64,13 @@ func usualAnswer(c *Case) habit {
 		if candidate.Message == nil {
 			continue
 		}
-		count := h.answered[messageKind(candidate)]
+		count := h.answered[habitKind(candidate)]
 		count[1]++
 		if a := candidate.Message.Answered; !a.IsZero() {
 			count[0]++
 			delays = append(delays, a.Time.Sub(candidate.Message.End))
 		}
-		h.answered[messageKind(candidate)] = count
+		h.answered[habitKind(candidate)] = count
 	}
 	if len(delays) > 0 {
 		slices.Sort(delays)
@@ -76,18 +79,28 @@ func usualAnswer(c *Case) habit {
 	return h
 }
 
-// messageKind tells apart messages that a daemon may answer by different habits.
-func messageKind(c *Candidate) string {
-	direction := "in"
-	if c.Own.Outbound {
-		direction = "out"
+// habitKind tells apart messages that a daemon may answer by different habits. What could be decrypted is told by what
+// carried it: of TLS mostly those connections are open that were alive at the death, and not all that were answered.
+func habitKind(c *Candidate) string {
+	if c.Sealed {
+		return c.direction() + " TLS"
 	}
-	return direction + " " + c.Dissection.Protocol
+	return messageKind(c)
+}
+
+// messageKind tells apart messages that can't be compared with each other.
+func messageKind(c *Candidate) string { return c.direction() + " " + c.Dissection.Protocol }
+
+func (c *Candidate) direction() string {
+	if c.Own.Outbound {
+		return "out"
+	}
+	return "in"
 }
 
 func (h habit) level(c *Case, candidate *Candidate) string {
 	m := candidate.Message
-	count := h.answered[messageKind(candidate)]
+	count := h.answered[habitKind(candidate)]
 	switch {
 	case readLevel(candidate, h.lingers) == unread:
 		return "" // what was not read is not answered: that is no second fact
@@ -101,7 +114,7 @@ func (h habit) level(c *Case, candidate *Candidate) string {
 		return "left before the death"
 	case !c.Moment.Earliest.IsZero() && c.lastAtWork().Sub(m.End) > h.slow:
 		return "long waiting"
-	case m.Index == 0 && m.Conversation.Transport == "tcp":
+	case candidate.Carrier.Index == 0 && m.Conversation.Transport == "tcp":
 		return "never a byte"
 	}
 	return "unanswered"

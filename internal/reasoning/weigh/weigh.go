@@ -40,6 +40,7 @@ type Case struct {
 	Death      death.Death
 	Moment     moment.Moment
 	Candidates []*Candidate
+	Lost       float64 // share of the packets that the capture lost
 
 	answers map[*conversation.Message][]string // what the messages that it sent answer, by their tags
 }
@@ -47,6 +48,8 @@ type Case struct {
 // Candidate is a message that may have killed.
 type Candidate struct {
 	Message      *conversation.Message // as far as it had arrived by the death; nil where the bytes were seen in memory only
+	Carrier      *conversation.Message // what brought it: all of Message, or where that was decrypted, what it was encrypted in
+	Sealed       bool                  // it was encrypted
 	Cut          bool                  // more of it arrived later, which nobody read
 	Own          moment.Own
 	Data         []byte
@@ -60,7 +63,7 @@ type Candidate struct {
 
 // Last says whether nothing of the conversation arrived after this message.
 func (c *Candidate) Last() bool {
-	return c.Message.Index == len(c.Message.Conversation.Messages(c.Own.Side))-1
+	return c.Carrier.Index == len(c.Message.Conversation.Messages(c.Own.Side))-1
 }
 
 // Kind is one kind of evidence: what it is called, and its levels, those first that speak least for a
@@ -70,6 +73,8 @@ type Kind struct {
 	Levels []string
 	// Clears are the levels that clear a message of having killed at once, for a reason that can be told.
 	Clears []string
+	// Silence are the levels that rest on something not being in the capture.
+	Silence []string
 	// Wire kinds tell when a message came and what became of its conversation. They say nothing where the
 	// damage was done long before the death.
 	Wire bool
@@ -84,7 +89,7 @@ type Kind struct {
 // Kinds are all kinds of evidence, the weakest first.
 var Kinds = []Kind{
 	{Name: "time", Levels: timeLevels, Wire: true, observe: observeTime},
-	{Name: "unanswered", Levels: unansweredLevels, Clears: []string{notReceived, answered, passedOnward}, Wire: true, observe: observeUnanswered},
+	{Name: "unanswered", Levels: unansweredLevels, Clears: []string{notReceived, answered, passedOnward}, Silence: unheard, Wire: true, observe: observeUnanswered},
 	{Name: "read", Levels: readLevels, Clears: []string{anothers, unread}, Wire: true, observe: observeRead},
 	{Name: "novelty", Levels: noveltyLevels, observe: observeNovelty},
 	{Name: "fit", Levels: fitLevels, Clears: []string{pastIt}, observe: observeFit},
@@ -127,11 +132,11 @@ func Rank(c *Case, weights Table) Ranking {
 	for i, candidate := range c.Candidates {
 		observed[i] = candidate.Observations
 	}
-	observed, scores := weights.Weigh(observed, c.lateness())
+	observed, scores := weights.Weigh(observed, c.lateness(), c.Lost)
 	for i, candidate := range c.Candidates {
 		candidate.Observations, candidate.Bits = observed[i], scores[i]
 	}
-	probabilities, none := Posterior(scores)
+	probabilities, none := Posterior(scores, c.Lost)
 	for i, candidate := range c.Candidates {
 		candidate.Probability = probabilities[i]
 	}
@@ -170,16 +175,17 @@ func (c *Case) lateness() float64 {
 // handful of frames, as people paste them, may well not hold the killer.
 const fewest = 20
 
-// Prior is the probability of each of n messages, and of none of them, before any evidence.
-func Prior(n int) (each, none float64) {
-	each = (1 - NonePrior) / float64(max(n, fewest))
+// Prior is the probability of each of n messages, and of none of them, before any evidence. What killed may be among the
+// packets that the capture lost, by their share.
+func Prior(n int, lost float64) (each, none float64) {
+	each = (1 - NonePrior) * (1 - lost) / float64(max(n, fewest))
 	return each, 1 - each*float64(n)
 }
 
 // Posterior shares out the probability: each message's prior grows by its bits.
-func Posterior(bits []float64) (each []float64, none float64) {
+func Posterior(bits []float64, lost float64) (each []float64, none float64) {
 	each = make([]float64, len(bits))
-	prior, none := Prior(len(bits))
+	prior, none := Prior(len(bits), lost)
 	total := none
 	for i, b := range bits {
 		each[i] = prior * math.Exp2(b)

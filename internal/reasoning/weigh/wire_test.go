@@ -74,7 +74,7 @@ var timeScenarios = []scenario{
 		w.answered(100, "at the end")
 		m := w.died()
 		m.Earliest = from
-		return NewCase(nil, nil, death.Death{Thread: -1}, m)
+		return NewCase(nil, nil, death.Death{Thread: -1}, m, nil)
 	}, map[string]string{
 		"before 0": "earlier", "before 39": "earlier",
 		"at the end 0": "earlier, in the last moments", "at the end 40": "among the last 64, in the last moments",
@@ -90,7 +90,7 @@ var timeScenarios = []scenario{
 		w.Wait(time.Minute)
 		m := w.died()
 		m.LastWords = heard
-		return NewCase(nil, nil, death.Death{Thread: -1}, m)
+		return NewCase(nil, nil, death.Death{Thread: -1}, m, nil)
 	}, map[string]string{"before 39": "the last it read", "after the last words": "the last it read, in the last moments"}},
 	{"a handful has no order", func(t testing.TB) *Case {
 		w := newWire(t)
@@ -112,11 +112,11 @@ var timeScenarios = []scenario{
 		l.Say(client, "later")
 		m := w.died()
 		m.Earliest, m.Latest = died, died
-		return NewCase(nil, nil, death.Death{Thread: -1}, m)
+		return NewCase(nil, nil, death.Death{Thread: -1}, m, nil)
 	}, map[string]string{"it goes on ": "the last it read, in the last moments"}},
 	{"nothing, where nobody knows when", func(t testing.TB) *Case {
 		w := inOrder(t)
-		return NewCase(nil, nil, death.Death{Thread: -1}, moment.Moment{Own: w.own()})
+		return NewCase(nil, nil, death.Death{Thread: -1}, moment.Moment{Own: w.own()}, nil)
 	}, nil},
 }
 
@@ -147,7 +147,7 @@ var unansweredScenarios = []scenario{
 		w.asks(moment.ClosedRST, "not read").RST(server)
 		m := w.died()
 		m.Earliest = w.Next.Add(-3 * ms)
-		return NewCase(nil, nil, death.Death{Thread: -1}, m)
+		return NewCase(nil, nil, death.Death{Thread: -1}, m, nil)
 	}, map[string]string{
 		"usual 0": "answered", "hello": "answered", "never acknowledged": "not received", "left alone": "left before the death", "left after a word": "left before the death",
 		"waiting for long": "long waiting", "later on its connection": "unanswered", "first on its connection": "never a byte",

@@ -149,13 +149,10 @@ func (p *printer) culprit(f *finding.Findings) {
 
 func (p *printer) killer(f *finding.Findings) {
 	p.heading("4", "What killed it")
-	if t := f.Traffic; t != nil {
-		own := ""
-		if t.Shared {
-			own = "other processes served the same ends; at most "
+	if f.Traffic != nil {
+		for _, says := range f.Traffic.Says {
+			p.item(Safe(says))
 		}
-		p.item(own + fmt.Sprintf("%d of %d conversations were its own, with %d messages to it; at the death %d closed with FIN, %d with RST",
-			t.Own, t.Conversations, t.Messages, t.ClosedFIN, t.ClosedRST))
 	}
 	suspects := f.Suspects
 	if !p.style.Verbose {

@@ -88,6 +88,9 @@ func (p *printer) messages(c *finding.Conversation) {
 		if m.Missing > 0 {
 			head += fmt.Sprintf("  (%d bytes were not captured)", m.Missing)
 		}
+		if m.Sealed != nil {
+			head += fmt.Sprintf("  (decrypted: %s, %s)", Safe(m.Sealed.Version), Safe(m.Sealed.Suite))
+		}
 		p.line(p.bold(head))
 		p.fold("  ", "  ", Safe(m.Summary))
 		for _, field := range m.Fields {

@@ -34,6 +34,11 @@ var missing = map[string]finding.Missing{
 		WouldTell: "every message before the death, who sent it, and which had been read",
 		Get:       "tcpdump -i any -B 8192 -s 0 -w night.pcap, with lo and ICMP",
 	},
+	"TLS keys": {
+		Says:      "{count} of {of} TLS connections stay closed: {why}",
+		WouldTell: "what was said in them; the killer may be among it",
+		Get:       "a whole core, which has the keys of connections that were alive, and a capture with their handshakes; or the key log that SSLKEYLOGFILE makes many programs write",
+	},
 	"dropped packets": {
 		Says:      "the capture lost {count} packets",
 		WouldTell: "whether silence in it is silence; the killer may be among them",

@@ -39,6 +39,9 @@ func Fill(f *finding.Findings) {
 	if f.None != nil {
 		f.None.Says = none(f)
 	}
+	if f.Traffic != nil {
+		f.Traffic.Says = traffic(f.Traffic)
+	}
 	for i := range f.Missing {
 		sayMissing(&f.Missing[i])
 	}
@@ -167,6 +170,9 @@ func Message(m finding.Message) string {
 		what = "“" + what + "”"
 	}
 	var where []string
+	if m.Sealed != nil {
+		where = append(where, "decrypted from "+m.Sealed.Version)
+	}
 	if m.Client != "" {
 		where = append(where, "from "+m.Client)
 	}
@@ -180,6 +186,9 @@ func Message(m finding.Message) string {
 	}
 	return strings.Join(append([]string{what}, where...), " ")
 }
+
+// unseen is what no capture shows.
+const unseen = "; what comes by a Unix socket or from a file is in no capture"
 
 func none(f *finding.Findings) string {
 	one := f.Candidates == 1
@@ -195,9 +204,9 @@ func none(f *finding.Findings) string {
 	case standsOut:
 		return fmt.Sprintf("none of the %d messages weighed killed, or no input at all did", f.Candidates)
 	case one:
-		return "the one message that was weighed doesn't stand out; perhaps it didn't kill, or no input at all did"
+		return "the one message that was weighed doesn't stand out; perhaps it didn't kill, or no input at all did" + unseen
 	}
-	return fmt.Sprintf("no message stands out from the %d that were weighed; perhaps none of them killed, or no input at all did", f.Candidates)
+	return fmt.Sprintf("no message stands out from the %d that were weighed; perhaps none of them killed, or no input at all did", f.Candidates) + unseen
 }
 
 // Percent prints a probability without pretending to know the last percent.

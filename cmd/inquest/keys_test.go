@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/inquest-project/inquest/internal/evidence"
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/lab/machine"
+)
+
+// fallen is what is left of a TLS server that died of a request, and what its clients asked it for, in order.
+type fallen struct {
+	core, capture string
+	asked         []string
+}
+
+// fell has a real server die, with a real capture and a core that the kernel wrote.
+func fell(t *testing.T, version string) fallen {
+	t.Helper()
+	dir := t.TempDir()
+	key, crt := filepath.Join(dir, "server.key"), filepath.Join(dir, "server.crt")
+	out, err := exec.Command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+		"-subj", "/CN=server.example", "-keyout", key, "-out", crt).CombinedOutput()
+	if err != nil {
+		t.Fatalf("openssl: %v\n%s", err, out)
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	f := fallen{capture: filepath.Join(dir, "wire.pcap")}
+	stop := tcpdump(t, f.capture, address)
+
+	script, err := filepath.Abs("testdata/keys/frail.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command("sh", "-c", `ulimit -c unlimited; exec "$@"`, "sh", "python3", script, address, crt, key, version)
+	server.Dir = dir
+	m, err := machine.Borrow("core")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Return()
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.asked = ask(t, address)
+	server.Wait()
+	time.Sleep(300 * time.Millisecond) // until tcpdump has the last packets
+	stop()
+	cores, _ := filepath.Glob(filepath.Join(dir, "core*"))
+	if len(cores) != 1 {
+		t.Fatalf("cores %v, expected one", cores)
+	}
+	f.core = cores[0]
+	return f
+}
+
+// tcpdump captures what is said with a server until it is stopped.
+func tcpdump(t *testing.T, file, address string) (stop func()) {
+	t.Helper()
+	_, port, _ := net.SplitHostPort(address)
+	cmd := exec.Command("tcpdump", "-i", "lo", "--immediate-mode", "-U", "-s", "0", "-Z", "root", "-w", file, "tcp", "port", port)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("tcpdump (make setup installs it): %v", err)
+	}
+	if line, err := bufio.NewReader(stderr).ReadString('\n'); err != nil {
+		t.Fatalf("tcpdump: %v %s", err, line)
+	}
+	return func() {
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
+	}
+}
+
+// ask has many clients ask for something; half of them hang up, and at last one asks for what kills.
+func ask(t *testing.T, address string) (asked []string) {
+	t.Helper()
+	const clients = 30
+	for i := range clients {
+		conn := dial(t, address)
+		path := fmt.Sprintf("/item/%d?token=%x", i, i*2654435761)
+		asked = append(asked, path)
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: server.example\r\n\r\n", path)
+		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			conn.Close()
+		}
+	}
+	conn := dial(t, address)
+	fmt.Fprint(conn, "GET /die/of/this HTTP/1.1\r\nHost: server.example\r\n\r\n")
+	conn.Read(make([]byte, 1))
+	return append(asked, "/die/of/this")
+}
+
+func dial(t *testing.T, address string) net.Conn {
+	t.Helper()
+	var err error
+	for range 500 {
+		var conn net.Conn
+		if conn, err = tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true}); err == nil {
+			t.Cleanup(func() { conn.Close() })
+			return conn
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal(err)
+	return nil
+}
+
+// A server's core has the keys of the connections that were alive: what they said is weighed, and tshark reads it with the
+// key log that is written.
+func TestKeysInACoreOpenWhatKilled(t *testing.T) {
+	for name, version := range map[string]string{"TLS 1.2": "771", "TLS 1.3": "772"} {
+		t.Run(name, func(t *testing.T) {
+			f := fell(t, version)
+			var out bytes.Buffer
+			if err := runAnalyze(&out, analyzeOptions{evidence: evidence.Request{Paths: []string{f.core, f.capture}}, json: true}); err != nil {
+				t.Fatal(err)
+			}
+			var found finding.Findings
+			if err := json.Unmarshal(out.Bytes(), &found); err != nil {
+				t.Fatal(err)
+			}
+			if first := found.Suspects[0]; first.Summary != "GET /die/of/this" || first.Sealed == nil || first.Sealed.Version != name || len(first.Sealed.At) == 0 {
+				t.Errorf("the first suspect is %s, %+v; %v", first.Summary, first.Sealed, found.Traffic.Says)
+			}
+
+			keys := filepath.Join(t.TempDir(), "night.keys")
+			o := wireOptions{evidence: evidence.Request{Paths: []string{f.capture}, Cores: []string{f.core}}, keyLog: keys}
+			if err := runWire(t.Context(), &out, o); err != nil {
+				t.Fatal(err)
+			}
+			if info, err := os.Stat(keys); err != nil || info.Mode() != 0o600 {
+				t.Fatalf("the key log is %v, %v", info.Mode(), err)
+			}
+			theirs := requestsByTshark(t, f.capture, keys)
+			ours := requests(t, f.capture, keys)
+			if !slices.Equal(ours, theirs) {
+				t.Errorf("with the key log that was written we read\n%v\ntshark reads\n%v", ours, theirs)
+			}
+			for i, path := range f.asked {
+				if alive := i%2 == 1 || i == len(f.asked)-1; alive && !slices.Contains(ours, path) {
+					t.Errorf("%s, of a connection that was alive, is not opened", path)
+				}
+			}
+		})
+	}
+}
+
+// requestsByTshark are the paths asked for, as tshark opens them with a key log.
+func requestsByTshark(t *testing.T, capture, keys string) []string {
+	t.Helper()
+	port := exec.Command("tshark", "-r", capture, "-o", "tls.keylog_file:"+keys, "-Y", "http.request", "-T", "fields", "-e", "http.request.uri")
+	out, err := port.Output()
+	if err != nil {
+		t.Fatalf("tshark: %v", err)
+	}
+	return strings.Fields(string(out))
+}
+
+// requests are the paths asked for, by following each conversation with a key log.
+func requests(t *testing.T, capture, keys string) (paths []string) {
+	t.Helper()
+	for n := 1; ; n++ {
+		var out bytes.Buffer
+		err := runWire(t.Context(), &out, wireOptions{evidence: evidence.Request{Paths: []string{capture, keys}}, follow: n, json: true})
+		if err != nil {
+			return paths
+		}
+		var wire finding.Wire
+		if err := json.Unmarshal(out.Bytes(), &wire); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range wire.Conversations[0].Messages {
+			for _, field := range m.Fields {
+				if field.Name == "http.target" && m.Sealed != nil {
+					paths = append(paths, field.Value)
+				}
+			}
+		}
+	}
+}
