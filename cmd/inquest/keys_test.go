@@ -62,7 +62,7 @@ func fell(t *testing.T, version string) fallen {
 	}
 	f.asked = ask(t, address)
 	server.Wait()
-	time.Sleep(300 * time.Millisecond) // until tcpdump has the last packets
+	settle(f.capture) // until tcpdump has the last packets
 	stop()
 	cores, _ := filepath.Glob(filepath.Join(dir, "core*"))
 	if len(cores) != 1 {
@@ -90,6 +90,21 @@ func tcpdump(t *testing.T, file, address string) (stop func()) {
 	return func() {
 		cmd.Process.Signal(os.Interrupt)
 		cmd.Wait()
+	}
+}
+
+// settle waits until a file grows no more.
+func settle(file string) {
+	for size, still := int64(0), 0; still < 5; time.Sleep(100 * time.Millisecond) {
+		info, err := os.Stat(file)
+		if err == nil && info.Size() == size {
+			still++
+			continue
+		}
+		if err == nil {
+			size = info.Size()
+		}
+		still = 0
 	}
 }
 
@@ -143,6 +158,9 @@ func TestKeysInACoreOpenWhatKilled(t *testing.T) {
 			var found finding.Findings
 			if err := json.Unmarshal(out.Bytes(), &found); err != nil {
 				t.Fatal(err)
+			}
+			if len(found.Suspects) == 0 {
+				t.Fatalf("no suspects; %+v", found.Traffic)
 			}
 			if first := found.Suspects[0]; first.Summary != "GET /die/of/this" || first.Sealed == nil || first.Sealed.Version != name || len(first.Sealed.At) == 0 {
 				t.Errorf("the first suspect is %s, %+v; %v", first.Summary, first.Sealed, found.Traffic.Says)

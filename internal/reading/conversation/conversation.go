@@ -75,8 +75,8 @@ type Event struct {
 // IsZero says whether it is no event at all.
 func (e Event) IsZero() bool { return e.Frame == 0 }
 
-// before says whether an event came before another: of the same capture by its frame, else by its time.
-func (e Event) before(other Event) bool {
+// Before says whether an event came before another: of the same capture by its frame, else by its time.
+func (e Event) Before(other Event) bool {
 	if e.File == other.File {
 		return e.Frame < other.Frame
 	}

@@ -115,7 +115,7 @@ func (c *Conversation) datagrams(receiver Side) []*Message {
 	for i, p := range c.packets[receiver.Other()].pieces {
 		m := &Message{Conversation: c, Receiver: receiver, Index: i, Offset: p.offset}
 		m.add(p)
-		for len(answers) > 0 && answers[0].event.before(p.event) {
+		for len(answers) > 0 && answers[0].event.Before(p.event) {
 			answers = answers[1:]
 		}
 		if len(answers) > 0 {

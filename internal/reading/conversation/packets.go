@@ -115,7 +115,7 @@ func (w waiting) Less(i, j int) bool {
 	if w[i].end() != w[j].end() {
 		return w[i].end() > w[j].end()
 	}
-	return w[i].event.before(w[j].event)
+	return w[i].event.Before(w[j].event)
 }
 func (w waiting) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
 func (w *waiting) Push(x any)   { *w = append(*w, x.(*piece)) }

@@ -79,6 +79,24 @@ func (c *Connection) messages(receiver conversation.Side, records []plain) []*Me
 	return all
 }
 
+// answer finds for what an application was told what it said next: TLS may say something in between, as a server of TLS
+// 1.3 that sends tickets once it knows the client.
+func (o *Opened) answer() {
+	for receiver, messages := range o.Messages {
+		said := o.Messages[1-receiver]
+		for _, m := range messages {
+			if !m.IsApplication() || m.Answered.IsZero() {
+				continue
+			}
+			i := slices.IndexFunc(said, func(s *Message) bool { return s.IsApplication() && !s.Segments[0].Before(m.Answered) })
+			if m.Answered = (conversation.Event{}); i >= 0 {
+				m.Answered = said[i].Segments[0].Event
+				said = said[i:]
+			}
+		}
+	}
+}
+
 // begin is where in the stream the bytes stand that became the record's content.
 func (p plain) begin() uint64 { return p.offset + headerLength + uint64(p.skip) }
 

@@ -15,6 +15,7 @@ func (c *Connection) Open(s Secrets) *Opened {
 		o.Messages[receiver], o.closed[receiver] = c.messages(receiver, d.openAll()), d.closed
 		o.Problems = append(o.Problems, d.problems()...)
 	}
+	o.answer()
 	return o
 }
 

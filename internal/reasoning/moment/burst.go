@@ -114,13 +114,29 @@ func bursts(s *service) []*burst {
 		for n < len(closing) && s.closesTogether(closing[:n], closing[n]) {
 			n++
 		}
-		if slices.ContainsFunc(closing[:n], (*dialog).abrupt) {
+		if slices.ContainsFunc(closing[:n], (*dialog).abrupt) || s.endsWith(closing[:n]) {
 			found = append(found, newBurst(s, closing[:n]))
 		}
 		closing = closing[n:]
 	}
 	return found
 }
+
+// endsWith says whether a service had no other conversation when it closed these, and never spoke again: connections that
+// are all idle or answered show nothing abrupt.
+func (s *service) endsWith(closing []*dialog) bool {
+	const enough = 4
+	first, last := closing[0].closing.Time, closing[len(closing)-1].closing.Time
+	if len(closing) < enough || s.spokeBetween(last.Add(burstGap), forever) {
+		return false
+	}
+	return !slices.ContainsFunc(s.dialogs, func(d *dialog) bool {
+		return (d.closing == nil || d.closing.Time.After(last)) && (d.peerReset.IsZero() || d.peerReset.After(first))
+	})
+}
+
+// forever is later than any capture.
+var forever = time.Unix(1<<40, 0)
 
 // closesTogether says whether the next close belongs to the burst of those before it.
 func (s *service) closesTogether(before []*dialog, next *dialog) bool {
@@ -134,7 +150,8 @@ func (s *service) closesTogether(before []*dialog, next *dialog) bool {
 }
 
 func newBurst(s *service, closing []*dialog) *burst {
-	b := &burst{service: s, closing: slices.Clone(closing), start: closing[0].closing.Time, end: closing[len(closing)-1].closing.Time}
+	closing = s.withNeighbours(closing)
+	b := &burst{service: s, closing: closing, start: closing[0].closing.Time, end: closing[len(closing)-1].closing.Time}
 	for _, d := range closing {
 		b.weight++
 		if d.abrupt() {
@@ -158,6 +175,24 @@ func newBurst(s *service, closing []*dialog) *burst {
 		b.weight += silenceWeight
 	}
 	return b
+}
+
+// withNeighbours are closes and those right before or between them of which one alone would be a matter of course: a
+// connection on which the process had just said something when it died.
+func (s *service) withNeighbours(closing []*dialog) []*dialog {
+	const atOnce, enough = 500 * time.Microsecond, 4
+	all := slices.Clone(closing)
+	if len(closing) < enough {
+		return all
+	}
+	first, last := closing[0].closing.Time.Add(-atOnce), closing[len(closing)-1].closing.Time
+	for _, d := range s.dialogs {
+		if d.closing != nil && !d.reaction && d.spokeJustBefore() && !d.closing.Time.Before(first) && !d.closing.Time.After(last) {
+			all = append(all, d)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *dialog) int { return a.closing.Time.Compare(b.closing.Time) })
+	return all
 }
 
 func lastWordsBefore(dialogs []*dialog, t time.Time) time.Time {

@@ -79,10 +79,14 @@ func usualAnswer(c *Case) habit {
 	return h
 }
 
-// habitKind tells apart messages that a daemon may answer by different habits. What could be decrypted is told by what
-// carried it: of TLS mostly those connections are open that were alive at the death, and not all that were answered.
+// habitKind tells apart messages that a daemon may answer by different habits. What an application was told under
+// encryption counts as TLS, be it decrypted or not: mostly those connections are open that were alive at the death, and
+// not all that were answered. What TLS itself says is of another kind.
 func habitKind(c *Candidate) string {
-	if c.Sealed {
+	switch {
+	case c.Sealed && c.Dissection.Protocol == "TLS":
+		return c.direction() + " TLS itself"
+	case c.Sealed:
 		return c.direction() + " TLS"
 	}
 	return messageKind(c)
