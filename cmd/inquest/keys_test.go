@@ -162,6 +162,7 @@ func TestKeysInACoreOpenWhatKilled(t *testing.T) {
 			if len(found.Suspects) == 0 {
 				t.Fatalf("no suspects; %+v", found.Traffic)
 			}
+			keepsSchema(t, "schema.json", out.Bytes())
 			if first := found.Suspects[0]; first.Summary != "GET /die/of/this" || first.Sealed == nil || first.Sealed.Version != name || len(first.Sealed.At) == 0 {
 				t.Errorf("the first suspect is %s, %+v; %v", first.Summary, first.Sealed, found.Traffic.Says)
 			}
@@ -208,6 +209,7 @@ func requests(t *testing.T, capture, keys string) (paths []string) {
 		if err != nil {
 			return paths
 		}
+		keepsSchema(t, "wire.json", out.Bytes())
 		var wire finding.Wire
 		if err := json.Unmarshal(out.Bytes(), &wire); err != nil {
 			t.Fatal(err)

@@ -9,14 +9,24 @@ import (
 	"github.com/inquest-project/inquest/internal/evidence"
 )
 
-// The schema allows no field that it doesn't name, so it fails on every field that the findings gain
-// and people would find undocumented.
-func TestFindingsKeepTheirPublishedSchema(t *testing.T) {
-	const published = "../../internal/ground/finding/schema.json"
-	schema, err := jsonschema.NewCompiler().Compile(published)
+// keepsSchema holds a document against a published schema. A schema allows no field that it doesn't name, so it fails on
+// every field that people would find undocumented.
+func keepsSchema(t *testing.T, schema string, text []byte) {
+	t.Helper()
+	compiled, err := jsonschema.NewCompiler().Compile("../../internal/ground/finding/" + schema)
 	if err != nil {
 		t.Fatal(err)
 	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := compiled.Validate(document); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFindingsKeepTheirPublishedSchema(t *testing.T) {
 	for name, req := range map[string]evidence.Request{
 		"whole":           unpackDemo(t),
 		"without core":    unpackDemo(t, "evidence/core.zst"),
@@ -25,17 +35,22 @@ func TestFindingsKeepTheirPublishedSchema(t *testing.T) {
 		"capture alone":   unpackDemo(t, "evidence/core.zst", "evidence/audit.log"),
 		"the story":       {Paths: []string{"testdata/story"}},
 	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := runAnalyze(&out, analyzeOptions{evidence: req, json: true}); err != nil && err != errNoDeath {
+				t.Fatal(err)
+			}
+			keepsSchema(t, "schema.json", out.Bytes())
+		})
+	}
+}
+
+func TestWireKeepsItsPublishedSchema(t *testing.T) {
+	for _, follow := range []int{0, 1, 3} {
 		var out bytes.Buffer
-		err := runAnalyze(&out, analyzeOptions{evidence: req, json: true})
-		if err != nil && err != errNoDeath {
+		if err := runWire(t.Context(), &out, wireOptions{evidence: unpackDemo(t), follow: follow, json: true}); err != nil {
 			t.Fatal(err)
 		}
-		document, err := jsonschema.UnmarshalJSON(&out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := schema.Validate(document); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		keepsSchema(t, "wire.json", out.Bytes())
 	}
 }

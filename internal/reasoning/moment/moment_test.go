@@ -90,6 +90,40 @@ func TestOrdinaryClosesAloneAreNoDeath(t *testing.T) {
 }
 
 // A living daemon's last closes come so close to the death that they would be joined to it.
+// Where all connections are idle or answered no close is abrupt; what tells is that they are the last that is heard.
+func TestClosesThatNobodyIsHeardAfterAreADeath(t *testing.T) {
+	for name, c := range map[string]struct {
+		after func(s *scene)
+		fell  bool
+	}{
+		"nothing follows":       {func(*scene) {}, true},
+		"a connection is taken": {func(s *scene) { s.dial() }, false},
+		"the daemon speaks on":  {func(s *scene) { s.served(1) }, false},
+	} {
+		s := newScene(t)
+		lines := s.served(6)
+		s.at(1999 * ms)
+		lines[5].Say(client, "killing question")
+		lines[5].Say(server, "half an answer") // by TLS, say, before the daemon read the question
+		s.Next = wiretest.Start.Add(2010 * ms)
+		for _, l := range []*wiretest.Line{lines[5], lines[0], lines[1], lines[2], lines[3], lines[4]} {
+			s.Next = s.Next.Add(100*time.Microsecond - wiretest.Step)
+			l.FIN(server)
+		}
+		c.after(s)
+		m := s.judge(Process{})
+		fell := 0
+		for _, state := range states(m) {
+			if state == ClosedFIN {
+				fell++
+			}
+		}
+		if c.fell != (fell == 6) || !c.fell && fell > 0 {
+			t.Errorf("%s: %d fell, %v", name, fell, states(m))
+		}
+	}
+}
+
 func TestAnOrdinaryCloseRightBeforeTheDeathIsNoPartOfIt(t *testing.T) {
 	for _, after := range []string{"an answer", "a client's FIN"} {
 		s := newScene(t)
