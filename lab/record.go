@@ -40,6 +40,9 @@ type result struct {
 	Died bool
 }
 
+// ErrSurvived means that the daemon got what kills and lived: some deaths need luck, which a busy machine can spoil.
+var ErrSurvived = errors.New("the daemon survived")
+
 // Record lets the case's daemon die once and returns the folder with what is left of it.
 func Record(ctx context.Context, c Case, o Options) (string, error) {
 	run, err := filepath.Abs(filepath.Join(o.Dir, c.Name+"-"+strconv.FormatUint(o.Seed, 10)))
@@ -57,7 +60,7 @@ func Record(ctx context.Context, c Case, o Options) (string, error) {
 	}
 	r, err := perform(ctx, c, o, run, c.usual(), false)
 	if err == nil && !r.Died {
-		err = fmt.Errorf("%s, seed %d: the daemon survived", c.Name, o.Seed)
+		err = fmt.Errorf("%s, seed %d: %w", c.Name, o.Seed, ErrSurvived)
 	}
 	return run, err
 }

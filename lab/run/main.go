@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -70,15 +71,24 @@ func choose(names []string) ([]lab.Case, error) {
 	return cases, nil
 }
 
+// record records so many runs of a case. Instead of one in which the daemon survived, which is said, another is recorded, as
+// long as more died.
 func record(ctx context.Context, c lab.Case, o lab.Options, runs int) error {
-	for range runs {
+	for died, survived := 0, 0; died < runs; o.Seed++ {
 		start := time.Now()
 		dir, err := lab.Record(ctx, c, o)
+		switch {
+		case errors.Is(err, lab.ErrSurvived) && survived <= died:
+			survived++
+			fmt.Println(err)
+			err = os.RemoveAll(dir)
+		case err == nil:
+			died++
+			fmt.Printf("%s recorded in %.1f s\n", dir, time.Since(start).Seconds())
+		}
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s recorded in %.1f s\n", dir, time.Since(start).Seconds())
-		o.Seed++
 	}
 	return nil
 }

@@ -269,3 +269,22 @@ func TestWhatCameAfterTheDeathIsNoCandidate(t *testing.T) {
 		t.Errorf("candidates %q", got)
 	}
 }
+
+// What the capture lost may have been the answer, or the killer.
+func TestLostPacketsLowerWhatSilenceSays(t *testing.T) {
+	table := Table{"unanswered": {"unanswered": 5, "answered": -3}}
+	sum := func(level string, lost float64) float64 {
+		_, sums := table.Weigh([][]finding.Observation{{{Kind: "unanswered", Level: level}}, {{Kind: "novelty", Level: "ordinary"}}}, 0, lost)
+		return sums[0] - sums[1]
+	}
+	if whole, half, all := sum("unanswered", 0), sum("unanswered", 0.5), sum("unanswered", 1); whole != 5 || half <= 3 || half >= 5 || all != 0 {
+		t.Errorf("with nothing, half and all lost it weighs %.2f, %.2f, %.2f", whole, half, all)
+	}
+	if seen := sum("answered", 0.5); seen != -3 {
+		t.Errorf("an answer that was captured weighs %.2f with half of all lost", seen)
+	}
+	_, none := Prior(100, 0)
+	if _, lossy := Prior(100, 0.5); lossy <= none || lossy >= 1 {
+		t.Errorf("none of them is %.2f likely, with half of all lost %.2f", none, lossy)
+	}
+}
