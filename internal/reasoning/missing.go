@@ -39,8 +39,10 @@ func tellMissing(f *finding.Findings, r *reading.Reading, d death.Death, when mo
 		if r.Traffic.Dropped > 0 {
 			missing("dropped packets", "count", fmt.Sprint(r.Traffic.Dropped))
 		}
-		if n, why := closed(sessions); n > 0 {
-			missing("TLS keys", "count", fmt.Sprint(n), "of", fmt.Sprint(len(sessions)), "why", why)
+		if n, why := closed(sessions); n > 0 && why == "" && wholeCore(r) {
+			missing("TLS keys, beside a core", "count", fmt.Sprint(n), "of", fmt.Sprint(len(sessions)))
+		} else if n > 0 {
+			missing("TLS keys", "count", fmt.Sprint(n), "of", fmt.Sprint(len(sessions)), "why", cmp.Or(why, "no key is known"))
 		}
 		if n := alreadyOpen(when); n > 0 {
 			missing("beginning of the capture", "count", fmt.Sprint(n))
@@ -62,7 +64,9 @@ func withoutBinary(r *reading.Reading) []string {
 	return names
 }
 
-// closed counts the TLS connections that nothing opened, and says what most of them lack.
+func wholeCore(r *reading.Reading) bool { return r.Image != nil && r.Image.Core.Expected <= r.Image.Core.Size }
+
+// closed counts the TLS connections that nothing opened, and says what most of them lack; nothing if it is but the keys.
 func closed(sessions []*reading.Session) (n int, why string) {
 	reasons := map[string]int{}
 	for _, s := range sessions {
@@ -70,9 +74,8 @@ func closed(sessions []*reading.Session) (n int, why string) {
 			continue
 		}
 		n++
-		reason := cmp.Or(s.Problem, "no key is known")
-		if reasons[reason]++; reasons[reason] > reasons[why] {
-			why = reason
+		if reasons[s.Problem]++; reasons[s.Problem] > reasons[why] {
+			why = s.Problem
 		}
 	}
 	return n, why

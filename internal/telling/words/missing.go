@@ -39,6 +39,11 @@ var missing = map[string]finding.Missing{
 		WouldTell: "what was said in them; the killer may be among it",
 		Get:       "a whole core, which has the keys of connections that were alive, and a capture with their handshakes; or the key log that SSLKEYLOGFILE makes many programs write",
 	},
+	"TLS keys, beside a core": {
+		Says:      "{count} of {of} TLS connections stay closed: no key log has their keys, and the core none that opens them, as it has mostly of those that were alive",
+		WouldTell: "what was said in them; the killer may be among it",
+		Get:       "the key log that SSLKEYLOGFILE makes many programs write",
+	},
 	"dropped packets": {
 		Says:      "the capture lost {count} packets",
 		WouldTell: "whether silence in it is silence; the killer may be among them",

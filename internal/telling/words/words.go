@@ -169,10 +169,10 @@ func Message(m finding.Message) string {
 	case m.Protocol == "text":
 		what = "“" + what + "”"
 	}
-	var where []string
 	if m.Sealed != nil {
-		where = append(where, "decrypted from "+m.Sealed.Version)
+		what += " (decrypted " + m.Sealed.Version + ")"
 	}
+	var where []string
 	if m.Client != "" {
 		where = append(where, "from "+m.Client)
 	}
