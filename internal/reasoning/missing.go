@@ -64,7 +64,9 @@ func withoutBinary(r *reading.Reading) []string {
 	return names
 }
 
-func wholeCore(r *reading.Reading) bool { return r.Image != nil && r.Image.Core.Expected <= r.Image.Core.Size }
+func wholeCore(r *reading.Reading) bool {
+	return r.Image != nil && r.Image.Core.Expected <= r.Image.Core.Size
+}
 
 // closed counts the TLS connections that nothing opened, and says what most of them lack; nothing if it is but the keys.
 func closed(sessions []*reading.Session) (n int, why string) {
