@@ -17,10 +17,10 @@ var (
 
 // parseARM64 reads the line on an exception that no handler took.
 func parseARM64(e entry) (Record, bool) {
-	if !strings.Contains(e.text, "]: unhandled ") {
+	if !strings.Contains(e.String(), "]: unhandled ") {
 		return Record{}, false
 	}
-	text := kernelText(e.text)
+	text := kernelText(e.String())
 	r := Record{Kind: Kernel, Fault: &Fault{Machine: "aarch64"}}
 	what, syndrome, tid := "", "", ""
 	if m := unhandledAt.FindStringSubmatch(text); m != nil {

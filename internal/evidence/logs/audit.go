@@ -23,7 +23,7 @@ var signals = map[string]int{
 
 // parseAudit reads an ANOM_ABEND record.
 func parseAudit(e entry) (Record, bool) {
-	if !auditAbend.MatchString(e.text) && e.fields["_AUDIT_TYPE"] != "1701" {
+	if !auditAbend.MatchString(e.String()) && e.fields["_AUDIT_TYPE"] != "1701" {
 		return Record{}, false
 	}
 	r, _ := auditRecord(e, Audit)
@@ -34,11 +34,11 @@ func parseAudit(e entry) (Record, bool) {
 func auditRecord(e entry, kind Kind) (Record, map[string]string) {
 	// ausearch -i has decoded the strings already, and prints them without quotes.
 	decode := auditString
-	if ausearchStamp.MatchString(e.text) {
+	if ausearchStamp.MatchString(e.String()) {
 		decode = func(s string) string { return s }
 	}
-	fields := auditFields(e.text)
-	r := Record{Kind: kind, Time: auditTime(e.text), Command: decode(fields["comm"]), Executable: decode(fields["exe"])}
+	fields := auditFields(e.String())
+	r := Record{Kind: kind, Time: auditTime(e.String()), Command: decode(fields["comm"]), Executable: decode(fields["exe"])}
 	r.PID, _ = strconv.Atoi(fields["pid"])
 	r.Signal = signalNumber(fields["sig"])
 	return r, fields
@@ -49,7 +49,7 @@ var auditArches = map[string]string{"c000003e": "x86_64", "x86_64": "x86_64", "c
 
 // parseSeccomp reads a SECCOMP record. A filter that only logs sends no signal.
 func parseSeccomp(e entry) (Record, bool) {
-	if !auditSeccomp.MatchString(e.text) && e.fields["_AUDIT_TYPE"] != "1326" {
+	if !auditSeccomp.MatchString(e.String()) && e.fields["_AUDIT_TYPE"] != "1326" {
 		return Record{}, false
 	}
 	r, fields := auditRecord(e, Seccomp)
@@ -114,7 +114,7 @@ func parseCoredump(e entry) (Record, bool) {
 		}
 		return r, true
 	}
-	m := dumpedCore.FindStringSubmatch(e.text)
+	m := dumpedCore.FindStringSubmatch(e.String())
 	if m == nil {
 		return Record{}, false
 	}

@@ -1,12 +1,10 @@
 package logs
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
-	"io"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -15,11 +13,13 @@ import (
 
 // entry is one line of a log, or one entry of a journal.
 type entry struct {
-	line   int // number of its first line, from 1
-	text   string
-	time   time.Time         // in year 0 where the year isn't told; zero where no time is
+	line   int               // number of its first line, from 1
+	at     int               // where it begins in the log
+	raw    []byte            // the line, or of a journal entry its message
 	fields map[string]string // of a journal entry: those that are named in wanted
 }
+
+func (e entry) String() string { return string(e.raw) }
 
 // maxLine bounds a line and a journal's field, in bytes; the rest of a longer one is dropped.
 const maxLine = 1 << 20
@@ -27,83 +27,66 @@ const maxLine = 1 << 20
 // exportStart is the field with which every entry begins that journalctl -o export prints.
 var exportStart = []byte("__CURSOR=")
 
-// wanted are a journal entry's fields (systemd.journal-fields(7)) that tell of deaths.
+// wanted are a journal entry's fields (systemd.journal-fields(7)) that tell of deaths, and whose they are.
 var wanted = map[string]bool{
 	"MESSAGE": true, "__REALTIME_TIMESTAMP": true, "_SOURCE_REALTIME_TIMESTAMP": true, "_AUDIT_TYPE": true,
 	"COREDUMP_PID": true, "COREDUMP_TID": true, "COREDUMP_SIGNAL": true, "COREDUMP_EXE": true, "COREDUMP_COMM": true, "COREDUMP_TIMESTAMP": true,
+	"_PID": true, "SYSLOG_IDENTIFIER": true,
 }
 
 // eachEntry calls each for all entries of a log, whatever its form.
-func eachEntry(name string, r io.Reader, each func(entry)) []cursor.Damage {
-	l := &lineReader{Reader: bufio.NewReaderSize(r, maxLine)}
-	walk := l.lines
-	if head, _ := l.Peek(len(exportStart)); bytes.Equal(head, exportStart) {
-		walk = l.export
+func eachEntry(name string, data []byte, each func(entry)) []cursor.Damage {
+	if bytes.HasPrefix(data, exportStart) {
+		return export(name, data, each)
 	}
-	if err := walk(each); !errors.Is(err, io.EOF) {
-		return []cursor.Damage{{Part: name, Offset: l.offset, Problem: "expected more of the log, found: " + err.Error()}}
+	number := 0
+	for at := 0; at < len(data); {
+		line, next := lineAt(data, at)
+		number++
+		if len(line) > 0 {
+			e, ok := jsonEntry(line)
+			if !ok {
+				e = entry{raw: line}
+			}
+			e.line, e.at = number, at
+			each(e)
+		}
+		at = next
 	}
 	return nil
 }
 
-// lineReader reads lines of bounded length and counts them.
-type lineReader struct {
-	*bufio.Reader
-	number int   // of the line read last
-	offset int64 // in bytes, behind it
+// lineAt is the line at an offset, without its end and cut where it is too long, and where the next begins.
+func lineAt(data []byte, at int) (line []byte, next int) {
+	line, next = data[at:], len(data)
+	if i := bytes.IndexByte(line, '\n'); i >= 0 {
+		line, next = line[:i], at+i+1
+	}
+	return bytes.TrimRight(line[:min(len(line), maxLine)], "\r"), next
 }
 
-// next is the next line without its end, valid until the next call.
-func (l *lineReader) next() ([]byte, error) {
-	l.number++
-	line, err := l.ReadSlice('\n')
-	l.offset += int64(len(line))
-	if errors.Is(err, bufio.ErrBufferFull) {
-		line = bytes.Clone(line)
-		err = l.drop()
+// when is the time that the line, or the journal, tells. When the source put its own time into a journal, that counts and
+// not when the journal received it.
+func (e entry) when() stamp {
+	if e.fields == nil {
+		return stampOf(e.raw)
 	}
-	if errors.Is(err, io.EOF) && len(line) > 0 {
-		err = nil // a last line without an end
-	}
-	return bytes.TrimRight(line, "\r\n"), err
-}
-
-// drop passes over the rest of a line.
-func (l *lineReader) drop() error {
-	for {
-		rest, err := l.ReadSlice('\n')
-		l.offset += int64(len(rest))
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return err
+	for _, field := range []string{"_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"} {
+		if t := microTime(e.fields[field]); !t.IsZero() {
+			return stamp{time: t}
 		}
 	}
-}
-
-// lines reads a log that has an entry a line: as text, or as journalctl -o json prints it.
-func (l *lineReader) lines(each func(entry)) error {
-	for {
-		line, err := l.next()
-		if err != nil {
-			return err
-		}
-		if len(line) == 0 {
-			continue
-		}
-		if e, ok := jsonEntry(line); ok {
-			e.line = l.number
-			each(e)
-			continue
-		}
-		text := string(line)
-		each(entry{line: l.number, text: text, time: lineTime(text)})
-	}
+	return stamp{}
 }
 
 // jsonEntry reads a journal entry in JSON. A field that isn't text is an array of bytes, one that is too
-// long is null, and one that was sent twice an array of both.
+// long is null, and one that was sent twice an array of both. journalctl's json-sse puts a word before each, and json-seq
+// a byte.
 func jsonEntry(line []byte) (entry, bool) {
+	line = bytes.TrimPrefix(bytes.TrimPrefix(line, []byte("data: ")), []byte{0x1e})
 	var raw map[string]json.RawMessage
-	if line[0] != '{' || json.Unmarshal(line, &raw) != nil {
+	if !bytes.HasPrefix(line, []byte("{")) || !bytes.Contains(line, []byte(`"MESSAGE"`)) && !bytes.Contains(line, []byte(`"__REALTIME_TIMESTAMP"`)) ||
+		json.Unmarshal(line, &raw) != nil {
 		return entry{}, false
 	}
 	fields := map[string]string{}
@@ -133,66 +116,52 @@ func bytesOf(numbers []jsonByte) string {
 // export reads the journal's export format (systemd.io/JOURNAL_EXPORT_FORMATS): a field a line, an empty line
 // behind each entry. A field with control characters is its name alone, then its size in 64 bits
 // little-endian, the bytes, and a line's end.
-func (l *lineReader) export(each func(entry)) error {
-	fields, begin := map[string]string{}, 1
-	flush := func() {
+func export(name string, data []byte, each func(entry)) (damage []cursor.Damage) {
+	fields, number, begin, from := map[string]string{}, 0, 1, 0
+	flush := func(next int) {
 		if len(fields) > 0 {
 			e := journalEntry(fields)
-			e.line = begin
+			e.line, e.at = begin, from
 			each(e)
 		}
-		fields, begin = map[string]string{}, l.number+1
+		fields, begin, from = map[string]string{}, number+1, next
 	}
-	for {
-		line, err := l.next()
-		if err != nil {
-			flush()
-			return err
-		}
-		name, value, plain := bytes.Cut(line, []byte("="))
-		switch {
-		case len(line) == 0:
-			flush()
-		case plain && wanted[string(name)]:
-			fields[string(name)] = string(value)
-		case !plain:
-			key := string(name)
-			content, err := l.blob()
-			if wanted[key] {
-				fields[key] = string(content)
-			}
-			if err != nil {
-				flush()
-				return err
+	for at := 0; at < len(data); {
+		line, next := lineAt(data, at)
+		number++
+		key, value, plain := bytes.Cut(line, []byte("="))
+		if len(line) > 0 && !plain {
+			var problem string
+			if value, next, problem = blob(data, next); problem != "" {
+				damage = append(damage, cursor.Damage{Part: name, Offset: int64(at), Problem: problem})
 			}
 		}
+		if wanted[string(key)] {
+			fields[string(key)] = string(value)
+		}
+		if at = next; len(line) == 0 {
+			flush(at)
+		}
 	}
+	flush(len(data))
+	return damage
 }
 
-// blob reads a field's size and bytes, and keeps at most maxLine of them.
-func (l *lineReader) blob() ([]byte, error) {
-	var size [8]byte
-	if _, err := io.ReadFull(l, size[:]); err != nil {
-		return nil, err
+// blob reads a field's size and bytes, of which at most maxLine are kept.
+func blob(data []byte, at int) (content []byte, next int, problem string) {
+	if len(data)-at < 8 {
+		return nil, len(data), fmt.Sprintf("expected a field's size of 8 bytes, found %d", len(data)-at)
 	}
-	n := binary.LittleEndian.Uint64(size[:])
-	content, err := io.ReadAll(io.LimitReader(l, int64(min(n, maxLine))))
-	if err != nil {
-		return content, err
+	n := binary.LittleEndian.Uint64(data[at:])
+	rest := data[at+8:]
+	if n > uint64(len(rest)) {
+		return rest[:min(len(rest), maxLine)], len(data), fmt.Sprintf("expected a field of %d bytes, found %d", n, len(rest))
 	}
-	rest, err := io.CopyN(io.Discard, l, int64(min(n-uint64(len(content)), 1<<62))+1) // and the line's end
-	l.offset += 8 + int64(len(content)) + rest
-	return content, err
+	return rest[:min(n, maxLine)], min(at+8+int(n)+1, len(data)), "" // and the line's end
 }
 
-// journalEntry makes an entry of a journal's fields. When the source put its own time in, that counts and not
-// when the journal received it.
 func journalEntry(fields map[string]string) entry {
-	stamp := fields["_SOURCE_REALTIME_TIMESTAMP"]
-	if stamp == "" {
-		stamp = fields["__REALTIME_TIMESTAMP"]
-	}
-	return entry{text: fields["MESSAGE"], time: microTime(stamp), fields: fields}
+	return entry{raw: []byte(fields["MESSAGE"]), fields: fields}
 }
 
 // microTime is a count of microseconds since 1970 UTC; zero where it is none.

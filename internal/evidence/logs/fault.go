@@ -49,10 +49,10 @@ var (
 
 // parseFault reads the line on a page fault that no handler took.
 func parseFault(e entry) (Record, bool) {
-	if !strings.Contains(e.text, "segfault at") {
+	if !strings.Contains(e.String(), "segfault at") {
 		return Record{}, false
 	}
-	text := kernelText(e.text)
+	text := kernelText(e.String())
 	m := segfault.FindStringSubmatch(text)
 	if m == nil {
 		return Record{}, false
@@ -92,10 +92,10 @@ func (f *Fault) accessed(bits uint64) {
 
 // parseTrap reads the line on a processor's trap.
 func parseTrap(e entry) (Record, bool) {
-	if !strings.Contains(e.text, "traps: ") {
+	if !strings.Contains(e.String(), "traps: ") {
 		return Record{}, false
 	}
-	text := kernelText(e.text)
+	text := kernelText(e.String())
 	m := trap.FindStringSubmatch(text)
 	if m == nil {
 		return Record{}, false
@@ -144,7 +144,7 @@ func (f *Fault) more(e entry) {
 	if f == nil {
 		return
 	}
-	text := kernelText(e.text)
+	text := kernelText(e.String())
 	if f.Machine == "aarch64" {
 		f.registers(text)
 	} else if m := opcodes.FindStringSubmatch(text); m != nil && f.Trap == "" && f.Code == nil {

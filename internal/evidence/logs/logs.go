@@ -1,23 +1,25 @@
-// Package logs finds the records of deaths in logs of any form. Read is the way in; what tells of no death
-// is passed over.
+// Package logs finds the records of deaths in logs of any form, and the lines around an instant. Read is the way in; what
+// tells of no death is passed over, until Around asks for it.
 //
 // Records: the kernel's audit records ANOM_ABEND and SECCOMP (types 1701 and 1326: linux/audit.h), its lines on
-// faults ("segfault at", "traps:", arm64's "unhandled") with what stands behind them, and on the OOM killer,
-// systemd-coredump's journal entry, and what systemd says of a process that it kills itself, as its watchdog does.
-// Forms: raw audit, the kernel log with syslog's or dmesg's prefixes or none, the journal as text, JSON or export, and
-// what ausearch prints.
+// faults ("segfault at", "traps:", arm64's "unhandled") with what stands behind them, on the OOM killer and on broken
+// memory, systemd-coredump's journal entry, what systemd says of a process that it kills itself, as its watchdog does, and
+// what a daemon's master or supervisor says of a child that a signal ended. Signs of trouble that is no process's death are
+// kept apart: machine checks, memory errors, lock-ups.
+// Forms: raw audit, the kernel log with syslog's or dmesg's prefixes or none, the journal as text, JSON or export,
+// what ausearch prints, and any text whose lines tell their time (stamp.go).
 //
 // A record's number is not always the process: the kernel log's brackets hold the thread, the audit
 // record's pid is the process. SIGABRT leaves no line in the kernel log at all, only the audit record.
 //
-// A syslog line tells no year. It takes the year of the nearest line that tells one; where no line does,
-// its time stays unknown. A time without a zone is taken for UTC.
+// Many lines tell no year, and many no zone. A year is that of the nearest line that tells one; where no line does, Date
+// finds it by when other evidence is from. A time without a zone is taken for UTC, until Shift says better. Seconds since
+// the kernel started count from where any line tells both.
 package logs
 
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"time"
@@ -38,9 +40,17 @@ const (
 	Seccomp  Kind = "seccomp"
 	Stopped  Kind = "stopped"  // systemd killed it
 	Watchdog Kind = "watchdog" // systemd killed it since it gave no sign of life
+
+	Supervisor    Kind = "supervisor"     // its parent told of it: once the core was written, not before
+	MemoryFailure Kind = "memory failure" // the kernel killed it since its memory was broken
+
+	// Of signs.
+	MachineCheck Kind = "machine check"
+	MemoryError  Kind = "memory error"
+	LockUp       Kind = "lock-up"
 )
 
-// Record is one death in a log. What the line doesn't tell is zero.
+// Record is one death in a log, or a sign. What the line doesn't tell is zero.
 type Record struct {
 	Kind       Kind
 	Time       time.Time     // UTC
@@ -55,63 +65,163 @@ type Record struct {
 	SystemCall *int   // the one that was forbidden, from a SECCOMP record
 	Arch       string // whose numbers those are: "x86_64", "aarch64"
 	Unit       string // systemd's, of a process that it killed
+
+	stamp stamp
 }
 
-// Read returns all records of deaths in a log. What could not be read is damage.
-func Read(name string, r io.Reader) ([]Record, []cursor.Damage) {
-	var records []Record
-	var undated []int // records that have a time but no year
-	var anchor time.Time
+// Log is what one log tells. It keeps the data that it was read from.
+type Log struct {
+	Name    string
+	Records []Record // of deaths, in order
+	Signs   []Record
+	Damage  []cursor.Damage
+
+	data  []byte
+	zone  *time.Location // of times that tell none; nil if nobody knows
+	shift time.Duration  // by which such times are ahead of UTC
+	near  time.Time      // what times lie near that tell no year, where no line tells one
+	boot  time.Time      // when the kernel started, where a line tells
+}
+
+// Read reads a log. The zone is that of times which tell none; nil if it isn't known.
+func Read(name string, data []byte, zone *time.Location) *Log {
+	l := &Log{Name: name, data: data, zone: zone}
 	behind := 0 // entries behind the last record
-	damage := eachEntry(name, r, func(e entry) {
-		if e.time.Year() > 0 && !e.time.IsZero() {
-			anchor = e.time
-		}
+	l.Damage = eachEntry(name, data, func(e entry) {
+		l.learn(e)
 		record, ok := parse(e)
-		if !ok {
-			if behind++; len(records) > 0 && behind <= mostBehind {
-				records[len(records)-1].Fault.more(e)
+		switch {
+		case ok:
+			behind = 0
+			l.Records = append(l.Records, l.sourced(record, e))
+		case len(l.Records) > 0 && behind <= mostBehind:
+			behind++
+			l.Records[len(l.Records)-1].Fault.more(e)
+			fallthrough
+		default:
+			if sign, ok := parseSign(e); ok && len(l.Signs) < mostSigns {
+				l.Signs = append(l.Signs, l.sourced(sign, e))
 			}
-			return
 		}
-		behind = 0
-		record.Source = fmt.Sprintf("%s:%d", name, e.line)
-		if record.Time.Year() == 0 {
-			undated = append(undated, len(records))
-		} else if !record.Time.IsZero() {
-			anchor = record.Time
-		}
-		records = append(records, record)
 	})
-	for _, i := range undated {
-		records[i].Time = inYear(records[i].Time, anchor)
+	l.Records = joinWatchdogs(l.Records)
+	l.tell()
+	return l
+}
+
+// mostSigns bounds how many signs are kept: broken memory fills a log.
+const mostSigns = 1 << 10
+
+// sourced adds what all records have.
+func (l *Log) sourced(r Record, e entry) Record {
+	r.Source, r.Text = fmt.Sprintf("%s:%d", l.Name, e.line), e.String()
+	if r.stamp = e.when(); !r.Time.IsZero() { // the record's own time counts before the line's
+		r.stamp = stamp{time: r.Time}
+		if ausearchStamp.MatchString(e.String()) {
+			r.stamp.floating = true
+		}
 	}
-	return joinWatchdogs(records), damage
+	return r
+}
+
+// learn takes from an entry what helps to read the times of others: a year, and when the kernel started.
+func (l *Log) learn(e entry) {
+	if l.boot.IsZero() && bytes.Contains(e.raw, []byte("] audit: type=")) {
+		if up, at := e.when().uptime, auditTime(e.String()); up > 0 && !at.IsZero() {
+			l.boot = at.Add(-up)
+		}
+	}
+}
+
+// tell gives the records their times.
+func (l *Log) tell() {
+	for _, records := range [][]Record{l.Records, l.Signs} {
+		anchor := l.near
+		for i := range records {
+			records[i].Time = l.at(records[i].stamp, anchor)
+			if !records[i].Time.IsZero() {
+				anchor = records[i].Time
+			}
+		}
+		for i := len(records) - 1; i >= 0; i-- { // what stands before the first that tells a year
+			if !records[i].Time.IsZero() {
+				anchor = records[i].Time
+			} else {
+				records[i].Time = l.at(records[i].stamp, anchor)
+			}
+		}
+	}
+}
+
+// at is a stamp's time in UTC; zero if it can't be told. If it tells no year, it lies near the anchor.
+func (l *Log) at(s stamp, anchor time.Time) time.Time {
+	switch {
+	case s.time.IsZero() && s.uptime > 0 && !l.boot.IsZero():
+		return l.boot.Add(s.uptime)
+	case s.time.IsZero(), s.undated() && anchor.IsZero():
+		return time.Time{}
+	}
+	t := s.time
+	if s.undated() {
+		t = inYear(t, anchor)
+	}
+	if !s.floating {
+		return t
+	}
+	if l.zone != nil {
+		return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), l.zone).UTC()
+	}
+	return t.Add(-l.shift)
+}
+
+// Floating says whether any record's time tells no zone, and nobody told it.
+func (l *Log) Floating() bool {
+	return l.zone == nil && slices.ContainsFunc(l.Records, func(r Record) bool { return r.stamp.floating && !r.Time.IsZero() })
+}
+
+// Undated says whether any record's time could not be told for want of a year.
+func (l *Log) Undated() bool {
+	return slices.ContainsFunc(l.Records, func(r Record) bool { return r.stamp.undated() && r.Time.IsZero() })
+}
+
+// Date says what times lie near that tell no year.
+func (l *Log) Date(near time.Time) {
+	l.near = near
+	l.tell()
+}
+
+// Shift says by how much times that tell no zone are ahead of UTC.
+func (l *Log) Shift(ahead time.Duration) {
+	l.shift = ahead
+	l.tell()
 }
 
 // parse takes an entry for a record, if it is one. The record's own time counts before the line's.
 func parse(e entry) (Record, bool) {
-	for _, form := range []func(entry) (Record, bool){parseCoredump, parseAudit, parseSeccomp, parseFault, parseTrap, parseARM64, parseOOM, parseStopped} {
+	if !e.tells() {
+		return Record{}, false
+	}
+	for _, form := range []func(entry) (Record, bool){
+		parseCoredump, parseAudit, parseSeccomp, parseFault, parseTrap, parseARM64, parseOOM, parseMemoryFailure, parseStopped, parseSupervisor,
+	} {
 		if r, ok := form(e); ok {
-			r.Text = e.text
-			if r.Time.IsZero() {
-				r.Time = e.time
-			}
 			return r, true
 		}
 	}
 	return Record{}, false
 }
 
-// inYear puts a time without a year (in year 0) into the year that brings it nearest to the anchor.
-func inYear(t, anchor time.Time) time.Time {
-	if anchor.IsZero() {
-		return time.Time{}
-	}
-	years := []time.Time{t.AddDate(anchor.Year()-1, 0, 0), t.AddDate(anchor.Year(), 0, 0), t.AddDate(anchor.Year()+1, 0, 0)}
-	return slices.MinFunc(years, func(a, b time.Time) int {
-		return int(a.Sub(anchor).Abs()/time.Second) - int(b.Sub(anchor).Abs()/time.Second)
-	})
+// words are those of which each record has one: most lines have none, and are passed over at the speed of memory.
+var words = [][]byte{
+	[]byte("dumped core"), []byte("terminated"), []byte("ANOM_ABEND"), []byte("1701"), []byte("SECCOMP"), []byte("1326"),
+	[]byte("segfault at"), []byte("traps: "), []byte("]: unhandled "), []byte("Killed "), []byte("Killing "), []byte("Watchdog timeout"),
+	[]byte("Memory failure"), []byte("signal"), []byte("exited"), []byte("COREDUMP"),
+}
+
+// tells says whether an entry can be a record.
+func (e entry) tells() bool {
+	return e.fields["COREDUMP_PID"] != "" || e.fields["_AUDIT_TYPE"] != "" ||
+		slices.ContainsFunc(words, func(w []byte) bool { return bytes.Contains(e.raw, w) })
 }
 
 // logLine is how lines of audit, syslog, dmesg, journal and ausearch begin.
@@ -130,4 +240,22 @@ var logLine = regexp.MustCompile(`(?m)^(node=\S+ )?type=[A-Z_0-9]+ msg=audit\(` 
 // sizes in binary, has NUL bytes.
 func Sniff(head []byte) bool {
 	return bytes.HasPrefix(head, exportStart) || logLine.Match(head) && !slices.Contains(head, 0)
+}
+
+// SniffStamped says whether a file's beginning is that of a log of whatever form: most lines tell a time.
+func SniffStamped(head []byte) bool {
+	const looked = 32
+	lines, stamped := 0, 0
+	for line := range bytes.Lines(head) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		if lines++; !stampOf(line).time.IsZero() {
+			stamped++
+		}
+		if lines == looked {
+			break
+		}
+	}
+	return stamped > 0 && stamped*2 >= lines && !slices.Contains(head, 0)
 }

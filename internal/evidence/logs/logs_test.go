@@ -14,12 +14,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/ground/place"
 )
 
 var (
-	stamp  = time.Date(2014, 1, 29, 22, 1, 24, 818e6, time.UTC)
-	second = stamp.Truncate(time.Second)
+	happened = time.Date(2014, 1, 29, 22, 1, 24, 818e6, time.UTC)
+	second   = happened.Truncate(time.Second)
 )
 
 // haproxy is the incident's record as far as a form tells it.
@@ -27,21 +28,27 @@ func haproxy(kind Kind, at time.Time, pid int, exe string, signal int) Record {
 	return Record{Kind: kind, Time: at, PID: pid, Command: "haproxy", Executable: exe, Signal: signal}
 }
 
+// read reads a log of a time that is told, or UTC's.
+func read(name, text string) ([]Record, []cursor.Damage) {
+	l := Read(name, []byte(text), nil)
+	return l.Records, l.Damage
+}
+
 func TestAForbiddenSystemCallIsRead(t *testing.T) {
 	for _, line := range []string{
 		`type=SECCOMP msg=audit(1391032884.818:7): auid=0 uid=0 gid=0 ses=1 subj=unconfined pid=31826 comm="haproxy" exe="/usr/sbin/haproxy" sig=31 arch=c000003e syscall=110 compat=0 ip=0x7f3b code=0x80000000`,
 		`Jan 29 22:01:24 lb1 kernel: [12345.678901] audit: type=1326 audit(1391032884.818:7): auid=0 uid=0 gid=0 ses=1 pid=31826 comm="haproxy" exe="/usr/sbin/haproxy" sig=31 arch=c000003e syscall=110 compat=0 ip=0x7f3b code=0x80000000`,
 	} {
-		records, _ := Read("log", strings.NewReader(line))
+		records, _ := read("log", (line))
 		if len(records) != 1 {
 			t.Fatalf("%s: found %+v", line, records)
 		}
 		r := records[0]
-		if r.Kind != Seccomp || r.PID != 31826 || r.Signal != 31 || r.SystemCall == nil || *r.SystemCall != 110 || r.Arch != "x86_64" || !r.Time.Equal(stamp) {
+		if r.Kind != Seccomp || r.PID != 31826 || r.Signal != 31 || r.SystemCall == nil || *r.SystemCall != 110 || r.Arch != "x86_64" || !r.Time.Equal(happened) {
 			t.Errorf("%s: found %+v", line, r)
 		}
 	}
-	if records, _ := Read("log", strings.NewReader(`type=SECCOMP msg=audit(1391032884.818:7): auid=0 pid=31826 comm="haproxy" sig=0 arch=c000003e syscall=110 code=0x7ffc0000`)); len(records) != 0 {
+	if records, _ := read("log", (`type=SECCOMP msg=audit(1391032884.818:7): auid=0 pid=31826 comm="haproxy" sig=0 arch=c000003e syscall=110 code=0x7ffc0000`)); len(records) != 0 {
 		t.Errorf("a call that was only logged is taken for a death: %+v", records)
 	}
 }
@@ -53,7 +60,7 @@ func TestWhomSystemdKillsAndWhy(t *testing.T) {
 2014-01-29T22:01:24+0000 lb1 systemd[1]: haproxy.service: Killing process 31826 (haproxy) with signal SIGABRT.
 2014-01-29T22:01:30+0000 lb1 systemd[1]: haproxy.service: Killing process 31900 (haproxy) with signal SIGKILL.
 `
-	records, _ := Read("log", strings.NewReader(log))
+	records, _ := read("log", (log))
 	var got []string
 	for _, r := range records {
 		got = append(got, fmt.Sprint(r.Kind, r.Unit, r.PID, r.Command, r.Signal, r.Source))
@@ -82,23 +89,23 @@ func TestEveryFormOfADeathIsRead(t *testing.T) {
 		want       Record
 	}{
 		{"audit of 2.6.32", `type=ANOM_ABEND msg=audit(1391032884.818:1967129): auid=809400027 uid=0 gid=0 ses=221308 pid=31826 comm="haproxy" sig=6`,
-			haproxy(Audit, stamp, 31826, "", 6)},
+			haproxy(Audit, happened, 31826, "", 6)},
 		{"audit with node, subj and exe", `node=lb1 type=ANOM_ABEND msg=audit(1391032884.818:1): auid=0 uid=0 gid=0 ses=1 subj=system_u:system_r:haproxy_t:s0 pid=31826 comm="haproxy" exe="/usr/sbin/haproxy" sig=11 res=1`,
-			haproxy(Audit, stamp, 31826, "/usr/sbin/haproxy", 11)},
+			haproxy(Audit, happened, 31826, "/usr/sbin/haproxy", 11)},
 		{"audit, enriched, with hexadecimal strings", "type=ANOM_ABEND msg=audit(1391032884.818:1): auid=0 pid=31826 comm=686170726F7879 exe=2F6F70742F61206461656D6F6E sig=6 res=1\x1dAUID=\"root\" UID=\"root\"",
-			haproxy(Audit, stamp, 31826, "/opt/a daemon", 6)},
+			haproxy(Audit, happened, 31826, "/opt/a daemon", 6)},
 		{"audit in syslog", `Jan 29 22:01:24 lb1 kernel: [12345.678901] audit: type=1701 audit(1391032884.818:1967129): auid=0 uid=0 gid=0 ses=1 pid=31826 comm="haproxy" exe="/usr/sbin/haproxy" sig=6 res=1`,
-			haproxy(Audit, stamp, 31826, "/usr/sbin/haproxy", 6)},
+			haproxy(Audit, happened, 31826, "/usr/sbin/haproxy", 6)},
 		{"audit in dmesg, as old kernels print it", `[12345.678901] type=1701 audit(1391032884.818:1967129): auid=0 uid=0 gid=0 ses=1 pid=31826 comm="haproxy" sig=6`,
-			haproxy(Audit, stamp, 31826, "", 6)},
+			haproxy(Audit, happened, 31826, "", 6)},
 		{"audit in the journal, short-iso", `2014-01-29T22:01:24+0000 lb1 audit[31826]: ANOM_ABEND auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=31826 comm="haproxy" exe="/usr/sbin/haproxy" sig=6 res=1`,
 			haproxy(Audit, second, 31826, "/usr/sbin/haproxy", 6)},
 		{"ausearch -i, month first", `type=ANOM_ABEND msg=audit(01/29/14 22:01:24.818:1967129) : auid=unset uid=root gid=root ses=unset pid=31826 comm=haproxy exe=/opt/a daemon sig=SIGABRT res=yes`,
-			haproxy(Audit, stamp, 31826, "/opt/a daemon", 6)},
+			haproxy(Audit, happened, 31826, "/opt/a daemon", 6)},
 		{"ausearch -i, day first, a name that could be hexadecimal", `type=ANOM_ABEND msg=audit(29/01/2014 22:01:24.818:1967129) : pid=31826 comm=cafe exe=/usr/sbin/cafe sig=SIGSEGV res=yes`,
-			Record{Kind: Audit, Time: stamp, PID: 31826, Command: "cafe", Executable: "/usr/sbin/cafe", Signal: 11}},
+			Record{Kind: Audit, Time: happened, PID: 31826, Command: "cafe", Executable: "/usr/sbin/cafe", Signal: 11}},
 		{"segfault with a file", `2014-01-29T22:01:24.818000+00:00 lb1 kernel: [12345.678901] haproxy[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[7f7a4ee44000+155000] likely on CPU 3 (core 3, socket 0)`,
-			kernel(stamp, "haproxy", 11, segv)},
+			kernel(happened, "haproxy", 11, segv)},
 		{"segfault, the file's offset first", `[Wed Jan 29 22:01:24 2014] haproxy[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[26f3e,7f7a4ee44000+155000]`,
 			kernel(second, "haproxy", 11, since67)},
 		{"segfault of a thread with an odd name", `[  12.345678] a: [b]{c} d[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[7f7a4ee44000+155000]`,
@@ -116,23 +123,23 @@ func TestEveryFormOfADeathIsRead(t *testing.T) {
 		{"out of memory on 2.6.32", `2014-01-29T22:01:24Z lb1 kernel: Killed process 31826, UID 99, (haproxy) total-vm:123kB`, haproxy(OOM, second, 31826, "", 9)},
 		{"systemd-coredump's message", `2014-01-29T22:01:24Z lb1 systemd-coredump[4711]: Process 31826 (haproxy) of user 0 dumped core.`, haproxy(Coredump, second, 31826, "", 0)},
 		{"audit in JSON", `{"__REALTIME_TIMESTAMP":"1391032999000000","_SOURCE_REALTIME_TIMESTAMP":"1391032884818000","_TRANSPORT":"audit","_AUDIT_TYPE":"1701","MESSAGE":"ANOM_ABEND auid=0 pid=31826 comm=\"haproxy\" exe=\"/usr/sbin/haproxy\" sig=6 res=1"}`,
-			haproxy(Audit, stamp, 31826, "/usr/sbin/haproxy", 6)},
+			haproxy(Audit, happened, 31826, "/usr/sbin/haproxy", 6)},
 		{"a message as an array of bytes, in JSON", `{"__REALTIME_TIMESTAMP":"1391032884818000","MESSAGE":` + byteArray(`haproxy[31827]: segfault at 10 ip 00007f7a4ee6af3e sp 00007ffd0c1b7f10 error 4 in libc.so.6[7f7a4ee44000+155000]`) + `}`,
-			kernel(stamp, "haproxy", 11, segv)},
+			kernel(happened, "haproxy", 11, segv)},
 		{"systemd-coredump's entry in JSON", `{"__REALTIME_TIMESTAMP":"1391032999000000","MESSAGE":"Process 31826 (haproxy) of user 0 dumped core.","COREDUMP_PID":"31826","COREDUMP_TID":"31827","COREDUMP_SIGNAL":"6","COREDUMP_COMM":"haproxy","COREDUMP_EXE":"/usr/sbin/haproxy","COREDUMP_TIMESTAMP":"1391032884818000"}`,
-			Record{Kind: Coredump, Time: stamp, PID: 31826, TID: 31827, Command: "haproxy", Executable: "/usr/sbin/haproxy", Signal: 6}},
+			Record{Kind: Coredump, Time: happened, PID: 31826, TID: 31827, Command: "haproxy", Executable: "/usr/sbin/haproxy", Signal: 6}},
 	} {
 		log := "unrelated\n" + c.line + "\n"
 		if !Sniff([]byte(log)) {
 			t.Errorf("%s: not known for a log", c.name)
 		}
-		got, damage := Read("x.log", strings.NewReader(log))
+		got, damage := read("x.log", (log))
 		if len(got) != 1 || len(damage) > 0 {
 			t.Errorf("%s: %d records, damage %v", c.name, len(got), damage)
 			continue
 		}
 		c.want.Source = "x.log:2"
-		if d := cmp.Diff(c.want, got[0], cmpopts.IgnoreFields(Record{}, "Text")); d != "" {
+		if d := cmp.Diff(c.want, got[0], cmpopts.IgnoreFields(Record{}, "Text", "stamp")); d != "" {
 			t.Errorf("%s: (-want +got)\n%s", c.name, d)
 		}
 	}
@@ -157,7 +164,7 @@ func TestWhatAFaultTriedIsRead(t *testing.T) {
 		{"a[1]: unhandled exception: IABT (lower EL), ESR 0x82000006, level 2 translation fault", Fault{Access: Executes}},
 		{"a[1]: unhandled exception: undefined instruction in a[aaaad00000+1000]", Fault{Trap: "undefined instruction"}},
 	} {
-		records, _ := Read("x", strings.NewReader(c.line))
+		records, _ := read("x", (c.line))
 		if len(records) != 1 || records[0].TID != 1 || records[0].Signal == 0 {
 			t.Errorf("%s: found %+v", c.line, records)
 			continue
@@ -180,11 +187,11 @@ func TestWhatStandsBehindAFaultBelongsToIt(t *testing.T) {
 		"[1.0] pc : 0000aaaad8a9473c\n[1.0] lr : 0000aaaad8a95b90\n[1.0] sp : 0000ffffcd913020\n" +
 		"[1.1] b[2]: unhandled level 2 translation fault (11) at 0x00000028, esr 0x92000006\n" +
 		"[1.1] pc : [<000000000040280c>] lr : [<00000000004026ac>] pstate: 80000000\n"
-	got, _ := Read("x", strings.NewReader(x86+arm64))
+	got, _ := read("x", (x86 + arm64))
 	if len(got) != 4 {
 		t.Fatalf("%d records", len(got))
 	}
-	if wide, _ := Read("x", strings.NewReader("a[1]: segfault at 0 ip 1 sp 7ffc00001000 error 4")); got[0].Fault.Machine != "i686" || wide[0].Fault.Machine != "x86_64" {
+	if wide, _ := read("x", ("a[1]: segfault at 0 ip 1 sp 7ffc00001000 error 4")); got[0].Fault.Machine != "i686" || wide[0].Fault.Machine != "x86_64" {
 		t.Errorf("machines %s, %s", got[0].Fault.Machine, wide[0].Fault.Machine)
 	}
 	if f := got[0].Fault; f.CodeAt != 5 || !bytes.Equal(f.Code, []byte{0, 0x0f, 0x1f, 0x40, 0, 0xc6, 0, 0x78, 0xc3}) || got[1].Fault.Code != nil {
@@ -212,21 +219,20 @@ func TestWhatAusearchPrintsIsReadAsTheRawRecord(t *testing.T) {
 	if err != nil {
 		t.Fatalf("ausearch: %v", err)
 	}
-	want, _ := Read("x", strings.NewReader(raw))
-	got, _ := Read("x", strings.NewReader(string(printed)))
-	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(Record{}, "Text", "Source")); d != "" || len(got) != 2 {
+	want, _ := read("x", (raw))
+	got, _ := read("x", (string(printed)))
+	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(Record{}, "Text", "Source", "stamp")); d != "" || len(got) != 2 {
 		t.Errorf("of\n%s(-raw +printed)\n%s", printed, d)
 	}
 }
 
 func TestTheIncidentsRecord(t *testing.T) {
-	f, err := os.Open("testdata/audit.log")
+	text, err := os.ReadFile("testdata/audit.log")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	got, _ := Read("audit.log", f)
-	if len(got) != 1 || got[0].Source != "audit.log:1" || !got[0].Time.Equal(stamp) || got[0].PID != 31826 || !strings.HasPrefix(got[0].Text, "type=ANOM_ABEND") {
+	got, _ := read("audit.log", string(text))
+	if len(got) != 1 || got[0].Source != "audit.log:1" || !got[0].Time.Equal(happened) || got[0].PID != 31826 || !strings.HasPrefix(got[0].Text, "type=ANOM_ABEND") {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -240,14 +246,14 @@ func TestAnExportedJournalIsReadEntryByEntry(t *testing.T) {
 	if !Sniff([]byte(export)) {
 		t.Error("not known for a log")
 	}
-	got, damage := Read("journal", strings.NewReader(export))
+	got, damage := read("journal", (export))
 	if len(got) != 2 || len(damage) > 0 {
 		t.Fatalf("%d records, damage %v", len(got), damage)
 	}
-	if got[0].TID != 31827 || got[0].Fault.SP != place.Address(2) || !got[0].Time.Equal(stamp) || got[1].PID != 31826 || !got[1].Time.Equal(stamp) {
+	if got[0].TID != 31827 || got[0].Fault.SP != place.Address(2) || !got[0].Time.Equal(happened) || got[1].PID != 31826 || !got[1].Time.Equal(happened) {
 		t.Errorf("got %+v", got)
 	}
-	cut, damage := Read("journal", strings.NewReader(export[:strings.Index(export, "and a second")]))
+	cut, damage := read("journal", (export[:strings.Index(export, "and a second")]))
 	if len(cut) != 1 || len(damage) > 1 {
 		t.Errorf("of a cut journal %d records, damage %v", len(cut), damage)
 	}
@@ -256,14 +262,14 @@ func TestAnExportedJournalIsReadEntryByEntry(t *testing.T) {
 func TestASyslogLineTakesTheYearOfANeighbour(t *testing.T) {
 	fault := "lb1 kernel: haproxy[1]: segfault at 10 ip 1 sp 2 error 4 in x[1+1]\n"
 	record := "Jan  1 00:00:09 lb1 kernel: audit: type=1701 audit(1388534409.000:1): pid=2 comm=\"x\" sig=6\n" // 1 January 2014
-	got, _ := Read("messages", strings.NewReader("Dec 31 23:59:58 "+fault+record+"Jan  1 00:01:00 "+fault))
+	got, _ := read("messages", ("Dec 31 23:59:58 " + fault + record + "Jan  1 00:01:00 " + fault))
 	want := []time.Time{time.Date(2013, 12, 31, 23, 59, 58, 0, time.UTC), time.Date(2014, 1, 1, 0, 0, 9, 0, time.UTC), time.Date(2014, 1, 1, 0, 1, 0, 0, time.UTC)}
 	for i, w := range want {
 		if len(got) != 3 || !got[i].Time.Equal(w) {
 			t.Fatalf("got %+v, want %v", got, want)
 		}
 	}
-	got, _ = Read("messages", strings.NewReader("Dec 31 23:59:58 "+fault))
+	got, _ = read("messages", ("Dec 31 23:59:58 " + fault))
 	if len(got) != 1 || !got[0].Time.IsZero() {
 		t.Errorf("without any year: %+v", got)
 	}
@@ -271,7 +277,7 @@ func TestASyslogLineTakesTheYearOfANeighbour(t *testing.T) {
 
 func TestOverlongLinesAreOneLineEach(t *testing.T) {
 	long := strings.Repeat("x", 3*maxLine) + "\n"
-	got, _ := Read("a.log", strings.NewReader(long+long+`type=ANOM_ABEND msg=audit(1391032884.818:1): pid=1 comm="x" sig=6`))
+	got, _ := read("a.log", (long + long + `type=ANOM_ABEND msg=audit(1391032884.818:1): pid=1 comm="x" sig=6`))
 	if len(got) != 1 || got[0].Source != "a.log:3" {
 		t.Errorf("got %+v", got)
 	}
@@ -283,7 +289,7 @@ func TestOtherLinesAreNoRecords(t *testing.T) {
 		`Jan 29 22:01:24 lb1 haproxy[31826]: Server be/web1 is DOWN, reason: Layer4 timeout`,
 		`{"MESSAGE":null}`, `{"MESSAGE":["a","b"]}`, `{`, `Killed process`,
 	} {
-		if got, damage := Read("x", strings.NewReader(line)); len(got) > 0 || len(damage) > 0 {
+		if got, damage := read("x", (line)); len(got) > 0 || len(damage) > 0 {
 			t.Errorf("%s: %+v %v", line, got, damage)
 		}
 	}
@@ -303,7 +309,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("type=ANOM_ABEND msg=audit(13/29/14 22:01:24.818:1) : pid=1 comm=a b sig=SIGABRT"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		Sniff(data)
-		records, damage := Read("fuzz", strings.NewReader(string(data)))
+		records, damage := read("fuzz", string(data))
 		for _, r := range records {
 			if r.Source == "" || r.Kind == "" || !r.Time.IsZero() && r.Time.Year() == 0 {
 				t.Fatalf("record %+v", r)

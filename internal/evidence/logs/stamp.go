@@ -1,46 +1,163 @@
 package logs
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/hex"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// stamps are the forms of the time that a line begins with. Those without a year give year 0.
-var stamps = []struct {
-	form    *regexp.Regexp
-	layouts []string
-}{
-	// rsyslog's and journalctl -o short-iso's.
-	{regexp.MustCompile(`^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?`),
-		[]string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05"}},
-	// syslog's.
-	{regexp.MustCompile(`^[A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d(?:\.\d+)?`), []string{"Jan _2 15:04:05"}},
-	// dmesg -T's.
-	{regexp.MustCompile(`^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d \d{4}\]`), []string{"[Mon Jan _2 15:04:05 2006]"}},
-	// journalctl -o short-full's.
-	{regexp.MustCompile(`^[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`), []string{"Mon 2006-01-02T15:04:05 UTC"}},
+// stamp is when a line says that it was written.
+type stamp struct {
+	time     time.Time     // as if its zone were UTC where it tells none; in year 0 where it tells no year; zero where it tells nothing
+	floating bool          // it tells no zone
+	uptime   time.Duration // since the kernel started; 0 where it tells none
 }
 
-// lineTime is the time in front of a line, or zero.
-func lineTime(line string) time.Time {
-	for _, s := range stamps {
-		stamp := s.form.FindString(line)
-		if stamp == "" {
-			continue
-		}
-		stamp = isoDay.ReplaceAllString(strings.Replace(stamp, ",", ".", 1), "${1}T${2}")
-		for _, layout := range s.layouts {
-			if t, err := time.Parse(layout, stamp); err == nil { // takes a fraction of a second, too
-				return t.UTC()
+func (s stamp) undated() bool { return !s.time.IsZero() && s.time.Year() == 0 }
+
+const (
+	clock = `(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?`
+	zone  = `(?: ?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b))?`
+	month = `(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)`
+)
+
+// forms are those in which lines tell their time, each with who writes so.
+var forms = []*regexp.Regexp{
+	regexp.MustCompile(`\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ]` + clock + zone),                                // ISO 8601: rsyslog, PostgreSQL, log4j, JSON
+	regexp.MustCompile(`\b(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d) ` + clock),                                          // nginx's error log, Go
+	regexp.MustCompile(`\b(?P<day>\d\d)/` + month + `/(?P<year>\d{4}):` + clock + zone),                                     // access logs, HAProxy
+	regexp.MustCompile(`\b` + month + ` (?P<day>[ 0-3]?\d) ` + clock + `(?: (?P<year>\d{4})\b)?`),                           // syslog, Apache's error log, dmesg -T
+	regexp.MustCompile(`\b(?P<day>\d{1,2})[- ]` + month + `[- ](?P<year>\d{4}) ` + clock + zone),                            // named, Redis, RFC 5322
+	regexp.MustCompile(`^[IWEF](?P<month>\d\d)(?P<day>\d\d) ` + clock),                                                      // glog, klog
+	regexp.MustCompile(`^\W?(?P<epoch>1\d{9})(?:\.(?P<fraction>\d{1,9}))?\b`),                                               // Squid, Unbound
+	regexp.MustCompile(`"(?:@?timestamp|ts|time)" ?: ?"?(?P<epoch>1\d{9})(?P<millis>\d{3})?(?:\.(?P<fraction>\d{1,9}))?\b`), // JSON
+	regexp.MustCompile(`^@(?P<tai>4[0-9a-f]{23})\b`),                                                                        // TAI64N: daemontools, runit
+}
+
+// stampWithin is how far into a line its time may end.
+const stampWithin = 120
+
+// stampOf is the first time that a line tells.
+func stampOf(line []byte) stamp {
+	line = line[:min(len(line), stampWithin)]
+	var first []int
+	var in *regexp.Regexp
+	if bytes.ContainsAny(line, "0123456789") {
+		for _, form := range forms {
+			if m := form.FindSubmatchIndex(line); m != nil && (first == nil || m[0] < first[0]) {
+				first, in = m, form
 			}
 		}
 	}
-	return time.Time{}
+	if first == nil {
+		return stamp{uptime: uptimeOf(line)}
+	}
+	part := func(name string) string {
+		if i := in.SubexpIndex(name); i >= 0 && first[2*i] >= 0 {
+			return string(line[first[2*i]:first[2*i+1]])
+		}
+		return ""
+	}
+	s := made(part)
+	s.uptime = uptimeOf(line)
+	return s
 }
 
-var isoDay = regexp.MustCompile(`^((?:[A-Z][a-z]{2} )?\d{4}-\d\d-\d\d) (\d\d:)`)
+// uptimeOf are the seconds since its start that the kernel puts in brackets.
+func uptimeOf(line []byte) time.Duration {
+	m := uptime.FindSubmatch(line)
+	if m == nil {
+		return 0
+	}
+	seconds, err := strconv.ParseFloat(string(m[1]), 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+var uptime = regexp.MustCompile(`\[ *(\d{1,9}\.\d{1,9})\] `)
+
+// made puts a time together.
+func made(part func(string) string) stamp {
+	number := func(name string) int {
+		n, _ := strconv.Atoi(string(bytes.TrimSpace([]byte(part(name)))))
+		return n
+	}
+	fraction := func(digits string) int {
+		n, _ := strconv.Atoi((digits + "000000000")[:9])
+		return n
+	}
+	switch {
+	case part("epoch") != "":
+		nanos := fraction(part("millis"))
+		if f := part("fraction"); part("millis") == "" && f != "" {
+			nanos = fraction(f)
+		}
+		return stamp{time: time.Unix(int64(number("epoch")), int64(nanos)).UTC()}
+	case part("tai") != "":
+		return stamp{time: tai64n(part("tai"))}
+	}
+	m := months[part("month")]
+	if m == 0 {
+		m = time.Month(number("month"))
+	}
+	if m < 1 || m > 12 || number("day") < 1 || number("day") > 31 || number("hour") > 23 || number("minute") > 59 || number("second") > 60 {
+		return stamp{}
+	}
+	t := time.Date(number("year"), m, number("day"), number("hour"), number("minute"), number("second"), fraction(part("fraction")), time.UTC)
+	ahead, told := offset(part("zone"))
+	return stamp{time: t.Add(-ahead), floating: !told}
+}
+
+var months = func() map[string]time.Month {
+	names := map[string]time.Month{}
+	for m := time.January; m <= time.December; m++ {
+		names[m.String()[:3]] = m
+	}
+	return names
+}()
+
+// offset is by how much a zone that is told is ahead of UTC.
+func offset(zone string) (ahead time.Duration, told bool) {
+	if len(zone) < 5 {
+		return 0, zone != ""
+	}
+	digits := zone[1:3] + zone[len(zone)-2:]
+	n, _ := strconv.Atoi(digits)
+	ahead = time.Duration(n/100)*time.Hour + time.Duration(n%100)*time.Minute
+	if zone[0] == '-' {
+		ahead = -ahead
+	}
+	return ahead, true
+}
+
+// tai64n is a time as TAI64N has it (cr.yp.to/libtai/tai64.html): seconds of TAI from 2^62, and nanoseconds. TAI is ahead of UTC
+// by 37 s since 2017, and by 10 s where leap seconds are not told, as daemontools has it.
+func tai64n(label string) time.Time {
+	const ahead = 10
+	b, err := hex.DecodeString(label)
+	if err != nil || len(b) != 12 {
+		return time.Time{}
+	}
+	return time.Unix(int64(binary.BigEndian.Uint64(b)-1<<62)-ahead, int64(binary.BigEndian.Uint32(b[8:]))).UTC()
+}
+
+// inYear puts a time without a year (in year 0) into the year that brings it nearest to the anchor.
+func inYear(t, anchor time.Time) time.Time {
+	best := time.Time{}
+	for year := anchor.Year() - 1; year <= anchor.Year()+1; year++ {
+		in := t.AddDate(year, 0, 0)
+		if best.IsZero() || cmp.Less(in.Sub(anchor).Abs(), best.Sub(anchor).Abs()) {
+			best = in
+		}
+	}
+	return best
+}
 
 var (
 	auditStamp    = regexp.MustCompile(`audit\((\d{1,12})\.(\d{3}):\d+\)`)

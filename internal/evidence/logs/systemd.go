@@ -13,10 +13,10 @@ var (
 )
 
 func parseStopped(e entry) (Record, bool) {
-	if m := watchdog.FindStringSubmatch(e.text); m != nil {
+	if m := watchdog.FindStringSubmatch(e.String()); m != nil {
 		return Record{Kind: Watchdog, Unit: m[1]}, true
 	}
-	m := stopped.FindStringSubmatch(e.text)
+	m := stopped.FindStringSubmatch(e.String())
 	if m == nil {
 		return Record{}, false
 	}
