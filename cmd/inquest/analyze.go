@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"time"
+	_ "time/tzdata" // a host may have none
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -24,6 +26,7 @@ type analyzeOptions struct {
 	json     bool
 	verbose  bool
 	servers  []string
+	zone     string
 	ends     []netip.AddrPort // listening ends of the dead process
 	width    int              // of the text; 0 where the terminal shall tell
 }
@@ -58,6 +61,13 @@ could be read, or what was found not be written.`,
 				}
 				o.ends = append(o.ends, end)
 			}
+			if o.zone != "" {
+				zone, err := zoneOf(o.zone)
+				if err != nil {
+					return err
+				}
+				o.evidence.Zone = zone
+			}
 			if o.caseDir != "" { // before an hour of reading, not behind it
 				if err := evidence.CanKeep(o.caseDir); err != nil {
 					return err
@@ -73,10 +83,23 @@ could be read, or what was found not be written.`,
 	flags.StringArrayVar(&o.evidence.Backtraces, "backtrace", nil, "`file` is a printed stack: abrt's core_backtrace, gdb's bt, eu-stack's and others (repeatable)")
 	flags.StringArrayVar(&o.evidence.Sysroots, "sysroot", nil, "`folder` holds the binaries as the dead process saw them (repeatable)")
 	flags.StringArrayVar(&o.servers, "server", nil, "`address` where the dead process listened, such as 192.0.2.1:443; else the traffic tells (repeatable)")
+	flags.StringVar(&o.zone, "tz", "", "`zone` of times in logs that tell none, such as Europe/Berlin or +02:00; else other evidence tells")
 	flags.StringVarP(&o.caseDir, "output", "o", "", "write a case that can be carried away to `folder`")
 	flags.BoolVar(&o.json, "json", false, "print the findings as JSON")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "print everything: all threads, all evidence")
 	return cmd
+}
+
+// zoneOf is a time zone by its name, or by how much it is ahead of UTC.
+func zoneOf(name string) (*time.Location, error) {
+	if t, err := time.Parse("-07:00", name); err == nil {
+		return t.Location(), nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "" {
+		return nil, fmt.Errorf("--tz: expected a zone such as Europe/Berlin, UTC or +02:00, found %q", name)
+	}
+	return zone, nil
 }
 
 func runAnalyze(out io.Writer, o analyzeOptions) error {

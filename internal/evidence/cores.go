@@ -26,7 +26,7 @@ func (s *Set) addCore(path string, info fs.FileInfo) error {
 		s.Core.Close()
 		s.Files = slices.DeleteFunc(s.Files, func(f File) bool { return f.Path == s.CoreFile })
 	}
-	s.Core, s.CoreFile = core, path
+	s.Core, s.CoreFile, s.CoreTime = core, path, written(path, info.ModTime())
 	s.Files = append(s.Files, File{path, casefile.Core, info.Size()})
 	return nil
 }

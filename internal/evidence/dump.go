@@ -101,7 +101,7 @@ func (s *Set) addElement(path string) {
 	}
 }
 
-// addHandlersRecords puts what crash handlers told before the logs, whose times are finer.
+// addHandlersRecords takes what crash handlers told.
 func (s *Set) addHandlersRecords() {
 	var records []logs.Record
 	if r, ok := logs.FromABRT("abrt's time", s.elements); ok {
@@ -110,7 +110,7 @@ func (s *Set) addHandlersRecords() {
 	if r, ok := logs.FromCoredump(filepath.Base(s.CoreFile), func(name string) string { return attribute(s.CoreFile, name) }); ok {
 		records = append(records, r)
 	}
-	s.Logs = append(records, s.Logs...)
+	s.Told = records
 }
 
 // attribute is what systemd-coredump noted at a core; empty if it is not there.

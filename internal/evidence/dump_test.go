@@ -37,10 +37,10 @@ func TestADumpDirectoryOfABRT(t *testing.T) {
 	if kinds(s) != dumpKinds || s.Maps != filepath.Join(dir, "maps") || s.Core == nil || len(s.Traces) != 1 || problems(s) != "" {
 		t.Errorf("found %s, maps %q, problems %s", kinds(s), s.Maps, problems(s))
 	}
-	if len(s.Logs) != 1 {
-		t.Fatalf("found %+v", s.Logs)
+	if len(s.Told) != 1 {
+		t.Fatalf("found %+v", s.Told)
 	}
-	r := s.Logs[0]
+	r := s.Told[0]
 	if r.Kind != logs.ABRT || r.PID != 31826 || r.TID != 31826 || r.Signal != 6 || r.Command != "haproxy" || r.Executable != "/usr/sbin/haproxy" ||
 		!r.Time.Equal(time.Unix(1391032884, 0)) || r.Resolution != time.Second {
 		t.Errorf("found %+v", r)
@@ -83,8 +83,8 @@ func TestADumpDirectoryInACase(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := open(t, evidence.Request{Paths: []string{dir}})
-	if kinds(again) != dumpKinds || len(again.Logs) != 1 || again.Logs[0].PID != 31826 || again.Maps == "" {
-		t.Errorf("found %s, %+v", kinds(again), again.Logs)
+	if kinds(again) != dumpKinds || len(again.Told) != 1 || again.Told[0].PID != 31826 || again.Maps == "" {
+		t.Errorf("found %s, %+v", kinds(again), again.Told)
 	}
 }
 
@@ -102,10 +102,10 @@ func TestACoreThatSystemdKept(t *testing.T) {
 		}
 	}
 	s := open(t, evidence.Request{Paths: []string{dir}})
-	if filepath.Base(s.CoreFile) != name || !strings.Contains(problems(s), "left aside") || len(s.Logs) != 1 {
-		t.Fatalf("found %s, problems %s, %+v", s.CoreFile, problems(s), s.Logs)
+	if filepath.Base(s.CoreFile) != name || !strings.Contains(problems(s), "left aside") || len(s.Told) != 1 {
+		t.Fatalf("found %s, problems %s, %+v", s.CoreFile, problems(s), s.Told)
 	}
-	r := s.Logs[0]
+	r := s.Told[0]
 	if r.Kind != logs.Coredump || r.PID != 31826 || r.Command != "ha proxy" || r.Signal != 6 || r.Executable != "/usr/sbin/haproxy" || !r.Time.Equal(time.Unix(1391032884, 0)) {
 		t.Errorf("found %+v", r)
 	}
@@ -135,8 +135,8 @@ func TestStacksInLogs(t *testing.T) {
 		"daemon": {syslog, 0, 8, 11},
 	} {
 		s := open(t, evidence.Request{Paths: []string{folder(t, map[string]string{"log": c.text})}})
-		if kinds(s) != "log=log" || len(s.Logs) != c.records || len(s.Traces) != 1 {
-			t.Errorf("%s: found %s, %d records, %d traces", name, kinds(s), len(s.Logs), len(s.Traces))
+		if kinds(s) != "log=log" || len(s.Logs[0].Records) != c.records || len(s.Traces) != 1 {
+			t.Errorf("%s: found %s, %d records, %d traces", name, kinds(s), len(s.Logs[0].Records), len(s.Traces))
 			continue
 		}
 		if trace := s.Traces[0]; len(trace.Threads[0].Frames) != c.frames || trace.Signal != c.signal {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/capture"
@@ -38,15 +39,18 @@ type Request struct {
 	Captures   []string
 	Logs       []string
 	Backtraces []string
-	Sysroots   []string // roots under which the dead process's binaries lie
+	Sysroots   []string       // roots under which the dead process's binaries lie
+	Zone       *time.Location // of times in logs that tell none; nil if it isn't known
 }
 
 // Set is the evidence of one death.
 type Set struct {
 	Core     *elfcore.Core
-	CoreFile string // its path
+	CoreFile string    // its path
+	CoreTime time.Time // when it was written, if its file still tells
 	Captures []*capture.File
-	Logs     []logs.Record
+	Logs     []*logs.Log
+	Told     []logs.Record // of deaths, by crash handlers' folders and files
 	Traces   []backtrace.Trace
 	Keys     []keylog.Entry // of TLS connections
 	Sysroots []string
@@ -60,7 +64,9 @@ type Set struct {
 	cores    []string          // the paths of all that were found
 	printed  []backtrace.Trace // in logs
 	elements map[string]string // of abrt's dump directory
-	seen     []fs.FileInfo     // of what was added: a file may be named twice, or lie in a folder that is named, too
+	zone     *time.Location
+	mapped   []*mapped.File
+	seen     []fs.FileInfo // of what was added: a file may be named twice, or lie in a folder that is named, too
 }
 
 // File is one file of evidence that was read.
@@ -73,7 +79,7 @@ type File struct {
 // Open reads everything the request names. It fails only if nothing could be read; a core and its
 // captures stay mapped until Close.
 func Open(req Request) (*Set, error) {
-	s := &Set{Sysroots: req.Sysroots}
+	s := &Set{Sysroots: req.Sysroots, zone: req.Zone}
 	var errs []error
 	note := func(err error) {
 		if err != nil {
@@ -129,7 +135,7 @@ func (s *Set) useMaps() error {
 	return nil
 }
 
-// Close unmaps the core and the captures.
+// Close unmaps the core, the captures and the logs.
 func (s *Set) Close() error {
 	var errs []error
 	if s.Core != nil {
@@ -137,6 +143,9 @@ func (s *Set) Close() error {
 	}
 	for _, c := range s.Captures {
 		errs = append(errs, c.Close())
+	}
+	for _, f := range s.mapped {
+		errs = append(errs, f.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -302,10 +311,12 @@ func recognise(head []byte) casefile.Kind {
 		return casefile.KeyLog
 	case logs.Sniff(head): // which may hold a stack, too
 		return casefile.Log
-	case backtrace.Sniff(head):
+	case backtrace.Sniff(head) && !logs.SniffStamped(head):
 		return casefile.Backtrace
 	case capture.SniffList(head):
 		return casefile.Capture
+	case logs.SniffStamped(head): // a daemon's own, which may hold a stack, too
+		return casefile.Log
 	}
 	return ""
 }
@@ -386,11 +397,11 @@ func (s *Set) addLog(path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	records, damage := logs.Read(filepath.Base(path), bytes.NewReader(f.Data))
-	s.Logs = append(s.Logs, records...)
-	s.Problems = append(append(s.Problems, unpacking...), damage...)
-	s.addPrinted(path, records)
+	s.mapped = append(s.mapped, f)
+	log := logs.Read(filepath.Base(path), f.Data, s.zone)
+	s.Logs = append(s.Logs, log)
+	s.Problems = append(append(s.Problems, unpacking...), log.Damage...)
+	s.addPrinted(path, log.Records)
 	return nil
 }
 

@@ -27,7 +27,8 @@ type Reading struct {
 	Image    *image.Image
 	Stacks   []unwind.Stack // the core's order: the thread that dumped first
 	Traffic  *conversation.Traffic
-	Logs     []logs.Record
+	Logs     []logs.Record // of deaths: first those of crash handlers, whose times are coarser
+	Signs    []logs.Record // of trouble of the machine
 	Traces   []backtrace.Trace
 	Keys     []keylog.Entry  // of TLS connections, from key logs and captures
 	Fault    *logs.Record    // the kernel's lines on the fault that the first trace is of; nil if there are none, or a core
@@ -35,12 +36,13 @@ type Reading struct {
 	Problems []cursor.Damage
 
 	named map[place.BuildID]string // files that named the traces' frames
+	logs  []*logs.Log
 }
 
 // Read reads a set of evidence. Servers are asked for binaries and debug information that are found nowhere;
 // nil if nobody shall be.
 func Read(set *evidence.Set, servers *debuginfod.Client) *Reading {
-	r := &Reading{Logs: set.Logs, Traces: set.Traces, Files: set.Files, Problems: set.Problems}
+	r := &Reading{Logs: set.Told, Traces: set.Traces, Files: set.Files, Problems: set.Problems, logs: set.Logs}
 	if set.Core != nil {
 		r.Image = image.Open(set.Core, image.Finder{
 			Roots: set.Sysroots,
@@ -56,11 +58,12 @@ func Read(set *evidence.Set, servers *debuginfod.Client) *Reading {
 		r.Problems = append(r.Problems, foreign(r.Image, set.Named)...)
 		r.noteServers(servers)
 	}
-	if set.Core == nil {
-		r.readTraces(set, servers)
-	}
 	if len(set.Captures) > 0 {
 		r.read(set, conversation.Assemble(set.Captures...))
+	}
+	r.settle(set)
+	if set.Core == nil {
+		r.readTraces(set, servers)
 	}
 	return r
 }

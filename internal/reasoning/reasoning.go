@@ -24,6 +24,7 @@ func Analyze(r *reading.Reading, servers ...netip.AddrPort) (*finding.Findings, 
 
 	tellProcess(f, r, when)
 	tellDeath(f, r, d, when)
+	tellLogs(f, r, when)
 	tellThreads(f, r, d)
 	tellModules(f, r)
 	tellTraffic(f, r, when, c, sessions)

@@ -35,7 +35,7 @@ func fromLogs(d *finding.Death, pid int, records []logs.Record) {
 	if d.Mechanism == nil || pid == 0 {
 		return
 	}
-	if kind := d.Mechanism.Kind; kind != finding.SignalOnly && kind != finding.Killed {
+	if kind := d.Mechanism.Kind; kind != finding.SignalOnly && kind != finding.Killed && kind != finding.BusError {
 		return
 	}
 	for _, record := range records {
@@ -45,6 +45,8 @@ func fromLogs(d *finding.Death, pid int, records []logs.Record) {
 		switch record.Kind {
 		case logs.OOM:
 			d.Mechanism.Kind = finding.OutOfMemory
+		case logs.MemoryFailure:
+			d.Mechanism.Kind = finding.BrokenMemory
 		case logs.Watchdog:
 			d.Mechanism.Kind = finding.Watchdog
 		case logs.Seccomp:

@@ -17,6 +17,7 @@ type entry struct {
 	at     int               // where it begins in the log
 	raw    []byte            // the line, or of a journal entry its message
 	fields map[string]string // of a journal entry: those that are named in wanted
+	head   []byte            // of an indented line, the one that it belongs to
 }
 
 func (e entry) String() string { return string(e.raw) }
@@ -40,13 +41,18 @@ func eachEntry(name string, data []byte, each func(entry)) []cursor.Damage {
 		return export(name, data, each)
 	}
 	number := 0
+	var head []byte
 	for at := 0; at < len(data); {
 		line, next := lineAt(data, at)
 		number++
 		if len(line) > 0 {
 			e, ok := jsonEntry(line)
-			if !ok {
-				e = entry{raw: line}
+			switch {
+			case ok:
+			case line[0] == ' ' || line[0] == '\t':
+				e = entry{raw: line, head: head}
+			default:
+				e, head = entry{raw: line}, line
 			}
 			e.line, e.at = number, at
 			each(e)

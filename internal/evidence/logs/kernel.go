@@ -11,7 +11,7 @@ var (
 	oomdKill = regexp.MustCompile(`\bKilled (?:/\S{1,300}/)?(\S{1,100}\.(?:service|scope|slice)) due to memory`) // systemd-oomd
 
 	// kernelPrefix is what syslog, the journal and dmesg put before the kernel's own text.
-	kernelPrefix = regexp.MustCompile(`^(?:.*?\bkernel: )?(?:<\d+>)?(?:[a-z]+ *: *[a-z]+ *: *)?(?:\[[^\]]*\] )?`)
+	kernelPrefix = regexp.MustCompile(`^(?:.*?\bkernel: | +MESSAGE=)?(?:<\d+>)?(?:[a-z]+ *: *[a-z]+ *: *)?(?:\[[^\]]*\] )?`)
 )
 
 // kernelText is a line's text as the kernel printed it.

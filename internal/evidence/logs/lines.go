@@ -18,6 +18,27 @@ type Line struct {
 	Name   string // of who wrote it, where a journal tells
 }
 
+// Span is when the first and the last line of a log are from that tell a time, and whether these tell no zone or no year.
+func (l *Log) Span() (first, last time.Time, open bool) {
+	const tail = 64 << 10
+	at, a := l.timeFrom(-1)
+	first = at
+	begin := max(0, len(l.data)-tail) - 1
+	for line := range bytes.Lines(l.data[max(0, begin):]) {
+		s := l.entryOf(line).when()
+		if t := l.at(s, l.near); !t.IsZero() {
+			last, a = t, s
+		}
+	}
+	return first, last, a.floating && l.zone == nil || a.undated()
+}
+
+// System says whether it is a log of the whole host, and not a daemon's own.
+func (l *Log) System() bool {
+	const looked = 64 << 10
+	return Sniff(l.data[:min(len(l.data), looked)])
+}
+
 // mostWhole is how large a log may be to be looked at from its beginning, in bytes: in a larger one the time is looked for
 // by halves, as if it were in order.
 const mostWhole = 16 << 20
@@ -68,33 +89,37 @@ func (l *Log) before(at time.Time) int {
 	const step = 64 << 10
 	early := at.Add(-time.Hour)
 	n := sort.Search(len(l.data)/step, func(i int) bool {
-		t := l.timeFrom(i * step)
+		t, _ := l.timeFrom(i*step - 1)
 		return t.IsZero() || !t.Before(early)
 	})
 	begin := max(0, n-1) * step
-	if i := bytes.LastIndexByte(l.data[:begin], '\n'); begin > 0 {
-		begin = i + 1
-	}
-	return begin
+	return 1 + bytes.LastIndexByte(l.data[:begin], '\n')
 }
 
-// timeFrom is the first time that is told behind an offset.
-func (l *Log) timeFrom(at int) time.Time {
+// timeFrom is the first time that is told in a line that begins behind an offset.
+func (l *Log) timeFrom(at int) (time.Time, stamp) {
 	const looked = 256
-	_, at = lineAt(l.data, at)
+	if at >= 0 {
+		_, at = lineAt(l.data, at)
+	}
+	at = max(at, 0)
 	for range looked {
 		if at >= len(l.data) {
 			break
 		}
 		line, next := lineAt(l.data, at)
-		e, ok := jsonEntry(line)
-		if !ok {
-			e = entry{raw: line}
-		}
-		if t := l.at(e.when(), l.near); !t.IsZero() {
-			return t
+		s := l.entryOf(line).when()
+		if t := l.at(s, l.near); !t.IsZero() {
+			return t, s
 		}
 		at = next
 	}
-	return time.Time{}
+	return time.Time{}, stamp{}
+}
+
+func (l *Log) entryOf(line []byte) entry {
+	if e, ok := jsonEntry(bytes.TrimRight(line, "\r\n")); ok {
+		return e
+	}
+	return entry{raw: line}
 }

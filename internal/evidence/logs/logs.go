@@ -115,7 +115,11 @@ const mostSigns = 1 << 10
 // sourced adds what all records have.
 func (l *Log) sourced(r Record, e entry) Record {
 	r.Source, r.Text = fmt.Sprintf("%s:%d", l.Name, e.line), e.String()
-	if r.stamp = e.when(); !r.Time.IsZero() { // the record's own time counts before the line's
+	r.stamp = e.when()
+	if r.stamp.time.IsZero() && e.head != nil { // as journalctl -o verbose prints it
+		r.stamp = stampOf(e.head)
+	}
+	if !r.Time.IsZero() { // the record's own time counts before the line's
 		r.stamp = stamp{time: r.Time}
 		if ausearchStamp.MatchString(e.String()) {
 			r.stamp.floating = true
@@ -177,6 +181,11 @@ func (l *Log) at(s stamp, anchor time.Time) time.Time {
 // Floating says whether any record's time tells no zone, and nobody told it.
 func (l *Log) Floating() bool {
 	return l.zone == nil && slices.ContainsFunc(l.Records, func(r Record) bool { return r.stamp.floating && !r.Time.IsZero() })
+}
+
+// Yearless says whether any record's line tells no year.
+func (l *Log) Yearless() bool {
+	return slices.ContainsFunc(l.Records, func(r Record) bool { return r.stamp.undated() })
 }
 
 // Undated says whether any record's time could not be told for want of a year.

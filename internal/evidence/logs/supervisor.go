@@ -9,7 +9,7 @@ import (
 // the process and the signal, HAProxy the code by which a shell would tell it; systemd names the unit, and supervisord
 // the program.
 var (
-	childPID  = regexp.MustCompile(`(?i)\bpid\b\W{0,3}(\d+)\b.{0,60}?\b(?:exit\w*|terminated|killed|died|crashed)\b.{0,40}?\bsignal\b\D{0,32}?(\d+)`)
+	childPID  = regexp.MustCompile(`(?i)\bpid\b\W{0,3}(\d+)\b[^\[\]]{0,60}?\b(?:exit\w*|terminated|killed|died|crashed)\b.{0,40}?\bsignal\b\D{0,32}?(\d+)`)
 	child     = regexp.MustCompile(`(?i)\b(?:process|child|worker)\b\D{0,24}?(\d+)\b.{0,60}?\b(?:exit\w*|terminated|killed|died|crashed)\b.{0,40}?\bsignal\b\D{0,32}?(\d+)`)
 	childCode = regexp.MustCompile(`(?i)\b(?:worker|process)\b.{0,12}?\((\d+)\) exited with code (\d+)`)
 	unitChild = regexp.MustCompile(`(?:^|: |\s)(\S{1,200})\.service: (?:Main|Control) process exited, code=(?:dumped|killed), status=(\d+)/`)

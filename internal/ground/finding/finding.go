@@ -53,7 +53,30 @@ type Death struct {
 	Mechanism    *Mechanism `json:"mechanism,omitempty"`
 	Time         *Interval  `json:"time,omitempty"`
 	Thread       int        `json:"thread,omitempty"` // TID of the thread that died of it
+	Log          []Logged   `json:"log,omitempty"`    // what the program's logs say around it, in order
+	Others       *Others    `json:"others,omitempty"` // other deaths of the same program
+	Signs        []Logged   `json:"signs,omitempty"`  // trouble of the machine before it: memory, processor, lock-ups
 	Says         string     `json:"says,omitempty"`
+}
+
+// Logged is a line of a log.
+type Logged struct {
+	Time   time.Time `json:"time"`
+	Source string    `json:"source"`           // "error.log:17"
+	Text   string    `json:"text"`             // of a long one the beginning
+	Client string    `json:"client,omitempty"` // a remote end of the dead process that it names
+	After  bool      `json:"after,omitempty"`  // it was written when the process was dead
+}
+
+// Others are other deaths of the same program that logs tell of.
+type Others struct {
+	Count     int       `json:"count"`
+	First     time.Time `json:"first"`
+	Last      time.Time `json:"last"`
+	Signals   []string  `json:"signals,omitempty"`    // each once
+	SamePlace int       `json:"same_place,omitempty"` // of these, with a fault at the same instruction
+	RestsOn   []string  `json:"rests_on"`
+	Says      string    `json:"says,omitempty"`
 }
 
 // Sender is who sent a signal that a process sent.
@@ -92,6 +115,7 @@ const (
 	Limit          MechanismKind = "limit"         // of processor time or file size (setrlimit(2))
 	OutOfMemory    MechanismKind = "out_of_memory" // the kernel killed it for its memory
 	Watchdog       MechanismKind = "watchdog"      // its supervisor killed it since it gave no sign of life
+	BrokenMemory   MechanismKind = "broken_memory" // the kernel killed it for memory that the hardware lost
 	Killed         MechanismKind = "killed"        // a signal from another process
 	SignalOnly     MechanismKind = "signal"        // nothing more is known than the signal
 )

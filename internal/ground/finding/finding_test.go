@@ -31,6 +31,8 @@ var mayBeZero = map[string]string{
 	"TLS":         "connections from_log from_core",
 	"Sealed":      "version suite keys",
 	"Window":      "from to",
+	"Logged":      "time source text",
+	"Others":      "count first last rests_on",
 	"Frame":       "level trust",
 	"Instruction": "address text",
 	"Module":      "path start end",

@@ -50,7 +50,7 @@ func findBurst(services []*service, record *logs.Record, names func(netip.AddrPo
 			if heavier(b, anywhere) {
 				anywhere = b
 			}
-			if record != nil && isNear(b, record.Time) && heavier(b, near) {
+			if record != nil && isNear(b, record) && heavier(b, near) {
 				near = b
 			}
 		}
@@ -80,8 +80,9 @@ func heavier(b, than *burst) bool {
 	return than == nil || b.weight > than.weight || b.weight == than.weight && b.start.Before(than.start)
 }
 
-func isNear(b *burst, t time.Time) bool {
-	closesAfter := b.start.IsZero() || b.start.After(t.Add(-recordEarly))
+func isNear(b *burst, record *logs.Record) bool {
+	t := record.Time
+	closesAfter := b.start.IsZero() || b.start.After(t.Add(-early(record)))
 	if b.service.udp {
 		// That nobody has the port is reported when the next question comes, however long that takes.
 		return closesAfter && b.lastWords.Before(t.Add(recordLate))

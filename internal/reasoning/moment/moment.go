@@ -96,9 +96,17 @@ func (m *Moment) fromRecord() {
 	if m.Record == nil || m.Record.Time.IsZero() {
 		return
 	}
-	m.Earliest, m.Latest = m.Record.Time.Add(-recordEarly), m.Record.Time.Add(recordLate+m.Record.Resolution)
+	m.Earliest, m.Latest = m.Record.Time.Add(-early(m.Record)), m.Record.Time.Add(recordLate+m.Record.Resolution)
 	m.Clock = string(m.Record.Kind)
 	m.RestsOn = []string{m.Record.Source}
+}
+
+// early is how much earlier than its record a death may have been. A parent hears of it when all is over.
+func early(record *logs.Record) time.Duration {
+	if record.Kind == logs.Supervisor {
+		return recordEarly + longestDump
+	}
+	return recordEarly
 }
 
 // fromBurst narrows the interval by what the capture shows.

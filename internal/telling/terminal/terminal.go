@@ -102,7 +102,37 @@ func (p *printer) how(f *finding.Findings) {
 	if t := f.Death.Time; t != nil {
 		p.item("when: " + t.Says + p.dim(" ("+Safe(strings.Join(t.RestsOn, ", "))+")"))
 	}
+	p.logged(f.Death)
 	p.threads(f)
+}
+
+// How many lines of a log are shown without being asked for, from before the death and from after it.
+const briefBefore, briefAfter = 2, 1
+
+// logged shows what the logs say around the death.
+func (p *printer) logged(d *finding.Death) {
+	if d.Others != nil {
+		p.item(Safe(d.Others.Says) + p.dim(" ("+Safe(strings.Join(d.Others.RestsOn, ", "))+")"))
+	}
+	p.lines("the machine had trouble", d.Signs)
+	p.lines("its log", d.Log)
+}
+
+func (p *printer) lines(what string, lines []finding.Logged) {
+	if len(lines) == 0 {
+		return
+	}
+	after := slices.IndexFunc(lines, func(l finding.Logged) bool { return l.After })
+	if after < 0 {
+		after = len(lines)
+	}
+	if !p.style.Verbose {
+		lines = lines[max(0, after-briefBefore):min(len(lines), after+briefAfter)]
+	}
+	p.item(what + ":")
+	for _, l := range lines {
+		p.fold("     ", "         ", Safe(words.Logged(l)))
+	}
 }
 
 func (p *printer) threads(f *finding.Findings) {

@@ -30,6 +30,9 @@ func sayDeath(d *finding.Death) {
 	if d.Time != nil {
 		d.Time.Says = interval(d.Time)
 	}
+	if d.Others != nil {
+		d.Others.Says = others(d.Others)
+	}
 }
 
 var mechanisms = map[finding.MechanismKind]string{
@@ -56,6 +59,7 @@ var mechanisms = map[finding.MechanismKind]string{
 	finding.Limit:          "it reached a limit (setrlimit)",
 	finding.OutOfMemory:    "the kernel killed it since memory ran out",
 	finding.Watchdog:       "its supervisor killed it since it gave no sign of life in time",
+	finding.BrokenMemory:   "the kernel killed it since it used memory that the hardware had lost",
 	finding.Killed:         "another process killed it",
 	finding.SignalOnly:     "only the signal is known",
 }

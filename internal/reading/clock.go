@@ -1,0 +1,181 @@
+package reading
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/inquest-project/inquest/internal/evidence"
+	"github.com/inquest-project/inquest/internal/evidence/logs"
+	"github.com/inquest-project/inquest/internal/ground/cursor"
+)
+
+// settle finds what the logs' times leave open, the year and the zone, by when other evidence is from, and says what it
+// took. Clocks differ by whole quarters of an hour where zones do.
+func (r *Reading) settle(set *evidence.Set) {
+	near, what := r.about(set)
+	known := time.Duration(-1) // by how much other logs of the same host are ahead
+	for _, log := range set.Logs {
+		if _, _, open := log.Span(); !open && !log.Floating() && !log.Undated() {
+			continue
+		}
+		if !near.IsZero() {
+			log.Date(near)
+		}
+		ahead, why := zoneOf(log, set, r.span())
+		if why == "" && known >= 0 {
+			ahead, why = known, "as another log's here"
+		}
+		log.Shift(ahead)
+		if why != "" {
+			known = ahead
+		}
+		r.Problems = append(r.Problems, cursor.Damage{Part: log.Name, Offset: -1, Problem: taken(log, ahead, why, what)})
+	}
+	for _, log := range set.Logs {
+		r.Logs = append(r.Logs, log.Records...)
+		r.Signs = append(r.Signs, log.Signs...)
+	}
+}
+
+// taken says what a log's times were taken for.
+func taken(log *logs.Log, ahead time.Duration, why, near string) string {
+	zone := "UTC"
+	if ahead != 0 {
+		zone = fmt.Sprintf("UTC%+03d:%02d", int(ahead/time.Hour), int(ahead.Abs()%time.Hour/time.Minute))
+	}
+	if why == "" {
+		why = "since nothing tells it"
+	}
+	says := fmt.Sprintf("its times tell no zone: taken for %s, %s; --tz tells it", zone, why)
+	switch {
+	case log.Undated():
+		says += "; nor do they tell a year, and nothing else tells when it was"
+	case near != "" && log.Yearless():
+		says += "; where they tell no year it is the one nearest to " + near
+	}
+	return says
+}
+
+// about is when it happened, as other evidence than logs has it, and what that is.
+func (r *Reading) about(set *evidence.Set) (time.Time, string) {
+	switch {
+	case r.Traffic != nil && r.Traffic.Packets > 0:
+		return r.Traffic.Last, "the captures"
+	case !set.CoreTime.IsZero():
+		return set.CoreTime, "the core's file"
+	}
+	for _, log := range set.Logs {
+		for _, record := range log.Records {
+			if !log.Floating() && !record.Time.IsZero() {
+				return record.Time, record.Source
+			}
+		}
+	}
+	return time.Time{}, ""
+}
+
+// span is a stretch of time in which a death is likely to lie; zero if nothing tells one.
+func (r *Reading) span() (s [2]time.Time) {
+	const dumping = 30 * time.Second
+	if r.Traffic != nil && r.Traffic.Packets > 0 {
+		s[0], s[1] = r.Traffic.First, r.Traffic.Last.Add(dumping)
+	}
+	return s
+}
+
+// Zones differ from UTC by so much, in quarters of an hour.
+const (
+	quarter  = 15 * time.Minute
+	furthest = 14 * time.Hour
+)
+
+// zoneOf is by how much a log's times are ahead of UTC, and why; without a reason it isn't known.
+func zoneOf(log *logs.Log, set *evidence.Set, span [2]time.Time) (ahead time.Duration, why string) {
+	for _, record := range log.Records {
+		if record.Time.IsZero() {
+			continue
+		}
+		if sure := alike(record, log, set); sure != nil {
+			if ahead, ok := apart(record.Time, sure.Time); ok {
+				return ahead, "which puts " + record.Source + " beside " + sure.Source
+			}
+		}
+	}
+	for i := len(log.Records) - 1; i >= 0; i-- {
+		record := log.Records[i]
+		if record.Time.IsZero() {
+			continue
+		}
+		if ahead, more, ok := within(record.Time, span); ok && more == 0 {
+			return ahead, "which puts " + record.Source + " into the captures"
+		} else if ok {
+			return ahead, fmt.Sprintf("which puts %s into the captures, as %d other zones would", record.Source, more)
+		}
+		if !set.CoreTime.IsZero() {
+			if ahead, ok := apart(record.Time, set.CoreTime); ok {
+				return ahead, "which puts " + record.Source + " beside the core's file"
+			}
+		}
+	}
+	return 0, ""
+}
+
+// alike is another log's record of the same process's death whose time is sure.
+func alike(record logs.Record, log *logs.Log, set *evidence.Set) *logs.Record {
+	sure := set.Told
+	for _, other := range set.Logs {
+		if other != log && !other.Floating() {
+			sure = append(sure, other.Records...)
+		}
+	}
+	for i := range sure {
+		s := &sure[i]
+		if number := record.PID + record.TID; number > 0 && (s.PID == number || s.TID == number) && !s.Time.IsZero() {
+			return s
+		}
+	}
+	return nil
+}
+
+// apart is by how many quarters of an hour one time is ahead of another, if it is by these.
+func apart(t, than time.Time) (time.Duration, bool) {
+	const slack = 2 * time.Minute
+	d := t.Sub(than)
+	ahead := d.Round(quarter)
+	return ahead, (d-ahead).Abs() <= slack && ahead.Abs() <= furthest
+}
+
+// within is by how much a time is ahead if it lies in a span: by whole hours before quarters, by the least of these. more is
+// how many other answers there are.
+func within(t time.Time, span [2]time.Time) (ahead time.Duration, more int, ok bool) {
+	var all []time.Duration
+	for d := -furthest; d <= furthest; d += quarter {
+		if at := t.Add(-d); !at.Before(span[0]) && !at.After(span[1]) {
+			all = append(all, d)
+		}
+	}
+	if len(all) == 0 {
+		return 0, 0, false
+	}
+	best := slices.MinFunc(all, func(a, b time.Duration) int {
+		return cmp.Or(cmp.Compare((a%time.Hour).Abs(), (b%time.Hour).Abs()), cmp.Compare(a.Abs(), b.Abs()))
+	})
+	return best, len(all) - 1, true
+}
+
+// Lines are those of the logs from one instant to another, each with whether its log is a daemon's own.
+func (r *Reading) Lines(from, to time.Time) iter.Seq2[logs.Line, bool] {
+	return func(yield func(logs.Line, bool) bool) {
+		for _, log := range r.logs {
+			own := !log.System()
+			for line := range log.Around(from, to) {
+				if !yield(line, own) {
+					return
+				}
+			}
+		}
+	}
+}
