@@ -16,7 +16,7 @@ import (
 // took. Clocks differ by whole quarters of an hour where zones do.
 func (r *Reading) settle(set *evidence.Set) {
 	near, what := r.about(set)
-	known := time.Duration(-1) // by how much other logs of the same host are ahead
+	var known *time.Duration // by how much another log, of the same host, is ahead
 	for _, log := range set.Logs {
 		if _, _, open := log.Span(); !open && !log.Floating() && !log.Undated() {
 			continue
@@ -25,14 +25,14 @@ func (r *Reading) settle(set *evidence.Set) {
 			log.Date(near)
 		}
 		ahead, why := zoneOf(log, set, r.span())
-		if why == "" && known >= 0 {
-			ahead, why = known, "as another log's here"
+		if why == "" && known != nil {
+			ahead, why = *known, "as another log's here"
 		}
-		log.Shift(ahead)
-		if why != "" {
-			known = ahead
+		if log.Shift(ahead); why != "" {
+			known = &ahead
 		}
-		r.Problems = append(r.Problems, cursor.Damage{Part: log.Name, Offset: -1, Problem: taken(log, ahead, why, what)})
+		guess := cursor.Damage{Part: log.Name, Offset: -1, Problem: taken(log, ahead, why, what)}
+		r.Problems = slices.Insert(r.Problems, 0, guess) // first: all that rests on these times rests on it
 	}
 	for _, log := range set.Logs {
 		r.Logs = append(r.Logs, log.Records...)

@@ -73,9 +73,12 @@ func lineAt(data []byte, at int) (line []byte, next int) {
 
 // when is the time that the line, or the journal, tells. When the source put its own time into a journal, that counts and
 // not when the journal received it.
-func (e entry) when() stamp {
-	if e.fields == nil {
-		return stampOf(e.raw)
+func (e entry) when(r *stamper) stamp {
+	switch {
+	case e.head != nil: // it belongs to a line above
+		return stamp{}
+	case e.fields == nil:
+		return r.of(e.raw)
 	}
 	for _, field := range []string{"_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"} {
 		if t := microTime(e.fields[field]); !t.IsZero() {

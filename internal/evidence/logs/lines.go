@@ -25,7 +25,7 @@ func (l *Log) Span() (first, last time.Time, open bool) {
 	first = at
 	begin := max(0, len(l.data)-tail) - 1
 	for line := range bytes.Lines(l.data[max(0, begin):]) {
-		s := l.entryOf(line).when()
+		s := l.entryOf(line).when(new(stamper))
 		if t := l.at(s, l.near); !t.IsZero() {
 			last, a = t, s
 		}
@@ -56,12 +56,13 @@ func (l *Log) Around(from, to time.Time) iter.Seq[Line] {
 		}
 		lines := bytes.Count(l.data[:skipped], []byte("\n"))
 		var held *Line
+		var r stamper
 		done := false
 		eachEntry(l.Name, data, func(e entry) {
 			if done {
 				return
 			}
-			at := l.at(e.when(), from)
+			at := l.at(e.when(&r), from)
 			if at.IsZero() {
 				if held != nil && len(held.Text) < mostText {
 					held.Text += "\n" + e.String()
@@ -76,7 +77,7 @@ func (l *Log) Around(from, to time.Time) iter.Seq[Line] {
 				held = &Line{Source: fmt.Sprintf("%s:%d", l.Name, lines+e.line), Time: at, Text: e.String(), Name: e.fields["SYSLOG_IDENTIFIER"]}
 				held.PID, _ = strconv.Atoi(e.fields["_PID"])
 			}
-			done = done || skipped > 0 && at.After(to.Add(time.Hour))
+			done = done || skipped > 0 && at.After(to.Add(disorder))
 		})
 		if held != nil && !done {
 			yield(*held)
@@ -84,10 +85,13 @@ func (l *Log) Around(from, to time.Time) iter.Seq[Line] {
 	}
 }
 
-// before is where a line begins behind which all is from later than an hour before an instant.
+// disorder is how far lines may be out of their order in time.
+const disorder = 10 * time.Minute
+
+// before is where a line begins behind which all is from an instant on, or a disorder before it.
 func (l *Log) before(at time.Time) int {
 	const step = 64 << 10
-	early := at.Add(-time.Hour)
+	early := at.Add(-disorder)
 	n := sort.Search(len(l.data)/step, func(i int) bool {
 		t, _ := l.timeFrom(i*step - 1)
 		return t.IsZero() || !t.Before(early)
@@ -108,7 +112,7 @@ func (l *Log) timeFrom(at int) (time.Time, stamp) {
 			break
 		}
 		line, next := lineAt(l.data, at)
-		s := l.entryOf(line).when()
+		s := l.entryOf(line).when(new(stamper))
 		if t := l.at(s, l.near); !t.IsZero() {
 			return t, s
 		}

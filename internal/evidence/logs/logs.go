@@ -115,8 +115,7 @@ const mostSigns = 1 << 10
 // sourced adds what all records have.
 func (l *Log) sourced(r Record, e entry) Record {
 	r.Source, r.Text = fmt.Sprintf("%s:%d", l.Name, e.line), e.String()
-	r.stamp = e.when()
-	if r.stamp.time.IsZero() && e.head != nil { // as journalctl -o verbose prints it
+	if r.stamp = e.when(new(stamper)); e.head != nil { // as journalctl -o verbose prints it
 		r.stamp = stampOf(e.head)
 	}
 	if !r.Time.IsZero() { // the record's own time counts before the line's
@@ -131,7 +130,7 @@ func (l *Log) sourced(r Record, e entry) Record {
 // learn takes from an entry what helps to read the times of others: a year, and when the kernel started.
 func (l *Log) learn(e entry) {
 	if l.boot.IsZero() && bytes.Contains(e.raw, []byte("] audit: type=")) {
-		if up, at := e.when().uptime, auditTime(e.String()); up > 0 && !at.IsZero() {
+		if up, at := e.when(new(stamper)).uptime, auditTime(e.String()); up > 0 && !at.IsZero() {
 			l.boot = at.Add(-up)
 		}
 	}

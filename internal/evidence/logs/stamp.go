@@ -41,21 +41,22 @@ var forms = []*regexp.Regexp{
 // stampWithin is how far into a line its time may end.
 const stampWithin = 120
 
+// stamper reads the times of a log's lines, which are mostly of one form at one place.
+type stamper struct {
+	form *regexp.Regexp // of the last line
+	at   int            // where that began in it
+}
+
 // stampOf is the first time that a line tells.
-func stampOf(line []byte) stamp {
+func stampOf(line []byte) stamp { return new(stamper).of(line) }
+
+func (r *stamper) of(line []byte) stamp {
 	line = line[:min(len(line), stampWithin)]
-	var first []int
-	var in *regexp.Regexp
-	if bytes.ContainsAny(line, "0123456789") {
-		for _, form := range forms {
-			if m := form.FindSubmatchIndex(line); m != nil && (first == nil || m[0] < first[0]) {
-				first, in = m, form
-			}
-		}
-	}
+	first, in := r.find(line)
 	if first == nil {
 		return stamp{uptime: uptimeOf(line)}
 	}
+	r.form, r.at = in, first[0]
 	part := func(name string) string {
 		if i := in.SubexpIndex(name); i >= 0 && first[2*i] >= 0 {
 			return string(line[first[2*i]:first[2*i+1]])
@@ -65,6 +66,24 @@ func stampOf(line []byte) stamp {
 	s := made(part)
 	s.uptime = uptimeOf(line)
 	return s
+}
+
+// find finds the first time in a line: the groups of the form that it has.
+func (r *stamper) find(line []byte) (first []int, in *regexp.Regexp) {
+	if r.form != nil {
+		if m := r.form.FindSubmatchIndex(line); m != nil && m[0] == r.at {
+			return m, r.form
+		}
+	}
+	if !bytes.ContainsAny(line, "0123456789") {
+		return nil, nil
+	}
+	for _, form := range forms {
+		if m := form.FindSubmatchIndex(line); m != nil && (first == nil || m[0] < first[0]) {
+			first, in = m, form
+		}
+	}
+	return first, in
 }
 
 // uptimeOf are the seconds since its start that the kernel puts in brackets.
