@@ -19,14 +19,18 @@ func (c *Case) hear(own moment.Own, opened *tlskeys.Opened, latest time.Time) {
 		sent = own.Conversation.Messages(own.Side.Other())
 	}
 	ears := Ears{Opened: opened}
+	var watch tickets
 	for _, m := range Merged(own.Conversation.Messages(own.Side), sent) {
 		for _, h := range ears.Hear(m, latest) {
 			if m.Receiver == own.Side {
-				c.Candidates = append(c.Candidates, &Candidate{
+				candidate := &Candidate{
 					Message: h.Message, Carrier: m, Sealed: h.Sealed, Own: own, Data: h.Message.Data, Cut: h.Cut, Dissection: h.Dissection,
-				})
+				}
+				c.Candidates = append(c.Candidates, candidate)
+				watch.asked(candidate)
 			} else {
 				c.answers[m] = append(c.answers[m], h.Dissection.Answers...)
+				watch.said(h.Dissection)
 			}
 		}
 	}

@@ -108,6 +108,8 @@ func (h habit) level(c *Case, candidate *Candidate) string {
 	switch {
 	case readLevel(candidate, h.lingers) == unread:
 		return "" // what was not read is not answered: that is no second fact
+	case candidate.Ticketed:
+		return ""
 	case !m.Answered.IsZero():
 		return answered
 	case count[0]*2 < count[1]:

@@ -50,6 +50,7 @@ type Candidate struct {
 	Message      *conversation.Message // as far as it had arrived by the death; nil where the bytes were seen in memory only
 	Carrier      *conversation.Message // what brought it: all of Message, or where that was decrypted, what it was encrypted in
 	Sealed       bool                  // it was encrypted
+	Ticketed     bool                  // what seems to answer it may be TLS's session tickets
 	Cut          bool                  // more of it arrived later, which nobody read
 	Own          moment.Own
 	Data         []byte
