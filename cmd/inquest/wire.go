@@ -84,7 +84,7 @@ func runWire(ctx context.Context, out io.Writer, o wireOptions) error {
 	defer read.Close()
 	if o.keyLog != "" {
 		at.stage("looking for keys")
-		if err := writeKeyLog(ctx, o.keyLog, read); err != nil {
+		if err := writeKeyLog(ctx, at, o.keyLog, read); err != nil {
 			return failure{err}
 		}
 		at.stage("reading the capture")
@@ -107,10 +107,14 @@ func runWire(ctx context.Context, out io.Writer, o wireOptions) error {
 }
 
 // writeKeyLog writes what opens the captures' TLS.
-func writeKeyLog(ctx context.Context, path string, read *reading.Reading) error {
-	log := reasoning.KeyLog(ctx, read)
+func writeKeyLog(ctx context.Context, at *progress, path string, read *reading.Reading) error {
+	log, tls := reasoning.KeyLog(ctx, read)
 	if len(log) == 0 {
 		return errors.New("--keylog: no secret that is at hand opens any TLS of these captures, so nothing was written")
 	}
-	return evidence.KeepKeys(path, log)
+	if err := evidence.KeepKeys(path, log); err != nil {
+		return err
+	}
+	at.say(fmt.Sprintf("wrote %s: %d secrets, which open %d of %d TLS connections", path, len(log), tls.FromCore+tls.FromLog, tls.Connections))
+	return nil
 }

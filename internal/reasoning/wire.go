@@ -48,15 +48,15 @@ func followed(ctx context.Context, r *reading.Reading, number int) (*conversatio
 }
 
 // KeyLog opens all TLS connections of the captures that key logs open, or keys that are found in the core until ctx ends,
-// and gives the secrets that did it.
-func KeyLog(ctx context.Context, r *reading.Reading) []keylog.Entry {
+// and gives the secrets that did it, and how many connections there are; nil if none.
+func KeyLog(ctx context.Context, r *reading.Reading) ([]keylog.Entry, *finding.TLS) {
 	t := r.Traffic
 	t.Load(t.First, t.Last, func(c *conversation.Conversation) bool { return c.Transport == "tcp" })
 	sessions := r.Sessions(t.Conversations)
 	latest := slices.Clone(sessions) // first: of these the process may still have had the keys
 	slices.Reverse(latest)
 	r.OpenFromCore(ctx, latest, true)
-	return reading.KeyLog(sessions)
+	return reading.KeyLog(sessions), counted(sessions)
 }
 
 var sides = [2]string{conversation.Opener: "client", conversation.Responder: "server"}
