@@ -357,6 +357,30 @@ func TestLoadGivesTheMessagesOfATimeAndOfTheConversationsThatAreWanted(t *testin
 	}
 }
 
+// Without the handshake nothing can be opened of what was said in the time that is wanted.
+func TestLoadGivesTheBeginningsToo(t *testing.T) {
+	s := newScript(t)
+	s.shake()
+	s.tcp(Opener, "PA", 0, 0, "hello")
+	s.tcp(Responder, "PA", 0, 5, "hello to you")
+	long := strings.Repeat("x", 1000)
+	for i := range 40 {
+		s.tcp(Opener, "PA", 5+1000*i, 12, long)
+	}
+	begin := s.Next
+	s.tcp(Opener, "PA", 40005, 12, "killer")
+	file, err := capture.Parse("script", s.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := Index(file)
+	index.Load(begin, index.Last, func(*Conversation) bool { return true })
+	got := index.Conversations[0].Messages(Responder)
+	if len(got) != 3 || string(got[0].Data) != "hello" || got[1].Length > beginning+1000 || string(got[2].Data) != "killer" || got[2].Offset != 40005 {
+		t.Errorf("found %d messages, the second of %d bytes", len(got), got[1].Length)
+	}
+}
+
 func TestAPacketThatWasCapturedAtTwoPlacesWasSaidOnce(t *testing.T) {
 	s := newScript(t)
 	s.shake()

@@ -5,12 +5,21 @@ import (
 	"time"
 )
 
-// mostLoaded is of how many packets Load keeps the places, some 100 bytes each.
-const mostLoaded = 1 << 21
+const (
+	// mostLoaded is of how many packets Load keeps the places, some 100 bytes each, and mostBeginnings of how many that
+	// came before the time that is wanted.
+	mostLoaded     = 1 << 21
+	mostBeginnings = 1 << 19
+
+	// beginning is how many bytes of a conversation are its beginning, of both sides: a handshake goes into it, without
+	// which nothing that is encrypted can be opened.
+	beginning = 16 << 10
+)
 
 // Load walks through the captures again, for the packets from one instant to another of the conversations that are
-// wanted; if they are too many, for the latest of them, from t.From on. What was loaded before is given up, but for
-// captures that are at hand as a whole, where there is nothing to do.
+// wanted; if they are too many, for the latest of them, from t.From on. With them it has the beginnings of these
+// conversations, whenever that was. What was loaded before is given up, but for captures that are at hand as a whole,
+// where there is nothing to do.
 func (t *Traffic) Load(from, to time.Time, want func(*Conversation) bool) {
 	if t.Whole {
 		return
@@ -32,15 +41,23 @@ func (t *Traffic) Load(from, to time.Time, want func(*Conversation) bool) {
 
 // loading is a walk for some packets.
 type loading struct {
-	traffic *Traffic
-	wanted  map[int]*Conversation
-	kept    int
+	traffic    *Traffic
+	wanted     map[int]*Conversation
+	kept       int
+	beginnings int
 }
 
 func (l *loading) keep(again *Conversation, at time.Time) *[2]packets {
 	c := l.wanted[again.Number]
-	if c == nil || at.Before(l.traffic.From) || at.After(l.traffic.To) {
+	if c == nil || at.After(l.traffic.To) {
 		return nil
+	}
+	if at.Before(l.traffic.From) {
+		if again.Streams[Opener].Sent+again.Streams[Responder].Sent >= beginning || l.beginnings == mostBeginnings {
+			return nil
+		}
+		l.beginnings++
+		return c.packets
 	}
 	if l.kept++; l.kept > mostLoaded {
 		l.drop(at)
@@ -48,14 +65,14 @@ func (l *loading) keep(again *Conversation, at time.Time) *[2]packets {
 	return c.packets
 }
 
-// drop gives up the earlier half of the time up to an instant.
+// drop gives up the earlier half of the time up to an instant, but for beginnings.
 func (l *loading) drop(at time.Time) {
 	from := l.traffic.From.Add(at.Sub(l.traffic.From) / 2)
 	l.traffic.From, l.kept = from, 0
 	for _, c := range l.wanted {
 		for side := range c.packets {
 			k := &c.packets[side]
-			k.pieces = slices.DeleteFunc(k.pieces, func(p piece) bool { return p.event.Time.Before(from) })
+			k.pieces = slices.DeleteFunc(k.pieces, func(p piece) bool { return p.event.Time.Before(from) && p.offset >= beginning })
 			k.acks = slices.DeleteFunc(k.acks, func(a ackMark) bool { return a.time.Before(from) })
 			l.kept += len(k.pieces) + len(k.acks)
 		}
