@@ -102,7 +102,8 @@ func (f *File) Close() error {
 func Sniff(head []byte) bool { return isPcapng(head) || isPcap(head) }
 
 // Packets walks over all packets in file order. A frame that holds no IP packet is yielded too, with
-// its Frame and Time alone.
+// its Frame and Time alone. What there is of a packet whose fragments were not all captured is yielded once more when it is
+// given up.
 func (f *File) Packets() iter.Seq[Packet] {
 	return func(yield func(Packet) bool) {
 		if f.Listed {

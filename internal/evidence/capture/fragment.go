@@ -85,7 +85,7 @@ func (w *waiting) give(n int) (given []Packet) {
 		if len(parts) > 0 && parts[0].offset == 0 {
 			p := parts[0].frame
 			data, _, _ := joined(parts)
-			p.Fragment = false
+			p.Fragment, p.Again = false, true
 			p.transport(data, len(data), k.ends, 0)
 			given = append(given, p)
 		}

@@ -20,6 +20,7 @@ type Packet struct {
 	Payload  []byte // transport payload as captured; of ICMP nothing
 	Length   int    // transport payload in bytes as sent; more than len(Payload) where the frame was cut
 	Fragment bool   // a fragment of an IP packet that isn't there whole yet: it has no ports, and nothing of it was read
+	Again    bool   // it came before as a Fragment, and is what there is of its packet: the rest was not captured
 	ID       uint16 // of the IPv4 packet; 0 also where it has none
 	Place    uint32 // where the frame was captured, by interface and direction, as far as the capture tells them apart
 	ICMP     *ICMP

@@ -135,7 +135,9 @@ func (a *assembler) numbered(addr netip.AddrPort, name string) (number [16]byte)
 
 func (a *assembler) packet(p *capture.Packet, at Event) {
 	t := a.traffic
-	t.Packets++
+	if !p.Again {
+		t.Packets++
+	}
 	if t.First.IsZero() || p.Time.Before(t.First) {
 		t.First = p.Time
 	}
