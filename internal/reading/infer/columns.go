@@ -1,0 +1,215 @@
+package infer
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// column is what is known of the bytes at one place of many items.
+type column struct {
+	entropy float64 // of 0 to 1: as different as that many can be
+	same    bool
+	value   byte // where all are the same
+	text    float64
+}
+
+// columnsMost is how many columns are looked at.
+const columnsMost = 64
+
+// columnsOf are the first n columns.
+func columnsOf(s []item, n int) []column {
+	list := make([]column, n)
+	for i := range list {
+		var count [256]int
+		total, text := 0, 0
+		for _, it := range s {
+			if i < len(it.data) {
+				count[it.data[i]]++
+				total++
+				if isText(it.data[i]) {
+					text++
+				}
+			}
+		}
+		if total == 0 {
+			return list[:i]
+		}
+		c := &list[i]
+		c.text = float64(text) / float64(total)
+		for b, k := range count {
+			if k > 0 {
+				p := float64(k) / float64(total)
+				c.entropy -= p * math.Log2(p)
+			}
+			if k == total {
+				c.same, c.value = true, byte(b)
+			}
+		}
+		c.entropy /= max(1, min(8, math.Log2(float64(total))))
+	}
+	return list
+}
+
+// overlay puts columns of which more is known over others.
+func overlay(list, known []column) []column {
+	list = slices.Clone(list)
+	copy(list, known)
+	return list
+}
+
+// columnsFormat is that of items in which nothing was found that changes its size: fields of fixed size as far as nearly
+// all items go, and the rest.
+func columnsFormat(s []item, known []column) format {
+	lengths := make([]int, len(s))
+	for i, it := range s {
+		lengths[i] = len(it.data)
+	}
+	slices.Sort(lengths)
+	if len(lengths) == 0 {
+		return nil
+	}
+	n := min(lengths[len(lengths)/20], columnsMost)
+	f := fixedColumns(s, known, n)
+	if lengths[len(lengths)-1] > n {
+		f = append(f, part{kind: rest, name: "rest"})
+	}
+	return f
+}
+
+// fixedColumns cuts the first n columns into fields: so that a number's bytes stay together, of which the leading ones
+// change least, or so does text, or what is always the same.
+func fixedColumns(s []item, known []column, n int) format {
+	cols := overlay(columnsOf(s, n), known)
+	cols = cols[:min(len(cols), n)]
+	if len(cols) == 0 {
+		return nil
+	}
+	cuts := segment(cols, 0)
+	if w := commonWidth(cols, cuts); w > 1 {
+		cuts = segment(cols, w)
+	}
+	var f format
+	for i, from := range cuts {
+		to := len(cols)
+		if i+1 < len(cuts) {
+			to = cuts[i+1]
+		}
+		f = append(f, part{kind: fixed, width: to - from, name: columnName(cols[from:to], len(f))})
+	}
+	return f
+}
+
+// segment is where fields begin, at the least cost. Zeros are cut as the fields around them are, if these have a
+// common width.
+func segment(cols []column, common int) (cuts []int) {
+	cost := make([]float64, len(cols)+1)
+	from := make([]int, len(cols)+1)
+	for end := 1; end <= len(cols); end++ {
+		cost[end] = math.Inf(1)
+		for begin := max(0, end-32); begin < end; begin++ {
+			if c := cost[begin] + fieldCost(cols[begin:end], begin, common); c < cost[end] {
+				cost[end], from[end] = c, begin
+			}
+		}
+	}
+	for end := len(cols); end > 0; end = from[end] {
+		cuts = append(cuts, from[end])
+	}
+	slices.Reverse(cuts)
+	return cuts
+}
+
+// fieldCost is how unlikely it is that columns are one field.
+func fieldCost(cols []column, at, common int) float64 {
+	cost := 1.0
+	width := len(cols)
+	same, zero, text, random := true, true, true, true
+	for _, c := range cols {
+		same = same && c.same
+		zero = zero && c.same && c.value == 0
+		text = text && c.text > 0.95
+		random = random && c.entropy > 0.8
+	}
+	switch {
+	case width == 1:
+		return cost
+	case text && width >= 3:
+		return cost
+	case zero && common > 0 && width == common:
+		return 0.2
+	case same && !zero, random && width > 4:
+		return cost + 0.2
+	}
+	switch width {
+	case 2, 4:
+	case 8:
+		cost += 0.15
+	case 3:
+		cost += 0.5
+	default:
+		return math.Inf(1)
+	}
+	if at%width != 0 {
+		cost += 0.1
+	}
+	return cost + min(misfit(cols, false), misfit(cols, true)+0.05)
+}
+
+// misfit is how little columns look like a number's: where a leading byte changes, the next is anything.
+func misfit(cols []column, little bool) (cost float64) {
+	for i := range len(cols) - 1 {
+		high, low := cols[i], cols[i+1]
+		if little {
+			high, low = low, high
+		}
+		switch {
+		case high.same && high.value == 0:
+		case high.same && low.same:
+		case high.same:
+			cost += 0.6
+		default:
+			cost += 1.2 * max(0, 0.9-low.entropy)
+		}
+	}
+	return cost
+}
+
+// commonWidth is that of most fields that change and have more than a byte.
+func commonWidth(cols []column, cuts []int) int {
+	count := map[int]int{}
+	best := 0
+	for i, from := range cuts {
+		to := len(cols)
+		if i+1 < len(cuts) {
+			to = cuts[i+1]
+		}
+		changes := slices.ContainsFunc(cols[from:to], func(c column) bool { return !c.same })
+		if w := to - from; changes && (w == 2 || w == 4 || w == 8) {
+			if count[w]++; count[w] > count[best] {
+				best = w
+			}
+		}
+	}
+	return best
+}
+
+// columnName is what columns seem to be, and the number of the field.
+func columnName(cols []column, i int) string {
+	same, text := true, true
+	for _, c := range cols {
+		same, text = same && c.same, text && c.text > 0.95
+	}
+	what := "number"
+	switch {
+	case same:
+		what = "constant"
+	case text && len(cols) > 2:
+		what = "text"
+	case len(cols) == 1 && cols[0].entropy < 0.6:
+		what = "code"
+	case len(cols) > 8:
+		what = "bytes"
+	}
+	return fmt.Sprintf("%s %d (%d bytes)", what, i, len(cols))
+}

@@ -1,0 +1,243 @@
+package infer
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
+)
+
+// format is how some bytes are made: parts, one behind the other.
+type format []part
+
+type kind int
+
+const (
+	fixed   kind = iota // a field of so many bytes
+	size                // a length
+	chunk               // bytes that a length tells the number of
+	zeroEnd             // text up to a zero
+	labels              // pieces with their lengths, up to one of no length
+	records             // pieces of the same form, up to the end
+	choice              // what a byte tells how to read
+	rest                // all that is left
+)
+
+type part struct {
+	kind kind
+	name string
+
+	width int // fixed: its size; records: how many bytes stand before the length
+
+	form form // size, records, chunk: of the length
+	bias int  // what is to be added to a length
+	from *ref // chunk: where its length stands, if not just before; choice: where the byte stands
+	tail int  // records: bytes behind the last
+
+	zero   bool // records: what is text up to a zero instead of a length
+	strict bool // records: bytes that they don't fill are something else
+	inner  format
+	head   format          // records: what stands before the length
+	cases  map[byte]format // choice
+}
+
+// ref is a place: behind the beginning of the record that is being read, or of its body.
+type ref struct {
+	inHead bool
+	offset int
+}
+
+// fieldsMost bounds what is kept of one message.
+const fieldsMost = 4096
+
+// walk reads a message.
+type walk struct {
+	data   []byte
+	fields []finding.Field
+}
+
+func (w *walk) field(name string, at, end int) {
+	if end > at && len(w.fields) < fieldsMost {
+		w.fields = append(w.fields, finding.Field{Name: name, Value: shown(w.data[at:end]), Offset: at, Length: end - at})
+	}
+}
+
+// run reads bytes, of a record that begins at head, as a format says. It gives back where it stopped.
+func (w *walk) run(f format, head, at, end int, path string) int {
+	begin, length := at, 0
+	for _, p := range f {
+		if at >= end || len(w.fields) >= fieldsMost {
+			break
+		}
+		next := end
+		switch p.kind {
+		case fixed:
+			next = min(at+p.width, end)
+			w.field(path+p.name, at, next)
+		case size:
+			n, width, ok := p.form.read(w.data[at:end])
+			if !ok {
+				w.rest(path, "rest", at, end)
+				return end
+			}
+			length, next = n+p.bias, at+width
+			w.field(path+p.name, at, next)
+		case chunk:
+			n := length
+			if p.from != nil {
+				n = w.number(p.from, p.form, head, begin, end) + p.bias
+			}
+			next = at + min(max(n, 0), end-at)
+			w.inner(p, at, next, path)
+		case zeroEnd:
+			next = zeroEndOf(w.data[at:end]) + at
+			w.field(path+p.name, at, next)
+		case labels:
+			if n, ok := labelsOf(w.data[at:end]); ok {
+				next = at + n
+			}
+			w.field(path+p.name, at, next)
+		case records:
+			next = w.records(p, at, end, path)
+		case choice:
+			next = w.choose(p, head, at, end, path)
+		case rest:
+			w.rest(path, p.name, at, end)
+		}
+		at = next
+	}
+	if at < end && begin < end {
+		w.rest(path, "rest", at, end)
+	}
+	return end
+}
+
+// inner reads what a length spans: a format of its own, or one field.
+func (w *walk) inner(p part, at, end int, path string) {
+	if p.inner == nil {
+		w.field(path+p.name, at, end)
+		return
+	}
+	w.run(p.inner, at, at, end, path+p.name+".")
+}
+
+// number reads one that stands earlier, or 0.
+func (w *walk) number(r *ref, f form, head, begin, end int) int {
+	at := begin + r.offset
+	if r.inHead {
+		at = head + r.offset
+	}
+	if at >= end {
+		return 0
+	}
+	n, _, _ := f.read(w.data[at:end])
+	return n
+}
+
+func (w *walk) choose(p part, head, at, end int, path string) int {
+	place := at + p.from.offset
+	if p.from.inHead {
+		place = head + p.from.offset
+	}
+	if place < end {
+		if f, ok := p.cases[w.data[place]]; ok {
+			return w.run(f, head, at, end, path+codeName(w.data[place])+".")
+		}
+	}
+	return w.run(p.inner, head, at, end, path+"other.")
+}
+
+// codeName is a type code as a person reads it.
+func codeName(b byte) string {
+	if 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z' {
+		return string(rune(b))
+	}
+	return fmt.Sprintf("0x%02x", b)
+}
+
+func (w *walk) records(p part, at, end int, path string) int {
+	g := grammar{pre: p.width, form: p.form, zero: p.zero, bias: p.bias, tail: p.tail}
+	if p.strict && !g.tile(w.data[at:end]) {
+		w.rest(path, "rest", at, end)
+		return end
+	}
+	for at < end-p.tail && len(w.fields) < fieldsMost {
+		body, next := at+p.width, end-p.tail
+		if n, width, ok := g.next(w.data[at : end-p.tail]); ok {
+			body, next = at+p.width+width, min(at+n, end-p.tail)
+		}
+		body = min(body, next)
+		w.run(p.head, at, at, min(at+p.width, next), path)
+		w.field(path+p.name, min(at+p.width, next), body)
+		w.run(p.inner, at, body, next, path)
+		at = next
+	}
+	w.field(path+"trailer", max(at, end-p.tail), end)
+	return end
+}
+
+// rest is what nothing is known of; text in it stands out.
+func (w *walk) rest(path, name string, at, end int) {
+	for at < end {
+		from, to := textIn(w.data[at:end])
+		w.field(path+name, at, at+from)
+		w.field(path+"text", at+from, at+to)
+		at += to
+	}
+}
+
+// textIn is the first stretch of bytes that is hardly text by chance; at the end, if there is none.
+func textIn(data []byte) (from, to int) {
+	const telling = 6
+	for from < len(data) {
+		to = from
+		for to < len(data) && isText(data[to]) {
+			to++
+		}
+		if to-from >= telling {
+			return from, to
+		}
+		from = to + 1
+	}
+	return len(data), len(data)
+}
+
+func isText(b byte) bool { return b >= ' ' && b <= '~' || b == '\t' || b == '\r' || b == '\n' }
+
+// shown is a value as a person reads it: text as it is, a short number in hexadecimal digits.
+func shown(b []byte) string {
+	const most = 64
+	cut := ""
+	if len(b) > most {
+		b, cut = b[:most], "…"
+	}
+	for _, c := range b {
+		if !isText(c) {
+			return fmt.Sprintf("%x%s", b, cut)
+		}
+	}
+	q := strconv.Quote(string(b))
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`) + cut
+}
+
+// zeroEndOf is how long text is that a zero ends, with the zero.
+func zeroEndOf(data []byte) int {
+	for i, b := range data {
+		if b == 0 {
+			return i + 1
+		}
+	}
+	return len(data)
+}
+
+// labelsOf is how long a list is of pieces with their lengths, with the empty one that ends it.
+func labelsOf(data []byte) (n int, ok bool) {
+	for n < len(data) {
+		length := int(data[n])
+		if n += 1 + length; length == 0 {
+			return n, true
+		}
+	}
+	return 0, false
+}
