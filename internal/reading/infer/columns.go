@@ -14,8 +14,10 @@ type column struct {
 	text    float64
 }
 
-// columnsMost is how many columns are looked at.
-const columnsMost = 64
+const (
+	columnsMost = 64   // are looked at
+	oddity      = 10.0 // bits that it costs if a field is as odd as one that isn't one
+)
 
 // columnsOf are the first n columns.
 func columnsOf(s []item, n int) []column {
@@ -60,7 +62,7 @@ func overlay(list, known []column) []column {
 
 // columnsFormat is that of items in which nothing was found that changes its size: fields of fixed size as far as nearly
 // all items go, and the rest.
-func columnsFormat(s []item, known []column) format {
+func (l *learner) columnsFormat(s []item, known []column, depth int) format {
 	lengths := make([]int, len(s))
 	for i, it := range s {
 		lengths[i] = len(it.data)
@@ -70,24 +72,38 @@ func columnsFormat(s []item, known []column) format {
 		return nil
 	}
 	n := min(lengths[len(lengths)/20], columnsMost)
-	f := fixedColumns(s, known, n)
+	if lengths[len(lengths)-1] > n {
+		n = orderly(overlay(columnsOf(s, n), known))
+	}
+	f := l.fixedColumns(s, known, n, depth)
 	if lengths[len(lengths)-1] > n {
 		f = append(f, part{kind: rest, name: "rest"})
 	}
 	return f
 }
 
+// orderly is how many columns come before those of which nothing can be said: they hold anything, to the last.
+func orderly(cols []column) int {
+	const anything = 0.8
+	n := len(cols)
+	for n > 0 && cols[n-1].entropy > anything {
+		n--
+	}
+	return n
+}
+
 // fixedColumns cuts the first n columns into fields: so that a number's bytes stay together, of which the leading ones
 // change least, or so does text, or what is always the same.
-func fixedColumns(s []item, known []column, n int) format {
+func (l *learner) fixedColumns(s []item, known []column, n, depth int) format {
 	cols := overlay(columnsOf(s, n), known)
 	cols = cols[:min(len(cols), n)]
 	if len(cols) == 0 {
 		return nil
 	}
-	cuts := segment(cols, 0)
+	cuts, cost := l.segment(cols, 0)
+	l.found(-oddity*cost, depth)
 	if w := commonWidth(cols, cuts); w > 1 {
-		cuts = segment(cols, w)
+		cuts, _ = l.segment(cols, w)
 	}
 	var f format
 	for i, from := range cuts {
@@ -102,13 +118,13 @@ func fixedColumns(s []item, known []column, n int) format {
 
 // segment is where fields begin, at the least cost. Zeros are cut as the fields around them are, if these have a
 // common width.
-func segment(cols []column, common int) (cuts []int) {
+func (l *learner) segment(cols []column, common int) (cuts []int, least float64) {
 	cost := make([]float64, len(cols)+1)
 	from := make([]int, len(cols)+1)
 	for end := 1; end <= len(cols); end++ {
 		cost[end] = math.Inf(1)
 		for begin := max(0, end-32); begin < end; begin++ {
-			if c := cost[begin] + fieldCost(cols[begin:end], begin, common); c < cost[end] {
+			if c := cost[begin] + l.fieldCost(cols[begin:end], begin, common); c < cost[end] {
 				cost[end], from[end] = c, begin
 			}
 		}
@@ -117,46 +133,46 @@ func segment(cols []column, common int) (cuts []int) {
 		cuts = append(cuts, from[end])
 	}
 	slices.Reverse(cuts)
-	return cuts
+	return cuts, cost[len(cols)]
 }
 
 // fieldCost is how unlikely it is that columns are one field.
-func fieldCost(cols []column, at, common int) float64 {
-	cost := 1.0
+func (l *learner) fieldCost(cols []column, at, common int) float64 {
+	const cost, odd = 0.5, 0.2
 	width := len(cols)
-	same, zero, text, random := true, true, true, true
+	zero, magic, text, random := true, true, true, true
 	for _, c := range cols {
-		same = same && c.same
 		zero = zero && c.same && c.value == 0
+		magic = magic && c.same && c.value != 0
 		text = text && c.text > 0.95
 		random = random && c.entropy > 0.8
 	}
 	switch {
-	case width == 1:
-		return cost
-	case text && width >= 3:
+	case width == 1, text && width >= 3:
 		return cost
 	case zero && common > 0 && width == common:
-		return 0.2
-	case same && !zero, random && width > 4:
-		return cost + 0.2
+		return odd / 2
+	case magic, random && width > 4:
+		return cost + odd
 	}
+	worse := 0.0
 	switch width {
 	case 2, 4:
 	case 8:
-		cost += 0.15
+		worse = odd
 	case 3:
-		cost += 0.5
+		worse = 2 * odd
 	default:
 		return math.Inf(1)
 	}
 	if at%width != 0 {
-		cost += 0.1
+		worse += odd
 	}
-	return cost + min(misfit(cols, false), misfit(cols, true)+0.05)
+	return cost + worse + misfit(cols, l.little)
 }
 
-// misfit is how little columns look like a number's: where a leading byte changes, the next is anything.
+// misfit is how little columns look like a number's: where a leading byte changes, the next is anything, and hardly
+// always zero where it does not.
 func misfit(cols []column, little bool) (cost float64) {
 	for i := range len(cols) - 1 {
 		high, low := cols[i], cols[i+1]
@@ -165,7 +181,10 @@ func misfit(cols []column, little bool) (cost float64) {
 		}
 		switch {
 		case high.same && high.value == 0:
+		case high.same && low.same && low.value == 0:
+			cost += 0.5
 		case high.same && low.same:
+			cost += 0.3
 		case high.same:
 			cost += 0.6
 		default:

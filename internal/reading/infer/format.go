@@ -2,6 +2,7 @@ package infer
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -189,7 +190,8 @@ func (w *walk) rest(path, name string, at, end int) {
 
 // textIn is the first stretch of bytes that is hardly text by chance; at the end, if there is none.
 func textIn(data []byte) (from, to int) {
-	const telling = 6
+	const byChance, share = 0.01, 256 / 98.0 // of all bytes one in 2.6 is text
+	telling := int(math.Log(float64(len(data))/byChance) / math.Log(share))
 	for from < len(data) {
 		to = from
 		for to < len(data) && isText(data[to]) {

@@ -64,7 +64,7 @@ func Learn(messages []Message) *Model {
 			fmt.Println("worth", little, l.worth, l.steps)
 		}
 		if l.worth > worth {
-			best, worth = m, l.worth
+			best, worth = m, l.worth+enough // the order of networks is the likelier one
 		}
 	}
 	return best

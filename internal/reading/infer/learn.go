@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"os"
 )
 
 // item is a piece of a message that begins at a place where others begin, too.
@@ -75,11 +76,16 @@ func (l *learner) learn(s []item, known []column, depth int) format {
 		l.found(worth, depth)
 		return l.recordsFormat(s, known, g, depth)
 	}
-	return columnsFormat(s, known)
+	return l.columnsFormat(s, known, depth)
 }
 
 // found adds up what is explained. What was found first weighs most: within what was cut wrongly much can be found.
-func (l *learner) found(worth float64, depth int) { l.worth += worth / math.Pow(8, float64(depth)) }
+func (l *learner) found(worth float64, depth int) {
+	if os.Getenv("SHOW") != "" && depth < 2 {
+		fmt.Printf("  %d %.1f\n", depth, worth)
+	}
+	l.worth += worth / math.Pow(8, float64(depth))
+}
 
 // filled are the items that have bytes.
 func filled(s []item) []item {
@@ -140,9 +146,9 @@ func (l *learner) recordsFormat(s []item, known []column, g grammar, depth int) 
 	if g.zero {
 		p.name = "text ended by 0"
 	}
-	p.head = fixedColumns(heads, nil, g.pre)
+	p.head = l.fixedColumns(heads, nil, g.pre, depth)
 	p.inner = l.learn(bodies, nil, depth+1)
-	return append(fixedColumns(fronts, known, g.skip), p)
+	return append(l.fixedColumns(fronts, known, g.skip, depth), p)
 }
 
 func lengthName(g grammar) string {
@@ -173,7 +179,7 @@ func (l *learner) choiceFormat(s []item, known []column, r ref, depth int) forma
 	for b, group := range groups {
 		p.cases[b] = l.learn(group, known, depth)
 	}
-	p.inner = columnsFormat(s, known)
+	p.inner = l.columnsFormat(s, known, depth+1)
 	return format{p}
 }
 
@@ -192,7 +198,7 @@ func (it item) at(r ref) (byte, bool) {
 // choice finds the byte that best tells kinds of items apart: those whose bytes are alike in kind, place by place, and
 // which are about as long. It is worth the bits by which they are shorter to write down so.
 func (l *learner) choice(s []item, inHead bool) (best ref, ok bool) {
-	const width, kindsMost = 16, 32
+	const width, kindsMost = 24, 32
 	whole := l.spread(s, width)
 	bestGain := 20 + whole/8
 	for offset := range width {

@@ -123,7 +123,7 @@ func (l *learner) records(s []item, misMost float64) (best grammar, worth float6
 	for skip := 0; skip <= 12 && l.steps > 0; skip++ {
 		preMost := 20
 		if skip > 0 {
-			preMost = 4
+			preMost = 12
 		}
 		for pre := 0; pre <= preMost; pre++ {
 			for _, f := range l.forms() {

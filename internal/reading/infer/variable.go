@@ -197,9 +197,13 @@ func (l *learner) variableFormat(s []item, known []column, v variable, depth int
 		fronts = append(fronts, item{data: it.data[:v.skip], conversation: it.conversation})
 		gaps = append(gaps, item{data: it.data[begin-v.gap : begin], conversation: it.conversation})
 		pieces = append(pieces, item{data: it.data[begin:end], conversation: it.conversation})
-		left = append(left, item{head: it.head, data: it.data[end:], conversation: it.conversation})
+		head := it.head
+		if head == nil {
+			head = it.data[:v.skip]
+		}
+		left = append(left, item{head: head, data: it.data[end:], conversation: it.conversation})
 	}
-	f := fixedColumns(fronts, known, v.skip)
+	f := l.fixedColumns(fronts, known, v.skip, depth)
 	switch v.kind {
 	case zeroEnd:
 		f = append(f, part{kind: zeroEnd, name: "text ended by 0"})
@@ -209,7 +213,7 @@ func (l *learner) variableFormat(s []item, known []column, v variable, depth int
 		p := part{kind: chunk, name: "bytes", form: v.form, bias: v.bias, from: v.head}
 		if v.head == nil {
 			f = append(f, part{kind: size, form: v.form, bias: v.bias, name: "length (" + formNames[v.form] + ", of what follows)"})
-			f = append(f, fixedColumns(gaps, nil, v.gap)...)
+			f = append(f, l.fixedColumns(gaps, nil, v.gap, depth)...)
 		}
 		if allText(filled(pieces)) {
 			p.name = "text"

@@ -1,0 +1,64 @@
+package infer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// score counts places at which fields begin or end, within messages.
+type score struct{ right, claimed, true int }
+
+// f1 is the harmonic mean of precision and recall.
+func (s score) f1() float64 { return 2 * float64(s.right) / float64(max(1, s.claimed+s.true)) }
+
+// judge learns from all messages and compares the fields of those of which the truth is known.
+func judge(all []spoken) (s score) {
+	var messages []Message
+	for _, m := range all {
+		messages = append(messages, m.Message)
+	}
+	model := Learn(messages)
+	for _, m := range all {
+		if m.truth == nil {
+			continue
+		}
+		var spans []span
+		for _, f := range model.Fields(m.Data, m.FromClient) {
+			spans = append(spans, span{f.Offset, f.Length})
+		}
+		claimed, truth := bounds(spans, len(m.Data)), bounds(m.truth, len(m.Data))
+		s.claimed += len(claimed)
+		s.true += len(truth)
+		for _, at := range claimed {
+			if _, ok := slices.BinarySearch(truth, at); ok {
+				s.right++
+			}
+		}
+	}
+	return s
+}
+
+// bounds are the offsets at which fields begin or end, without a message's own ends.
+func bounds(spans []span, length int) []int {
+	var list []int
+	for _, s := range spans {
+		for _, at := range []int{s.offset, s.offset + s.length} {
+			if at > 0 && at < length {
+				list = append(list, at)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func (s score) String() string {
+	return fmt.Sprintf("F1 %.2f, precision %.2f, recall %.2f, %d bounds", s.f1(), float64(s.right)/float64(max(1, s.claimed)), float64(s.right)/float64(max(1, s.true)), s.true)
+}
+
+func TestInvented(t *testing.T) {
+	t.Log("gauge", judge(gauge(rand.New(rand.NewPCG(1, 1)))))
+	t.Log("courier", judge(courier(rand.New(rand.NewPCG(2, 2)))))
+}
