@@ -105,6 +105,7 @@ func (l *learner) fixedColumns(s []item, known []column, n, depth int) format {
 	if w := commonWidth(cols, cuts); w > 1 {
 		cuts, _ = l.segment(cols, w)
 	}
+	cuts = loose(cols, cuts)
 	var f format
 	for i, from := range cuts {
 		to := len(cols)
@@ -114,6 +115,24 @@ func (l *learner) fixedColumns(s []item, known []column, n, depth int) format {
 		f = append(f, part{kind: fixed, width: to - from, name: columnName(cols[from:to], len(f))})
 	}
 	return f
+}
+
+// loose takes for one field what falls apart into single bytes that change: they don't stand in columns.
+func loose(cols []column, cuts []int) []int {
+	const most = 5
+	var list []int
+	for i := 0; i < len(cuts); {
+		n := i
+		for n < len(cuts) && (n+1 == len(cuts) && cuts[n]+1 == len(cols) || n+1 < len(cuts) && cuts[n]+1 == cuts[n+1]) && !cols[cuts[n]].same {
+			n++
+		}
+		list = append(list, cuts[i])
+		if n-i < most {
+			n = i + 1
+		}
+		i = n
+	}
+	return list
 }
 
 // segment is where fields begin, at the least cost. Zeros are cut as the fields around them are, if these have a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	mathbits "math/bits"
 	"os"
 )
 
@@ -200,7 +201,7 @@ func (it item) at(r ref) (byte, bool) {
 func (l *learner) choice(s []item, inHead bool) (best ref, ok bool) {
 	const width, kindsMost = 24, 32
 	whole := l.spread(s, width)
-	bestGain := 20 + whole/8
+	bestGain := 20.0
 	for offset := range width {
 		r := ref{inHead, offset}
 		groups := map[byte][]item{}
@@ -223,34 +224,28 @@ func (l *learner) choice(s []item, inHead bool) (best ref, ok bool) {
 	return best, ok
 }
 
-// spread is how many bits it takes to write down of what kind the first bytes of items are.
+// spread is how many bits it takes to write down of what size the first bytes of items are, and the items.
 func (l *learner) spread(s []item, width int) (bits float64) {
-	const kinds = 6
-	for i := range width {
-		var count [kinds]float64
-		for _, it := range s {
-			count[kindOf(it.data, i)]++
+	var count [33][10]float64
+	for _, it := range s {
+		for i := range width {
+			count[i][sizeOf(it.data, i)]++
 		}
-		l.steps -= len(s) / 8
-		bits += adaptive(count[:])
+		count[width][min(mathbits.Len(uint(len(it.data))), 9)]++
+	}
+	l.steps -= len(s)
+	for i := range width + 1 {
+		bits += adaptive(count[i][:])
 	}
 	return bits
 }
 
-func kindOf(data []byte, i int) int {
-	switch {
-	case i >= len(data):
-		return 0
-	case data[i] == 0:
-		return 1
-	case data[i] == 0xff:
-		return 2
-	case isText(data[i]):
-		return 3
-	case data[i] < ' ':
-		return 4
+// sizeOf is in how many bits a byte can be written; another number stands for none.
+func sizeOf(data []byte, i int) int {
+	if i >= len(data) {
+		return 9
 	}
-	return 5
+	return mathbits.Len8(data[i])
 }
 
 // adaptive is how many bits an adaptive code takes that begins without an opinion (Krichevsky and Trofimov).
