@@ -15,21 +15,22 @@ type format []part
 type kind int
 
 const (
-	fixed   kind = iota // a field of so many bytes
-	size                // a length
-	chunk               // bytes that a length tells the number of
-	zeroEnd             // text up to a zero
-	labels              // pieces with their lengths, up to one of no length
-	records             // pieces of the same form, up to the end
-	choice              // what a byte tells how to read
-	rest                // all that is left
+	fixed    kind = iota // a field of so many bytes
+	size                 // a length
+	chunk                // bytes that a length tells the number of
+	zeroEnd              // text up to a zero
+	labels               // pieces with their lengths, up to one of no length
+	records              // pieces of the same form, up to the end
+	elements             // numbers of the same size, up to the end
+	choice               // what a byte tells how to read
+	rest                 // all that is left
 )
 
 type part struct {
 	kind kind
 	name string
 
-	width int // fixed: its size; records: how many bytes stand before the length
+	width int // fixed, elements: the size; records: how many bytes stand before the length
 
 	form form // size, records, chunk: of the length
 	bias int  // what is to be added to a length
@@ -101,6 +102,10 @@ func (w *walk) run(f format, head, at, end int, path string) int {
 			w.field(path+p.name, at, next)
 		case records:
 			next = w.records(p, at, end, path)
+		case elements:
+			for ; at < end; at += p.width {
+				w.field(path+p.name, at, min(at+p.width, end))
+			}
 		case choice:
 			next = w.choose(p, head, at, end, path)
 		case rest:

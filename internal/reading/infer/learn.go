@@ -70,6 +70,10 @@ func (l *learner) learn(s []item, known []column, depth int) format {
 		l.found(worth, depth)
 		return l.variableFormat(s, known, v, depth)
 	}
+	if width, worth := l.elements(s); worth > enough {
+		l.found(worth, depth)
+		return format{{kind: elements, width: width, name: fmt.Sprintf("number (%d bytes)", width)}}
+	}
 	if c, ok := l.choice(s, false); ok {
 		return l.choiceFormat(s, known, c, depth)
 	}
@@ -183,6 +187,38 @@ func (l *learner) choiceFormat(s []item, known []column, r ref, depth int) forma
 	p.inner = l.columnsFormat(s, known, depth+1)
 	return format{p}
 }
+
+// elements finds the size of numbers that fill items of several lengths. It is worth the bits by which bytes are shorter
+// to write down if those of one place in a number are written apart.
+func (l *learner) elements(s []item) (size int, worth float64) {
+	for _, width := range []int{2, 4, 8} {
+		fits := true
+		lengths := map[int]bool{}
+		places := make([][256]float64, width)
+		var all [256]float64
+		for _, it := range s {
+			fits = fits && len(it.data)%width == 0
+			lengths[len(it.data)] = true
+			for i, b := range it.data {
+				places[i%width][b]++
+				all[b]++
+			}
+		}
+		if l.steps -= len(s); !fits || len(lengths) < 2 {
+			continue
+		}
+		gain := adaptive(all[:]) + float64(len(lengths))*mathLog2(width)
+		for i := range places {
+			gain -= adaptive(places[i][:])
+		}
+		if gain > worth {
+			size, worth = width, gain
+		}
+	}
+	return size, worth
+}
+
+func mathLog2(n int) float64 { return math.Log2(float64(n)) }
 
 // at is the byte at a place.
 func (it item) at(r ref) (byte, bool) {
