@@ -12,6 +12,7 @@ type column struct {
 	same    bool
 	value   byte // where all are the same
 	text    float64
+	counts  int // where a counter begins: its size
 }
 
 const (
@@ -97,6 +98,7 @@ func orderly(cols []column) int {
 func (l *learner) fixedColumns(s []item, known []column, n, depth int) format {
 	cols := overlay(columnsOf(s, n), known)
 	cols = cols[:min(len(cols), n)]
+	l.counters(s, cols)
 	if len(cols) == 0 {
 		return nil
 	}
@@ -115,6 +117,53 @@ func (l *learner) fixedColumns(s []item, known []column, n, depth int) format {
 		f = append(f, part{kind: fixed, width: to - from, name: columnName(cols[from:to], len(f))})
 	}
 	return f
+}
+
+// counters notes where numbers stand that mostly grow a little from one item of a conversation to the next.
+func (l *learner) counters(s []item, cols []column) {
+	forms := []form{u32be, u16be}
+	if l.little {
+		forms = []form{u32le, u16le}
+	}
+	for i := range cols {
+		for _, f := range append(forms, u8) {
+			if width := formWidths[f]; i+width <= len(cols) && cols[i].counts == 0 && l.counts(s, cols, i, f) {
+				cols[i].counts = width
+			}
+		}
+	}
+}
+
+// counts says whether a number counts. Its first byte may stay 0, but not anything else: that would be no part of it.
+func (l *learner) counts(s []item, cols []column, at int, f form) bool {
+	const stepMost, pairsLeast = 16, 12
+	high := cols[at]
+	if l.little {
+		high = cols[at+formWidths[f]-1]
+	}
+	if high.same && high.value != 0 {
+		return false
+	}
+	last := map[int]int{}
+	pairs, grows := 0, 0
+	for _, it := range s {
+		l.steps--
+		if at+formWidths[f] > len(it.data) {
+			continue
+		}
+		n, _, _ := f.read(it.data[at:])
+		if before, ok := last[it.conversation]; ok {
+			pairs++
+			if n > before && n-before <= stepMost {
+				grows++
+			}
+		}
+		last[it.conversation] = n
+		if pairs > pairsLeast && grows*2 < pairs {
+			return false
+		}
+	}
+	return pairs >= pairsLeast && grows*10 >= pairs*9
 }
 
 // loose takes for one field what falls apart into single bytes that change: they don't stand in columns.
@@ -167,6 +216,8 @@ func (l *learner) fieldCost(cols []column, at, common int) float64 {
 		random = random && c.entropy > 0.8
 	}
 	switch {
+	case cols[0].counts == width:
+		return odd / 2
 	case width == 1, text && width >= 3:
 		return cost
 	case zero && common > 0 && width == common:
@@ -240,6 +291,8 @@ func columnName(cols []column, i int) string {
 	}
 	what := "number"
 	switch {
+	case cols[0].counts == len(cols):
+		what = "counter"
 	case same:
 		what = "constant"
 	case text && len(cols) > 2:

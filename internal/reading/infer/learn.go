@@ -70,8 +70,7 @@ func (l *learner) learn(s []item, known []column, depth int) format {
 		l.found(worth, depth)
 		return l.variableFormat(s, known, v, depth)
 	}
-	if width, worth := l.elements(s); worth > enough {
-		l.found(worth, depth)
+	if width, worth := l.elements(few(s, 64)); worth > enough { // it says nothing of the order of numbers
 		return format{{kind: elements, width: width, name: fmt.Sprintf("number (%d bytes)", width)}}
 	}
 	if c, ok := l.choice(s, false); ok {

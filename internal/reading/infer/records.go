@@ -30,24 +30,27 @@ func (g grammar) next(data []byte) (n, width int, ok bool) {
 
 // tile says whether records fill data to the end, and how many they are.
 func (g grammar) tile(data []byte) bool {
-	_, _, ok := g.trace(data)
+	_, _, _, ok := g.trace(data)
 	return ok
 }
 
-// trace is tile, with a hash of where the records end, and what it is worth that the last one ends where data does: of
+// trace is tile, with a hash of where the records end, how many they are, and what it is worth that the last one ends where data does: of
 // records of so many bytes one in as many ends at any place.
-func (g grammar) trace(data []byte) (ends uint64, worth float64, ok bool) {
+func (g grammar) trace(data []byte) (ends uint64, worth float64, count int, ok bool) {
 	if len(data) < g.skip+g.tail {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
 	data = data[g.skip : len(data)-g.tail]
-	count, wide := 0, 0
+	wide, plain := 0, 0
 	for len(data) > 0 {
 		n, width, ok := g.next(data)
 		if !ok || n > len(data) {
-			return 0, 0, false
+			return 0, 0, count, false
 		}
-		if !g.zero && n > g.pre+width+g.bias && formWidths[g.form] > 1 {
+		switch {
+		case g.zero:
+			plain += min(width-1, 12)
+		case n > g.pre+width+g.bias && formWidths[g.form] > 1:
 			wide++
 		}
 		ends = ends*1099511628211 + uint64(n)
@@ -55,7 +58,7 @@ func (g grammar) trace(data []byte) (ends uint64, worth float64, ok bool) {
 		data = data[n:]
 		count++
 	}
-	return ends, worth/float64(max(1, count)) + float64(wide), true
+	return ends, worth/float64(max(1, count)) + float64(wide) + textBits*float64(plain), count, true
 }
 
 // textToZero is how long text is that a zero ends, with the zero; 0 if it is none.
@@ -73,6 +76,7 @@ func textToZero(data []byte) int {
 
 // What a grammar must be worth.
 const (
+	textBits = 1.4  // that a byte is text
 	enough   = 14.0 // bits that a finding must be worth more than the ways to find it
 	missCost = 3.0  // bits that a message costs which it does not explain
 )
@@ -89,15 +93,15 @@ func (l *learner) judge(g grammar, s []item, misMost float64) float64 {
 	worth += float64(formWidths[g.form]) / 4 // of zeros and a length that they may belong to
 	seen := map[uint64]bool{}
 	misses := 0
-	for _, it := range s {
-		l.steps--
-		ends, bits, ok := g.trace(it.data)
+	for i, it := range s {
+		ends, bits, count, ok := g.trace(it.data)
+		l.steps -= 1 + count
 		switch {
 		case !ok && it.cut:
 		case !ok:
 			misses++
 			worth -= missCost
-			if float64(misses) > misMost*float64(len(s)) {
+			if float64(misses) > misMost*float64(len(s)) || misses > 8 && misses*3 > i*2 {
 				return math.Inf(-1)
 			}
 		case bits > 0 && !seen[ends]:
@@ -158,20 +162,22 @@ func (l *learner) biases(s []item, skip, pre int, f form) []int {
 		list = append(list, -width-pre)
 	}
 	const most = 24
-	votes := map[int]int{}
+	var votes [most + 64]int
 	for _, it := range s {
 		l.steps--
 		if len(it.data) <= skip+pre {
 			continue
 		}
 		if n, w, ok := f.read(it.data[skip+pre:]); ok {
-			votes[len(it.data)-skip-pre-w-n]++
+			if bias := len(it.data) - skip - pre - w - n; bias >= -width-pre && bias <= most {
+				votes[bias+width+pre]++
+			}
 		}
 	}
 	common, count := 0, 0
 	for bias := -width - pre; bias <= most; bias++ {
-		if votes[bias] > count {
-			common, count = bias, votes[bias]
+		if votes[bias+width+pre] > count {
+			common, count = bias, votes[bias+width+pre]
 		}
 	}
 	if count*3 > len(s) && common != 0 && common != -width && common != -width-pre {

@@ -84,10 +84,12 @@ func (l *learner) weigh(v variable, s []item) float64 {
 	var worth float64
 	seen := map[string]bool{}
 	misses, sizes := 0, map[int]bool{}
-	var left []item
+	var left [][]byte
 	for _, it := range s {
-		l.steps--
 		begin, end, ok := v.span(it)
+		if l.steps--; v.kind != chunk {
+			l.steps -= len(it.data) / 16
+		}
 		if !ok {
 			if misses++; misses*20 > len(s) {
 				return math.Inf(-1)
@@ -96,7 +98,7 @@ func (l *learner) weigh(v variable, s []item) float64 {
 			continue
 		}
 		sizes[end-begin] = true
-		left = append(left, item{head: it.head, data: it.data[end:]})
+		left = append(left, it.data[end:])
 		piece := it.data[begin:end]
 		if key := string(piece); !seen[key] {
 			seen[key] = true
@@ -106,7 +108,7 @@ func (l *learner) weigh(v variable, s []item) float64 {
 	if len(sizes) < 2 || len(seen) < 3 {
 		return math.Inf(-1)
 	}
-	if v.kind == chunk && v.gap == 0 {
+	if v.kind == chunk && v.gap == 0 && worth < enough {
 		worth = max(worth, l.chain(left, 3)+math.Log2(float64(len(sizes))))
 	}
 	return worth
@@ -114,11 +116,10 @@ func (l *learner) weigh(v variable, s []item) float64 {
 
 // textWorth is what it is worth that text, and no more than text, is spanned.
 func (v variable) textWorth(data []byte, begin, end int) float64 {
-	const aByte = 1.4 // bits: that a byte is text
 	piece := data[begin:end]
 	switch v.kind {
 	case zeroEnd:
-		return aByte * float64(min(len(piece)-1, 12))
+		return textBits * float64(min(len(piece)-1, 12))
 	case labels:
 		worth := 0.0
 		for at := 0; at < len(piece)-1; at += 1 + int(piece[at]) {
@@ -126,7 +127,7 @@ func (v variable) textWorth(data []byte, begin, end int) float64 {
 			if !textual(label) {
 				return -missCost
 			}
-			worth += 2 + aByte*float64(len(label))
+			worth += 2 + textBits*float64(len(label))
 		}
 		return worth
 	}
@@ -136,7 +137,7 @@ func (v variable) textWorth(data []byte, begin, end int) float64 {
 	case !textual(piece):
 		return -2 * missCost
 	}
-	worth := aByte * float64(min(len(piece), 12))
+	worth := textBits * float64(min(len(piece), 12))
 	if end < len(data) && isText(data[end]) {
 		worth -= 4
 	}
@@ -146,43 +147,57 @@ func (v variable) textWorth(data []byte, begin, end int) float64 {
 	return worth
 }
 
-// chain is what it is worth that from where items begin a few lengths, one behind what the other spans, lead to the end.
-func (l *learner) chain(s []item, depth int) float64 {
+// chain is what it is worth that from where pieces begin a few lengths, each behind what the one before it spans, lead to
+// the end. For each it costs something that it could have been another.
+func (l *learner) chain(pieces [][]byte, depth int) float64 {
+	const skipMost, linkCost = 4, 5
 	best := math.Inf(-1)
 	if depth == 0 || l.steps <= 0 {
 		return best
 	}
-	left := make([]item, len(s))
-	for skip := 0; skip <= 4; skip++ {
+	ends := make([]int, len(pieces))
+	for skip := 0; skip <= skipMost; skip++ {
 		for _, f := range l.forms() {
-			worth, ended, fits := 0.0, 0, true
-			seen := map[int]bool{}
-			for i, it := range s {
-				l.steps--
-				_, end, ok := variable{skip: skip, kind: chunk, form: f}.span(it)
-				if !ok {
-					fits = false
-					break
-				}
-				left[i] = item{data: it.data[end:]}
-				if end == len(it.data) {
-					ended++
-				}
-				if !seen[end] {
-					seen[end] = true
-					worth += math.Log2(float64(end))
-				}
-			}
-			switch {
-			case !fits:
-			case ended == len(s) && len(seen) >= 3:
-				best = max(best, worth-5)
+			switch worth, ended, ok := l.link(pieces, skip, f, ends); {
+			case !ok:
+			case ended == len(pieces):
+				best = max(best, worth-linkCost)
 			case ended == 0:
-				best = max(best, l.chain(append([]item(nil), left...), depth-1)-5)
+				left := make([][]byte, len(pieces))
+				for i, piece := range pieces {
+					left[i] = piece[ends[i]:]
+				}
+				best = max(best, l.chain(left, depth-1)-linkCost)
 			}
 		}
 	}
 	return best
+}
+
+// link follows one length, and tells how many pieces end with what it spans.
+func (l *learner) link(pieces [][]byte, skip int, f form, ends []int) (worth float64, ended int, ok bool) {
+	seen := make(map[int]bool, 8)
+	for i, piece := range pieces {
+		l.steps--
+		if len(piece) <= skip {
+			return 0, 0, false
+		}
+		n, width, ok := f.read(piece[skip:])
+		if ends[i] = skip + width + n; !ok || ends[i] > len(piece) {
+			return 0, 0, false
+		}
+		if ends[i] == len(piece) {
+			ended++
+		}
+		if !seen[ends[i]] {
+			seen[ends[i]] = true
+			worth += math.Log2(float64(ends[i]))
+		}
+	}
+	if len(seen) < 3 {
+		worth = math.Inf(-1)
+	}
+	return worth, ended, true
 }
 
 // variableFormat is what stands before it, itself, and what follows.
