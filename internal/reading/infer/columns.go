@@ -114,7 +114,7 @@ func (l *learner) fixedColumns(s []item, known []column, n, depth int) format {
 		if i+1 < len(cuts) {
 			to = cuts[i+1]
 		}
-		f = append(f, part{kind: fixed, width: to - from, name: columnName(cols[from:to], len(f))})
+		f = append(f, part{kind: fixed, width: to - from, name: l.columnName(cols[from:to], from)})
 	}
 	return f
 }
@@ -283,24 +283,36 @@ func commonWidth(cols []column, cuts []int) int {
 	return best
 }
 
-// columnName is what columns seem to be, and the number of the field.
-func columnName(cols []column, i int) string {
+// columnName is what columns seem to be, and where they stand.
+func (l *learner) columnName(cols []column, at int) string {
 	same, text := true, true
 	for _, c := range cols {
 		same, text = same && c.same, text && c.text > 0.95
 	}
-	what := "number"
+	width := len(cols)
 	switch {
-	case cols[0].counts == len(cols):
-		what = "counter"
+	case cols[0].counts == width:
+		return fmt.Sprintf("counter at %d (%s)", at, l.numberName(width))
 	case same:
-		what = "constant"
-	case text && len(cols) > 2:
-		what = "text"
-	case len(cols) == 1 && cols[0].entropy < 0.6:
-		what = "code"
-	case len(cols) > 8:
-		what = "bytes"
+		return fmt.Sprintf("constant at %d (%d bytes)", at, width)
+	case text && width > 2:
+		return fmt.Sprintf("text at %d", at)
+	case width == 1 && cols[0].entropy < 0.6:
+		return fmt.Sprintf("code at %d", at)
+	case width > 8:
+		return fmt.Sprintf("bytes at %d", at)
 	}
-	return fmt.Sprintf("%s %d (%d bytes)", what, i, len(cols))
+	return fmt.Sprintf("number at %d (%s)", at, l.numberName(width))
+}
+
+// numberName is how a number of so many bytes is written.
+func (l *learner) numberName(width int) string {
+	order := "big-endian"
+	if l.little {
+		order = "little-endian"
+	}
+	if width == 1 {
+		return "u8"
+	}
+	return fmt.Sprintf("u%d %s", 8*width, order)
 }

@@ -20,10 +20,8 @@
 package infer
 
 import (
-	"fmt"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"math"
-	"os"
 )
 
 // Message is one that a service received or sent.
@@ -60,9 +58,6 @@ func Learn(messages []Message) *Model {
 	for _, little := range []bool{false, true} {
 		l := learner{little: little, steps: stepsMost}
 		m := &Model{client: l.side(client), server: l.side(server)}
-		if os.Getenv("SHOW") != "" {
-			fmt.Println("worth", little, l.worth, l.steps)
-		}
 		if l.worth > worth {
 			best, worth = m, l.worth+enough // the order of networks is the likelier one
 		}

@@ -3,9 +3,10 @@ package infer
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
-	mathbits "math/bits"
-	"os"
+	"math/bits"
+	"slices"
 )
 
 // item is a piece of a message that begins at a place where others begin, too.
@@ -51,6 +52,7 @@ func few(s []item, n int) []item {
 // learn finds how items are made. Of their first columns more may be known from items that they were told apart from.
 func (l *learner) learn(s []item, known []column, depth int) format {
 	s = filled(s)
+	l.steps -= len(s)
 	switch {
 	case len(s) == 0:
 		return nil
@@ -71,7 +73,7 @@ func (l *learner) learn(s []item, known []column, depth int) format {
 		return l.variableFormat(s, known, v, depth)
 	}
 	if width, worth := l.elements(few(s, 64)); worth > enough { // it says nothing of the order of numbers
-		return format{{kind: elements, width: width, name: fmt.Sprintf("number (%d bytes)", width)}}
+		return format{{kind: elements, width: width, name: "number (" + l.numberName(width) + ")"}}
 	}
 	if c, ok := l.choice(s, false); ok {
 		return l.choiceFormat(s, known, c, depth)
@@ -84,12 +86,7 @@ func (l *learner) learn(s []item, known []column, depth int) format {
 }
 
 // found adds up what is explained. What was found first weighs most: within what was cut wrongly much can be found.
-func (l *learner) found(worth float64, depth int) {
-	if os.Getenv("SHOW") != "" && depth < 2 {
-		fmt.Printf("  %d %.1f\n", depth, worth)
-	}
-	l.worth += worth / math.Pow(8, float64(depth))
-}
+func (l *learner) found(worth float64, depth int) { l.worth += worth / math.Pow(8, float64(depth)) }
 
 // filled are the items that have bytes.
 func filled(s []item) []item {
@@ -128,7 +125,8 @@ func (l *learner) recordsFormat(s []item, known []column, g grammar, depth int) 
 			misses++
 			continue
 		}
-		data := it.data[min(g.skip, len(it.data)):max(min(g.skip, len(it.data)), len(it.data)-g.tail)]
+		data := it.data[min(g.skip, len(it.data)):]
+		data = data[:max(0, len(data)-g.tail)]
 		for len(data) > 0 {
 			n, width, ok := g.next(data)
 			if !ok || n > len(data) {
@@ -136,12 +134,7 @@ func (l *learner) recordsFormat(s []item, known []column, g grammar, depth int) 
 			}
 			head := data[:g.pre]
 			heads = append(heads, item{data: head, conversation: it.conversation})
-			body := data[g.pre+width : n]
-			if g.zero {
-				body = data[g.pre+width-1 : n]
-				body = body[1:]
-			}
-			bodies = append(bodies, item{head: head, data: body, conversation: it.conversation})
+			bodies = append(bodies, item{head: head, data: data[g.pre+width : n], conversation: it.conversation})
 			data = data[n:]
 		}
 	}
@@ -152,6 +145,9 @@ func (l *learner) recordsFormat(s []item, known []column, g grammar, depth int) 
 	}
 	p.head = l.fixedColumns(heads, nil, g.pre, depth)
 	p.inner = l.learn(bodies, nil, depth+1)
+	if len(p.inner) > 0 && p.inner[0].kind == choice && p.inner[0].from.inHead {
+		p.head.markType(p.inner[0].from.offset)
+	}
 	return append(l.fixedColumns(fronts, known, g.skip, depth), p)
 }
 
@@ -170,21 +166,43 @@ func lengthName(g grammar) string {
 
 // choiceFormat tells kinds apart.
 func (l *learner) choiceFormat(s []item, known []column, r ref, depth int) format {
+	groups := groupsBy(s, r)
+	if !r.inHead {
+		known = overlay(columnsOf(s, r.offset+1), known)
+	}
+	p := part{kind: choice, from: &r, cases: map[byte]format{}}
+	for _, b := range slices.Sorted(maps.Keys(groups)) {
+		p.cases[b] = l.learn(groups[b], known, depth)
+		if !r.inHead {
+			p.cases[b].markType(r.offset)
+		}
+	}
+	p.inner = l.columnsFormat(s, known, depth+1)
+	return format{p}
+}
+
+// groupsBy are the items by the byte at a place.
+func groupsBy(s []item, r ref) map[byte][]item {
 	groups := map[byte][]item{}
 	for _, it := range s {
 		if b, ok := it.at(r); ok {
 			groups[b] = append(groups[b], it)
 		}
 	}
-	if !r.inHead {
-		known = overlay(columnsOf(s, r.offset+1), known)
+	return groups
+}
+
+// markType names the field that tells kinds apart.
+func (f format) markType(offset int) {
+	at := 0
+	for i := range f {
+		if f[i].kind != fixed || offset < at {
+			return
+		}
+		if at += f[i].width; offset < at {
+			f[i].name = "type code"
+		}
 	}
-	p := part{kind: choice, from: &r, cases: map[byte]format{}}
-	for b, group := range groups {
-		p.cases[b] = l.learn(group, known, depth)
-	}
-	p.inner = l.columnsFormat(s, known, depth+1)
-	return format{p}
 }
 
 // elements finds the size of numbers that fill items of several lengths. It is worth the bits by which bytes are shorter
@@ -206,7 +224,7 @@ func (l *learner) elements(s []item) (size int, worth float64) {
 		if l.steps -= len(s); !fits || len(lengths) < 2 {
 			continue
 		}
-		gain := adaptive(all[:]) + float64(len(lengths))*mathLog2(width)
+		gain := adaptive(all[:]) + float64(len(lengths))*math.Log2(float64(width))
 		for i := range places {
 			gain -= adaptive(places[i][:])
 		}
@@ -216,8 +234,6 @@ func (l *learner) elements(s []item) (size int, worth float64) {
 	}
 	return size, worth
 }
-
-func mathLog2(n int) float64 { return math.Log2(float64(n)) }
 
 // at is the byte at a place.
 func (it item) at(r ref) (byte, bool) {
@@ -239,12 +255,7 @@ func (l *learner) choice(s []item, inHead bool) (best ref, ok bool) {
 	bestGain := 20.0
 	for offset := range width {
 		r := ref{inHead, offset}
-		groups := map[byte][]item{}
-		for _, it := range s {
-			if b, ok := it.at(r); ok {
-				groups[b] = append(groups[b], it)
-			}
-		}
+		groups := groupsBy(s, r)
 		if len(groups) < 2 || len(groups) > kindsMost || len(groups)*4 > len(s) {
 			continue
 		}
@@ -260,19 +271,20 @@ func (l *learner) choice(s []item, inHead bool) (best ref, ok bool) {
 }
 
 // spread is how many bits it takes to write down of what size the first bytes of items are, and the items.
-func (l *learner) spread(s []item, width int) (bits float64) {
-	var count [33][10]float64
+func (l *learner) spread(s []item, width int) (cost float64) {
+	const sizes = 10
+	count := make([][sizes]float64, width+1)
 	for _, it := range s {
 		for i := range width {
 			count[i][sizeOf(it.data, i)]++
 		}
-		count[width][min(mathbits.Len(uint(len(it.data))), 9)]++
+		count[width][min(bits.Len(uint(len(it.data))), sizes-1)]++
 	}
 	l.steps -= len(s)
-	for i := range width + 1 {
-		bits += adaptive(count[i][:])
+	for i := range count {
+		cost += adaptive(count[i][:])
 	}
-	return bits
+	return cost
 }
 
 // sizeOf is in how many bits a byte can be written; another number stands for none.
@@ -280,20 +292,19 @@ func sizeOf(data []byte, i int) int {
 	if i >= len(data) {
 		return 9
 	}
-	return mathbits.Len8(data[i])
+	return bits.Len8(data[i])
 }
 
 // adaptive is how many bits an adaptive code takes that begins without an opinion (Krichevsky and Trofimov).
-func adaptive(count []float64) float64 {
+func adaptive(count []float64) (cost float64) {
 	total := 0.0
-	bits := 0.0
-	half := lgamma2(0.5)
 	for _, n := range count {
-		total += n
-		bits -= lgamma2(n+0.5) - half
+		if total += n; n > 0 {
+			cost -= lgamma2(n+0.5) - lgamma2(0.5)
+		}
 	}
 	k := float64(len(count)) / 2
-	return bits + lgamma2(total+k) - lgamma2(k)
+	return cost + lgamma2(total+k) - lgamma2(k)
 }
 
 func lgamma2(x float64) float64 {

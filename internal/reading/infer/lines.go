@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+
+	"github.com/inquest-project/inquest/internal/ground/finding"
 )
 
 // lines is what was learnt of a side that speaks in lines: those that tell how many raw bytes follow, how many words a
@@ -136,9 +140,13 @@ func learnAnnouncements(s []item) map[string]announcement {
 	}
 	tallies := map[string]*tally{}
 	for _, it := range s {
+		empty := 0 // where the first empty line behind this one ends
 		for at := 0; at < len(it.data); {
 			line := lineAt(it.data, at)
 			at = line.next
+			if empty >= 0 && empty <= at {
+				empty = emptyAfter(it.data, at)
+			}
 			n, ok := number(line.text)
 			if !ok || n == 0 || it.cut {
 				continue
@@ -157,7 +165,7 @@ func learnAnnouncements(s []item) map[string]announcement {
 			if end := line.next + n; end == len(it.data) || end < len(it.data) && len(lineAt(it.data, end).text) == 0 {
 				t.hits[next]++
 			}
-			if begin := emptyAfter(it.data, line.next); begin >= 0 && begin+n == len(it.data) {
+			if empty >= 0 && empty+n == len(it.data) {
 				t.hits[afterEmpty]++
 			}
 		}
@@ -324,8 +332,9 @@ func (w *walk) line(l *lines, line line) {
 
 // named is a field that brings its name.
 func (w *walk) named(name string, value []byte, at, end int) {
-	w.field(name, at, end)
-	w.fields[len(w.fields)-1].Value = shown(value)
+	if len(w.fields) < fieldsMost {
+		w.fields = append(w.fields, finding.Field{Name: name, Value: shown(value), Offset: at, Length: end - at})
+	}
 }
 
 // words are fields as far as all lines with this first word have them; what follows is the last.
@@ -377,7 +386,8 @@ func pairsOf(text []byte, p piece) (parts []piece) {
 
 // columns are fields of a line in which something else than spaces parts them.
 func (w *walk) columns(l *lines, line line) bool {
-	for c, n := range l.columns {
+	for _, c := range slices.Sorted(maps.Keys(l.columns)) {
+		n := l.columns[c]
 		if bytes.Count(line.text, []byte{c}) != n-1 {
 			continue
 		}

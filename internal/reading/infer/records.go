@@ -83,6 +83,9 @@ const (
 
 // judge is what a grammar is worth, in bits.
 func (l *learner) judge(g grammar, s []item, misMost float64) float64 {
+	if l.steps <= 0 {
+		return math.Inf(-1)
+	}
 	worth := -math.Log2(float64((1+g.skip)*(1+g.pre))) - float64(g.tail)/2
 	if g.bias != 0 {
 		worth -= 2
