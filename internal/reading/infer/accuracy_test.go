@@ -58,7 +58,36 @@ func (s score) String() string {
 	return fmt.Sprintf("F1 %.2f, precision %.2f, recall %.2f, %d bounds", s.f1(), float64(s.right)/float64(max(1, s.claimed)), float64(s.right)/float64(max(1, s.true)), s.true)
 }
 
+// acceptable is what the bounds of fields must reach.
+const acceptable = 0.6
+
 func TestInvented(t *testing.T) {
-	t.Log("gauge", judge(gauge(rand.New(rand.NewPCG(1, 1)))))
-	t.Log("courier", judge(courier(rand.New(rand.NewPCG(2, 2)))))
+	for name, messages := range map[string][]spoken{
+		"gauge":   gauge(rand.New(rand.NewPCG(1, 1))),
+		"courier": courier(rand.New(rand.NewPCG(2, 2))),
+	} {
+		s := judge(messages)
+		if t.Log(name, s); s.f1() < acceptable {
+			t.Errorf("%s: expected F1 of at least %.1f", name, acceptable)
+		}
+	}
+}
+
+// TestRecorded compares with tshark on what real daemons said. MQTT and SNMP played no part when the package was made:
+// 0.63 and 0.53 is what they came to when they were first looked at, and nothing was changed for them.
+func TestRecorded(t *testing.T) {
+	for _, p := range []struct {
+		name, transport string
+		least           float64
+	}{
+		{"dns", "udp", acceptable}, {"http", "tcp", acceptable}, {"memcached", "tcp", acceptable}, {"postgres", "tcp", acceptable},
+		{"redis", "tcp", acceptable}, {"tls", "tcp", acceptable}, {"mqtt", "tcp", acceptable}, {"snmp", "udp", 0.5},
+	} {
+		tsharks, dissects := recorded(t, p.name, p.transport)
+		s := judge(tsharks)
+		t.Logf("%s: %v; as package dissect has it: %v", p.name, s, judge(dissects))
+		if s.f1() < p.least {
+			t.Errorf("%s: expected F1 of at least %.1f", p.name, p.least)
+		}
+	}
 }

@@ -3,12 +3,9 @@ package infer
 import (
 	"cmp"
 	"encoding/xml"
-	"errors"
-	"io"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/evidence/capture"
@@ -128,7 +125,3 @@ func (f pdmlField) under(list []finding.Field, payload int) []finding.Field {
 	}
 	return list
 }
-
-var _ = errors.Is
-var _ = io.EOF
-var _ = strconv.Itoa
