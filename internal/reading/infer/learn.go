@@ -260,8 +260,8 @@ func (l *learner) choice(s []item, inHead bool) (best ref, ok bool) {
 			continue
 		}
 		gain := whole
-		for _, group := range groups {
-			gain -= l.spread(group, width) + 8
+		for _, b := range slices.Sorted(maps.Keys(groups)) { // in order: sums of floats hang on it
+			gain -= l.spread(groups[b], width) + 8
 		}
 		if gain > bestGain {
 			best, bestGain, ok = r, gain, true
