@@ -91,3 +91,19 @@ func TestRecorded(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkLearn(b *testing.B) {
+	for name, spoken := range map[string][]spoken{"gauge": gauge(rand.New(rand.NewPCG(8, 8))), "courier": courier(rand.New(rand.NewPCG(9, 9)))} {
+		var messages []Message
+		for len(messages) < sampleMost {
+			for _, m := range spoken {
+				messages = append(messages, m.Message)
+			}
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				Learn(messages)
+			}
+		})
+	}
+}

@@ -25,8 +25,9 @@ type learner struct {
 }
 
 const (
-	stepsMost = 60_000_000
-	depthMost = 10
+	stepsMost  = 24_000_000
+	depthMost  = 10
+	bodiesMost = 1 << 15 // of records, that are looked at together
 )
 
 // few are at most n items, all different, evenly taken.
@@ -127,7 +128,7 @@ func (l *learner) recordsFormat(s []item, known []column, g grammar, depth int) 
 		}
 		data := it.data[min(g.skip, len(it.data)):]
 		data = data[:max(0, len(data)-g.tail)]
-		for len(data) > 0 {
+		for range max(1, bodiesMost/len(s)) {
 			n, width, ok := g.next(data)
 			if !ok || n > len(data) {
 				break

@@ -214,8 +214,10 @@ func number(text []byte) (n int, ok bool) {
 	for from > 0 && len(text)-from < most && '0' <= text[from-1] && text[from-1] <= '9' {
 		from--
 	}
-	n, err := strconv.Atoi(string(text[from:]))
-	return n, err == nil
+	for _, digit := range text[from:] {
+		n = 10*n + int(digit-'0')
+	}
+	return n, from < len(text)
 }
 
 // keyOf is what lines of one kind have in common: a name, a first word, or the sign before a number.

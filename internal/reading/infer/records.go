@@ -54,12 +54,20 @@ func (g grammar) trace(data []byte) (ends uint64, worth float64, count int, ok b
 			wide++
 		}
 		ends = ends*1099511628211 + uint64(n)
-		worth += math.Log2(float64(n))
+		worth += log2[n]
 		data = data[n:]
 		count++
 	}
 	return ends, worth/float64(max(1, count)) + float64(wide) + textBits*float64(plain), count, true
 }
+
+// log2 are logarithms of lengths: to look one up costs less.
+var log2 = func() (table [messageMost + 1]float64) {
+	for n := range table {
+		table[n] = math.Log2(float64(n))
+	}
+	return table
+}()
 
 // textToZero is how long text is that a zero ends, with the zero; 0 if it is none.
 func textToZero(data []byte) int {

@@ -191,7 +191,7 @@ func (l *learner) link(pieces [][]byte, skip int, f form, ends []int) (worth flo
 		}
 		if !seen[ends[i]] {
 			seen[ends[i]] = true
-			worth += math.Log2(float64(ends[i]))
+			worth += log2[ends[i]]
 		}
 	}
 	if len(seen) < 3 {
