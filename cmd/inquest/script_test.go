@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 //	demo                    lays out the demo's case in demo/
 //	story FOLDER            copies the pieces of the story
 //	hostile FILE WHAT       writes one of elftest's hostile files
+//	invented FILE           writes a capture of a protocol that nobody speaks
 //	fifo FILE, sparse FILE SIZE, mode OCTAL FILE, cut FILE SIZE
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -50,6 +51,9 @@ func TestScripts(t *testing.T) {
 					ts.Fatalf("no hostile file is %q", args[1])
 				}
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
+			},
+			"invented": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), invented(), 0o600))
 			},
 			"fifo": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o600))

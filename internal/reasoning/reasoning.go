@@ -224,7 +224,13 @@ func lost(t *conversation.Traffic) float64 {
 const shownBest = 10
 
 func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking, sessions []*reading.Session) {
-	message := func(c *weigh.Candidate) finding.Message { return message(c, sessions) }
+	message := func(candidate *weigh.Candidate) finding.Message {
+		m := message(candidate, sessions)
+		if fields, messages := c.Inferred(candidate); messages > 0 {
+			m.Fields, m.Inferred = fields, messages
+		}
+		return m
+	}
 	f.Candidates = len(ranking.Candidates)
 	if len(ranking.Candidates) == 0 {
 		return

@@ -29,7 +29,12 @@ func Wire(ctx context.Context, r *reading.Reading, follow int) *finding.Wire {
 	}
 	if follow > 0 && len(w.Conversations) == 1 {
 		c, sessions := followed(ctx, r, follow)
-		w.Conversations[0].Messages = spoken(c, sessions)
+		heard := hear(c, sessions)
+		l := language(r.Traffic, c, heard)
+		w.Conversations[0].Messages = spoken(c, heard, sessions, l)
+		if l != nil {
+			w.Conversations[0].Inferred = l.Messages
+		}
 	}
 	for _, p := range r.Problems {
 		w.Problems = append(w.Problems, p.String())
@@ -99,22 +104,55 @@ func protocol(c *conversation.Conversation) string {
 	return ""
 }
 
-// spoken are a conversation's messages, of both sides, in the order in which they came; what was decrypted in place of
+// hear dissects a conversation's messages, of both sides, in the order in which they came; what was decrypted in place of
 // what it was encrypted in.
-func spoken(c *conversation.Conversation, sessions []*reading.Session) (all []finding.Spoken) {
-	const mostBytes = 64 << 10
+func hear(c *conversation.Conversation, sessions []*reading.Session) (all []weigh.Heard) {
 	ears := weigh.Ears{Opened: opened(sessions)[c]}
-	for _, carrier := range weigh.Merged(c.Messages(conversation.Opener), c.Messages(conversation.Responder)) {
-		for _, h := range ears.Hear(carrier, time.Time{}) {
-			m, d := h.Message, h.Dissection
-			told := finding.Spoken{From: sides[m.Receiver.Other()], Frames: m.Frames(), Start: m.Start.UTC(), End: m.End.UTC(),
-				Offset: m.Offset, Length: m.Length, Missing: missed(m), Protocol: d.Protocol, Summary: d.Summary, Fields: d.Fields,
-				Bytes: m.Data[:min(len(m.Data), mostBytes)], Answered: int(m.Answered.Frame)}
-			if h.Sealed {
-				told.Sealed = sealed(c, sessions)
-			}
-			all = append(all, told)
+	for _, carrier := range both(c) {
+		all = append(all, ears.Hear(carrier, time.Time{})...)
+	}
+	return all
+}
+
+// both are both sides' messages.
+func both(c *conversation.Conversation) []*conversation.Message {
+	return weigh.Merged(c.Messages(conversation.Opener), c.Messages(conversation.Responder))
+}
+
+// language is learnt from all conversations with a service, if dissectors don't know what was said on one. It is nil if
+// they do, or if that was encrypted: the other conversations still are.
+func language(t *conversation.Traffic, c *conversation.Conversation, heard []weigh.Heard) *weigh.Language {
+	if !weigh.Foreign(heard) || slices.ContainsFunc(heard, func(h weigh.Heard) bool { return h.Sealed }) {
+		return nil
+	}
+	service := func(other *conversation.Conversation) bool {
+		return other.Transport == c.Transport && other.Ends[conversation.Responder] == c.Ends[conversation.Responder]
+	}
+	t.Load(t.First, t.Last, service)
+	var messages []*conversation.Message
+	for _, other := range t.Conversations {
+		if service(other) {
+			messages = append(messages, both(other)...)
 		}
+	}
+	return weigh.Learn(messages)
+}
+
+// spoken are the messages that were heard on a conversation.
+func spoken(c *conversation.Conversation, heard []weigh.Heard, sessions []*reading.Session, l *weigh.Language) (all []finding.Spoken) {
+	const mostBytes = 64 << 10
+	for _, h := range heard {
+		m, d := h.Message, h.Dissection
+		told := finding.Spoken{From: sides[m.Receiver.Other()], Frames: m.Frames(), Start: m.Start.UTC(), End: m.End.UTC(),
+			Offset: m.Offset, Length: m.Length, Missing: missed(m), Protocol: d.Protocol, Summary: d.Summary, Fields: d.Fields,
+			Bytes: m.Data[:min(len(m.Data), mostBytes)], Answered: int(m.Answered.Frame)}
+		if fields, more := l.Fields(h); more {
+			told.Fields, told.Inferred = fields, true
+		}
+		if h.Sealed {
+			told.Sealed = sealed(c, sessions)
+		}
+		all = append(all, told)
 	}
 	return all
 }

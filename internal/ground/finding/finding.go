@@ -257,6 +257,7 @@ type Message struct {
 	Protocol   string         `json:"protocol,omitempty"`
 	Summary    string         `json:"summary,omitempty"` // "ClientHello, TLS 1.2, 14 cipher suites"
 	Fields     []Field        `json:"fields,omitempty"`
+	Inferred   int            `json:"inferred,omitempty"`   // no dissector knows it: its fields were inferred from so many messages of the service
 	Bytes      []byte         `json:"bytes,omitempty"`      // base64; at most the first 64 KiB
 	Sealed     *Sealed        `json:"sealed,omitempty"`     // it was encrypted, and is told as decrypted
 	Address    *place.Address `json:"address,omitempty"`    // where it lies in memory

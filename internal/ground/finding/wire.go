@@ -30,6 +30,7 @@ type Conversation struct {
 	Guessed     bool        `json:"guessed,omitempty"` // who was the client, since the beginning was not captured
 	Also        [][2]string `json:"also,omitempty"`    // client and server as captured elsewhere, with addresses translated
 	Protocol    string      `json:"protocol,omitempty"`
+	Inferred    int         `json:"inferred,omitempty"` // no dissector knows its protocol: from so many messages of the service fields were inferred
 	Start       time.Time   `json:"start"`
 	End         time.Time   `json:"end"`
 	FromClient  Flow        `json:"from_client"`
@@ -80,6 +81,7 @@ type Spoken struct {
 	Protocol string    `json:"protocol,omitempty"`
 	Summary  string    `json:"summary,omitempty"`
 	Fields   []Field   `json:"fields,omitempty"`
+	Inferred bool      `json:"inferred,omitempty"` // its fields were
 	Bytes    []byte    `json:"bytes,omitempty"`    // base64; at most the first 64 KiB, zeros in holes
 	Answered int       `json:"answered,omitempty"` // frame of the other side's first payload after it
 }

@@ -36,7 +36,7 @@ func binaryMessage(data []byte) Dissection {
 	}
 	s.carried(data, 0, 0)
 	s.tag("binary")
-	return s.done("binary")
+	return s.done(Binary)
 }
 
 // longestText is the longest stretch of ASCII text.

@@ -39,6 +39,15 @@ type Dissection struct {
 	rest int // bytes at its end that are of another protocol
 }
 
+// Protocols of messages that are of none that is known.
+const (
+	Text   = "text"
+	Binary = "binary"
+)
+
+// Known says whether the message is of a protocol that is known.
+func (d *Dissection) Known() bool { return d.Protocol != Text && d.Protocol != Binary }
+
 // Part is a piece of a message that a program may keep in memory without the framing around it: a TLS
 // handshake message without its record's header, an HTTP body, a DNS name.
 type Part struct {

@@ -39,7 +39,7 @@ func text(data []byte, hint Hint) (Dissection, bool) {
 		}
 		at = end
 	}
-	return s.done("text"), true
+	return s.done(Text), true
 }
 
 // opening is a message's first words, of several lines if they are short.

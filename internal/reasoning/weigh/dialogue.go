@@ -144,6 +144,6 @@ func hintOf(m *conversation.Message) dissect.Hint {
 	return dissect.Hint{
 		Transport:  m.Conversation.Transport,
 		Port:       m.Conversation.Ends[conversation.Responder].Port(),
-		FromClient: m.Receiver == conversation.Responder,
+		FromClient: fromClient(m),
 	}
 }

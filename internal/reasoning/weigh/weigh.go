@@ -42,7 +42,8 @@ type Case struct {
 	Candidates []*Candidate
 	Lost       float64 // share of the packets that the capture lost
 
-	answers map[*conversation.Message][]string // what the messages that it sent answer, by their tags
+	answers   map[*conversation.Message][]string // what the messages that it sent answer, by their tags
+	languages map[service]*Language              // those that were asked for; nil where dissectors know them
 }
 
 // Candidate is a message that may have killed.

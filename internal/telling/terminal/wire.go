@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/telling/words"
 )
 
 // Wire writes what captures say: a line for each conversation, and the messages of one that was followed.
@@ -78,6 +79,10 @@ func lasted(d time.Duration) string { return fmt.Sprintf("%.3f s", d.Seconds()) 
 
 // messages prints each message with its fields, and the bytes that nothing explains.
 func (p *printer) messages(c *finding.Conversation) {
+	if c.Inferred > 0 {
+		p.line("")
+		p.fold("", "  ", words.Inferred(c.Inferred))
+	}
 	for _, m := range c.Messages {
 		arrow := "client → server"
 		if m.From == "server" {
@@ -90,6 +95,9 @@ func (p *printer) messages(c *finding.Conversation) {
 		}
 		if m.Sealed != nil {
 			head += fmt.Sprintf("  (decrypted: %s, %s)", Safe(m.Sealed.Version), Safe(m.Sealed.Suite))
+		}
+		if m.Inferred {
+			head += "  (fields inferred)"
 		}
 		p.line(p.bold(head))
 		p.fold("  ", "  ", Safe(m.Summary))

@@ -16,6 +16,11 @@ func FillWire(w *finding.Wire) {
 	}
 }
 
+// Inferred says where fields come from that are marked as inferred.
+func Inferred(messages int) string {
+	return fmt.Sprintf("No dissector knows this protocol: what is marked so is inferred from %s of this service.", counted(messages, "message", "messages"))
+}
+
 func wire(w *finding.Wire) string {
 	says := counted(w.Packets, "packet", "packets")
 	if w.First != nil {
