@@ -224,13 +224,7 @@ func lost(t *conversation.Traffic) float64 {
 const shownBest = 10
 
 func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking, sessions []*reading.Session) {
-	message := func(candidate *weigh.Candidate) finding.Message {
-		m := message(candidate, sessions)
-		if fields, messages := c.Inferred(candidate); messages > 0 {
-			m.Fields, m.Inferred = fields, messages
-		}
-		return m
-	}
+	message := func(c *weigh.Candidate) finding.Message { return message(c, sessions) }
 	f.Candidates = len(ranking.Candidates)
 	if len(ranking.Candidates) == 0 {
 		return
@@ -271,6 +265,7 @@ func message(c *weigh.Candidate, sessions []*reading.Session) finding.Message {
 		Protocol: c.Dissection.Protocol,
 		Summary:  c.Dissection.Summary,
 		Fields:   c.Dissection.Fields,
+		Inferred: c.Inferred,
 		Bytes:    c.Data[:min(keptBytes, len(c.Data))],
 	}
 	if c.Memory != nil {

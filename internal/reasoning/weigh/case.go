@@ -15,7 +15,7 @@ import (
 // NewCase gathers what is to be weighed: every message that the dead process received before it died, decrypted where
 // that could be done, and where its bytes stand in memory. The image is nil where there is no core.
 func NewCase(im *image.Image, stacks []unwind.Stack, d death.Death, when moment.Moment, opened map[*conversation.Conversation]*tlskeys.Opened) *Case {
-	c := &Case{Image: im, Death: d, Moment: when, Functions: d.Functions, answers: map[*conversation.Message][]string{}, languages: map[service]*Language{}}
+	c := &Case{Image: im, Death: d, Moment: when, Functions: d.Functions, answers: map[*conversation.Message][]string{}}
 	if im != nil && d.Thread >= 0 && d.Thread < len(stacks) {
 		c.Stack = &stacks[d.Thread]
 		c.Held = reach.From(im, *c.Stack, d.Frame)
@@ -23,6 +23,7 @@ func NewCase(im *image.Image, stacks []unwind.Stack, d death.Death, when moment.
 	for _, own := range when.Own {
 		c.hear(own, opened[own.Conversation], when.Latest)
 	}
+	c.infer()
 	Locate(c)
 	return c
 }

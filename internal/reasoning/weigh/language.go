@@ -28,34 +28,40 @@ func (c *Candidate) service() service {
 	return service{talk.Transport, talk.Ends[conversation.Responder], c.Sealed}
 }
 
-// Inferred are a candidate's fields, if no dissector knows what is spoken with its service, and from how many messages
-// they were inferred: what came before the death. They are told and not weighed: weighed by them, killers among lines of
-// text stood out less than by words.
-func (c *Case) Inferred(candidate *Candidate) (fields []finding.Field, messages int) {
-	if candidate.Message == nil || candidate.Dissection.Known() {
-		return nil, 0
-	}
-	l, known := c.languages[candidate.service()]
-	if !known {
-		l = c.language(candidate.service())
-		c.languages[candidate.service()] = l
-	}
-	fields, more := l.Fields(candidate.heard())
-	if !more {
-		return nil, 0
-	}
-	return fields, l.Messages
-}
-
-func (c *Case) language(s service) *Language {
-	var heard []Heard
-	var messages []*conversation.Message
-	for _, candidate := range c.Candidates {
-		if candidate.service() == s {
-			heard, messages = append(heard, candidate.heard()), append(messages, candidate.Message)
+// infer gives fields to candidates of which dissectors know but bytes, as what came to their service before the death
+// teaches. Text keeps its words: weighed by inferred fields, killers among lines of text stood out less.
+func (c *Case) infer() {
+	for _, candidates := range c.services() {
+		l := languageOf(candidates)
+		for _, candidate := range candidates {
+			if candidate.Dissection.Protocol != dissect.Binary {
+				continue
+			}
+			if fields, more := l.Fields(candidate.heard()); more {
+				candidate.Dissection.Fields, candidate.Inferred = fields, l.Messages
+			}
 		}
 	}
-	if !Foreign(heard) {
+}
+
+func (c *Case) services() map[service][]*Candidate {
+	services := map[service][]*Candidate{}
+	for _, candidate := range c.Candidates {
+		services[candidate.service()] = append(services[candidate.service()], candidate)
+	}
+	return services
+}
+
+// languageOf is what a service's candidates teach; nil if that isn't needed.
+func languageOf(candidates []*Candidate) *Language {
+	heard := make([]Heard, len(candidates))
+	messages := make([]*conversation.Message, len(candidates))
+	binary := false
+	for i, candidate := range candidates {
+		heard[i], messages[i] = candidate.heard(), candidate.Message
+		binary = binary || candidate.Dissection.Protocol == dissect.Binary
+	}
+	if !binary || !Foreign(heard) {
 		return nil
 	}
 	return Learn(messages)

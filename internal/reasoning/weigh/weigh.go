@@ -42,8 +42,7 @@ type Case struct {
 	Candidates []*Candidate
 	Lost       float64 // share of the packets that the capture lost
 
-	answers   map[*conversation.Message][]string // what the messages that it sent answer, by their tags
-	languages map[service]*Language              // those that were asked for; nil where dissectors know them
+	answers map[*conversation.Message][]string // what the messages that it sent answer, by their tags
 }
 
 // Candidate is a message that may have killed.
@@ -56,6 +55,7 @@ type Candidate struct {
 	Own          moment.Own
 	Data         []byte
 	Dissection   dissect.Dissection
+	Inferred     int            // from so many messages its fields were inferred, since no dissector knows it
 	Memory       *Found         // where its bytes stand in the dead process; nil if nowhere
 	Peer         netip.AddrPort // the remote end, where memory and no capture tells it
 	Observations []finding.Observation
