@@ -29,7 +29,8 @@ func wireCommand() *cobra.Command {
 		Short: "What is in a capture: conversations, and the messages of one",
 		Long: `wire lists the conversations of a capture: who with whom, by which protocol, how many packets, messages and bytes
 each side sent (client/server), what was not captured, and how it ended. With --follow it prints the messages of one of
-them, each with its fields: offset and length in the message, name and value.
+them, each with its fields: offset and length in the message, name and value. Where no dissector knows the protocol,
+fields are inferred from all messages to and from the same service, and said to be.
 
 Captures are pcap or pcapng, also packed by zstd, lz4, xz or gzip, or a packet list as Wireshark prints it; several,
 or a folder, are one: the files of a ring, or what was captured at several places at once. Fragments are joined, and

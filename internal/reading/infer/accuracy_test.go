@@ -55,7 +55,8 @@ func bounds(spans []span, length int) []int {
 }
 
 func (s score) String() string {
-	return fmt.Sprintf("F1 %.2f, precision %.2f, recall %.2f, %d bounds", s.f1(), float64(s.right)/float64(max(1, s.claimed)), float64(s.right)/float64(max(1, s.true)), s.true)
+	precision, recall := float64(s.right)/float64(max(1, s.claimed)), float64(s.right)/float64(max(1, s.true))
+	return fmt.Sprintf("F1 %.2f, precision %.2f, recall %.2f, %d bounds", s.f1(), precision, recall, s.true)
 }
 
 // acceptable is what the bounds of fields must reach.

@@ -33,7 +33,7 @@ type part struct {
 	width int // fixed, elements: the size; records: how many bytes stand before the length
 
 	form form // size, records, chunk: of the length
-	bias int  // what is to be added to a length
+	bias int  // records: what is to be added to a length
 	from *ref // chunk: where its length stands, if not just before; choice: where the byte stands
 	tail int  // records: bytes behind the last
 
@@ -65,93 +65,113 @@ func (w *walk) field(name string, at, end int) {
 	}
 }
 
-// run reads bytes, of a record that begins at head, as a format says. It gives back where it stopped.
-func (w *walk) run(f format, head, at, end int, path string) int {
-	begin, length := at, 0
-	for _, p := range f {
-		if at >= end || len(w.fields) >= fieldsMost {
-			break
-		}
-		next := end
-		switch p.kind {
-		case fixed:
-			next = min(at+p.width, end)
-			w.field(path+p.name, at, next)
-		case size:
-			n, width, ok := p.form.read(w.data[at:end])
-			if !ok {
-				w.rest(path, "rest", at, end)
-				return end
-			}
-			length, next = n+p.bias, at+width
-			w.field(path+p.name, at, next)
-		case chunk:
-			n := length
-			if p.from != nil {
-				n = w.number(p.from, p.form, head, begin, end) + p.bias
-			}
-			next = at + min(max(n, 0), end-at)
-			w.inner(p, at, next, path)
-		case zeroEnd:
-			next = zeroEndOf(w.data[at:end]) + at
-			w.field(path+p.name, at, next)
-		case labels:
-			if n, ok := labelsOf(w.data[at:end]); ok {
-				next = at + n
-			}
-			w.field(path+p.name, at, next)
-		case records:
-			next = w.records(p, at, end, path)
-		case elements:
-			for ; at < end; at += p.width {
-				w.field(path+p.name, at, min(at+p.width, end))
-			}
-		case choice:
-			next = w.choose(p, head, at, end, path)
-		case rest:
-			w.rest(path, p.name, at, end)
-		}
-		at = next
-	}
-	if at < end && begin < end {
-		w.rest(path, "rest", at, end)
-	}
-	return end
+// scope is where bytes are read as a format says.
+type scope struct {
+	head       int // where the record begins that they are the body of
+	begin, end int
+	path       string // stands before the names of fields
+	length     int    // the one that was read last
 }
 
-// inner reads what a length spans: a format of its own, or one field.
-func (w *walk) inner(p part, at, end int, path string) {
-	if p.inner == nil {
-		w.field(path+p.name, at, end)
-		return
+// run reads bytes as a format says.
+func (w *walk) run(f format, s scope) {
+	at := s.begin
+	for _, p := range f {
+		if at >= s.end || len(w.fields) >= fieldsMost {
+			break
+		}
+		at = w.part(p, &s, at)
 	}
-	w.run(p.inner, at, at, end, path+p.name+".")
+	w.rest(s.path, "rest", at, s.end)
+}
+
+// part reads one part, and tells where it ends.
+func (w *walk) part(p part, s *scope, at int) (next int) {
+	switch p.kind {
+	case fixed:
+		next = min(at+p.width, s.end)
+	case size:
+		n, width, ok := p.form.read(w.data[at:s.end])
+		if !ok {
+			w.rest(s.path, "rest", at, s.end)
+			return s.end
+		}
+		s.length, next = n, at+width
+	case chunk:
+		return w.chunk(p, s, at)
+	case zeroEnd:
+		next = at + zeroEndOf(w.data[at:s.end])
+	case labels:
+		next = s.end
+		if n, ok := labelsOf(w.data[at:s.end]); ok {
+			next = at + n
+		}
+	default:
+		w.all(p, s, at)
+		return s.end
+	}
+	w.field(s.path+p.name, at, next)
+	return next
+}
+
+// all reads a part that goes on to the end.
+func (w *walk) all(p part, s *scope, at int) {
+	switch p.kind {
+	case records:
+		w.records(p, at, s.end, s.path)
+	case elements:
+		for ; at < s.end; at += p.width {
+			w.field(s.path+p.name, at, min(at+p.width, s.end))
+		}
+	case choice:
+		w.choose(p, s, at)
+	default:
+		w.rest(s.path, p.name, at, s.end)
+	}
+}
+
+// chunk reads what a length spans: a format of its own, or one field.
+func (w *walk) chunk(p part, s *scope, at int) (next int) {
+	n := s.length
+	if p.from != nil {
+		n = w.number(p.from, p.form, s)
+	}
+	next = at + min(max(n, 0), s.end-at)
+	if p.inner == nil {
+		w.field(s.path+p.name, at, next)
+	} else {
+		w.run(p.inner, scope{head: at, begin: at, end: next, path: s.path + p.name + "."})
+	}
+	return next
+}
+
+// place is where a ref points to from a beginning.
+func (r *ref) place(head, begin int) int {
+	if r.inHead {
+		return head + r.offset
+	}
+	return begin + r.offset
 }
 
 // number reads one that stands earlier, or 0.
-func (w *walk) number(r *ref, f form, head, begin, end int) int {
-	at := begin + r.offset
-	if r.inHead {
-		at = head + r.offset
-	}
-	if at >= end {
+func (w *walk) number(r *ref, f form, s *scope) int {
+	at := r.place(s.head, s.begin)
+	if at >= s.end {
 		return 0
 	}
-	n, _, _ := f.read(w.data[at:end])
+	n, _, _ := f.read(w.data[at:s.end])
 	return n
 }
 
-func (w *walk) choose(p part, head, at, end int, path string) int {
-	place := at + p.from.offset
-	if p.from.inHead {
-		place = head + p.from.offset
-	}
-	if place < end {
-		if f, ok := p.cases[w.data[place]]; ok {
-			return w.run(f, head, at, end, path+codeName(w.data[place])+".")
+// choose reads what a type code tells how to read.
+func (w *walk) choose(p part, s *scope, at int) {
+	f, kind := p.inner, "other"
+	if place := p.from.place(s.head, at); place < s.end {
+		if known, ok := p.cases[w.data[place]]; ok {
+			f, kind = known, codeName(w.data[place])
 		}
 	}
-	return w.run(p.inner, head, at, end, path+"other.")
+	w.run(f, scope{head: s.head, begin: at, end: s.end, path: s.path + kind + "."})
 }
 
 // codeName is a type code as a person reads it.
@@ -162,11 +182,12 @@ func codeName(b byte) string {
 	return fmt.Sprintf("0x%02x", b)
 }
 
-func (w *walk) records(p part, at, end int, path string) int {
+// records reads those that fill the bytes, each with what stands before its length, the length, and its body.
+func (w *walk) records(p part, at, end int, path string) {
 	g := grammar{pre: p.width, form: p.form, zero: p.zero, bias: p.bias, tail: p.tail}
 	if p.strict && !g.tile(w.data[at:end]) {
 		w.rest(path, "rest", at, end)
-		return end
+		return
 	}
 	for at < end-p.tail && len(w.fields) < fieldsMost {
 		body, next := at+p.width, end-p.tail
@@ -174,13 +195,12 @@ func (w *walk) records(p part, at, end int, path string) int {
 			body, next = at+p.width+width, min(at+n, end-p.tail)
 		}
 		body = min(body, next)
-		w.run(p.head, at, at, min(at+p.width, next), path)
+		w.run(p.head, scope{head: at, begin: at, end: min(at+p.width, next), path: path})
 		w.field(path+p.name, min(at+p.width, next), body)
-		w.run(p.inner, at, body, next, path)
+		w.run(p.inner, scope{head: at, begin: body, end: next, path: path})
 		at = next
 	}
 	w.field(path+"trailer", max(at, end-p.tail), end)
-	return end
 }
 
 // rest is what nothing is known of; text in it stands out.

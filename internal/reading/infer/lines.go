@@ -31,8 +31,9 @@ const (
 
 // What makes a habit of lines.
 const (
-	timesLeast = 3   // that something came, to be one
-	habitLeast = 0.8 // of the times, it must have been kept
+	timesLeast = 3    // that something came, to be one
+	habitLeast = 0.8  // of the times, it must have been kept
+	keysMost   = 4096 // are looked at: names that are made up have no end
 )
 
 // mostlyText says whether nearly all messages begin with text.
@@ -89,13 +90,12 @@ func learnLines(s []item) *lines {
 type habits[K comparable] map[K]map[int]int
 
 func (h *habits[K]) see(key K, n int) {
-	const most = 4096 // keys: names that are made up have no end
 	if *h == nil {
 		*h = habits[K]{}
 	}
 	counts := (*h)[key]
 	if counts == nil {
-		if len(*h) >= most {
+		if len(*h) >= keysMost {
 			return
 		}
 		counts = map[int]int{}
@@ -131,43 +131,19 @@ func usual(counts map[int]int) (n int, kept bool) {
 	return n, float64(counts[n]) >= habitLeast*float64(times(counts))
 }
 
+// tally is how often the number that ends lines of one kind was the length of raw bytes.
+type tally struct {
+	times int
+	hits  [afterEmpty + 1]int
+	sizes map[int]bool
+}
+
 // learnAnnouncements finds the lines whose last number is the length of raw bytes.
 func learnAnnouncements(s []item) map[string]announcement {
-	type tally struct {
-		times int
-		hits  [afterEmpty + 1]int
-		sizes map[int]bool
-	}
 	tallies := map[string]*tally{}
 	for _, it := range s {
-		empty := 0 // where the first empty line behind this one ends
-		for at := 0; at < len(it.data); {
-			line := lineAt(it.data, at)
-			at = line.next
-			if empty >= 0 && empty <= at {
-				empty = emptyAfter(it.data, at)
-			}
-			n, ok := number(line.text)
-			if !ok || n == 0 || it.cut {
-				continue
-			}
-			key := keyOf(line.text)
-			t := tallies[key]
-			if t == nil && len(tallies) < 4096 {
-				t = &tally{sizes: map[int]bool{}}
-				tallies[key] = t
-			}
-			if t == nil {
-				continue
-			}
-			t.times++
-			t.sizes[n] = true
-			if end := line.next + n; end == len(it.data) || end < len(it.data) && len(lineAt(it.data, end).text) == 0 {
-				t.hits[next]++
-			}
-			if empty >= 0 && empty+n == len(it.data) {
-				t.hits[afterEmpty]++
-			}
+		if !it.cut {
+			tallyLines(tallies, it.data)
 		}
 	}
 	announces := map[string]announcement{}
@@ -179,6 +155,41 @@ func learnAnnouncements(s []item) map[string]announcement {
 		}
 	}
 	return announces
+}
+
+func tallyLines(tallies map[string]*tally, data []byte) {
+	empty := 0 // where the first empty line behind this one ends
+	for at := 0; at < len(data); {
+		line := lineAt(data, at)
+		at = line.next
+		if empty >= 0 && empty <= at {
+			empty = emptyAfter(data, at)
+		}
+		n, ok := number(line.text)
+		if !ok || n == 0 {
+			continue
+		}
+		key := keyOf(line.text)
+		if tallies[key] == nil {
+			if len(tallies) >= keysMost {
+				continue
+			}
+			tallies[key] = &tally{sizes: map[int]bool{}}
+		}
+		tallies[key].see(data, n, at, empty)
+	}
+}
+
+// see counts whether so many bytes follow at once, up to the end or an empty line, or behind the next empty line.
+func (t *tally) see(data []byte, n, at, empty int) {
+	t.times++
+	t.sizes[n] = true
+	if end := at + n; end == len(data) || end < len(data) && len(lineAt(data, end).text) == 0 {
+		t.hits[next]++
+	}
+	if empty >= 0 && empty+n == len(data) {
+		t.hits[afterEmpty]++
+	}
 }
 
 // emptyAfter is where the first empty line from an offset on ends, or -1.

@@ -1,8 +1,6 @@
 package infer
 
-import (
-	"math"
-)
+import "math"
 
 // grammar is how bytes may be filled with records: each some bytes, a length, and what it spans.
 type grammar struct {
@@ -28,14 +26,14 @@ func (g grammar) next(data []byte) (n, width int, ok bool) {
 	return n, width, ok && n >= g.pre+width && n > 0
 }
 
-// tile says whether records fill data to the end, and how many they are.
+// tile says whether records fill data to the end.
 func (g grammar) tile(data []byte) bool {
 	_, _, _, ok := g.trace(data)
 	return ok
 }
 
-// trace is tile, with a hash of where the records end, how many they are, and what it is worth that the last one ends where data does: of
-// records of so many bytes one in as many ends at any place.
+// trace is tile, with a hash of where the records end, how many they are, and what it is worth that the last one ends
+// where data does: of records of so many bytes one in as many ends at any place.
 func (g grammar) trace(data []byte) (ends uint64, worth float64, count int, ok bool) {
 	if len(data) < g.skip+g.tail {
 		return 0, 0, 0, false

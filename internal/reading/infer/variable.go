@@ -1,20 +1,17 @@
 package infer
 
-import (
-	"math"
-)
+import "math"
 
 // variable is something of changing size: where it begins, and what tells its end.
 type variable struct {
 	skip int  // bytes before it, or before its length
 	kind kind // chunk, zeroEnd or labels
 	form form
-	bias int
 	gap  int  // bytes between a length and what it spans
 	head *ref // where its length stands, if not just before
 }
 
-// end is where the variable ends in an item, and where it begins.
+// span is where the variable begins in an item, and where it ends.
 func (v variable) span(it item) (begin, end int, ok bool) {
 	data := it.data
 	if len(data) < v.skip {
@@ -40,7 +37,7 @@ func (v variable) span(it item) (begin, end int, ok bool) {
 		width = 0
 	}
 	begin = v.skip + width + v.gap
-	end = begin + n + v.bias
+	end = begin + n
 	return begin, end, ok && end >= begin && end <= len(data)
 }
 
@@ -225,9 +222,9 @@ func (l *learner) variableFormat(s []item, known []column, v variable, depth int
 	case labels:
 		f = append(f, part{kind: labels, name: "pieces with lengths, ended by 0"})
 	default:
-		p := part{kind: chunk, name: "bytes", form: v.form, bias: v.bias, from: v.head}
+		p := part{kind: chunk, name: "bytes", form: v.form, from: v.head}
 		if v.head == nil {
-			f = append(f, part{kind: size, form: v.form, bias: v.bias, name: "length (" + formNames[v.form] + ", of what follows)"})
+			f = append(f, part{kind: size, form: v.form, name: "length (" + formNames[v.form] + ", of what follows)"})
 			f = append(f, l.fixedColumns(gaps, nil, v.gap, depth)...)
 		}
 		if allText(filled(pieces)) {
