@@ -17,7 +17,7 @@
 // put together: a message that begins within a unit is read as if it began one.
 //
 // Messages are hostile. What is looked at of them is bounded, in bytes and in steps, and so are the fields of one: to
-// learn takes less than two seconds whatever they are.
+// learn takes two seconds at most, whatever they are.
 package infer
 
 import (
