@@ -35,24 +35,27 @@ var wanted = map[string]bool{
 	"_PID": true, "SYSLOG_IDENTIFIER": true,
 }
 
-// eachEntry calls each for all entries of a log, whatever its form.
-func eachEntry(name string, data []byte, each func(entry)) []cursor.Damage {
+// eachEntry calls each for all entries of a log, whatever its form, but those that are skipped by their bytes.
+func eachEntry(name string, data []byte, skip func(raw []byte) bool, each func(entry)) []cursor.Damage {
 	if bytes.HasPrefix(data, exportStart) {
-		return export(name, data, each)
+		return export(name, data, skip, each)
 	}
 	number := 0
 	var head []byte
 	for at := 0; at < len(data); {
 		line, next := lineAt(data, at)
 		number++
-		if len(line) > 0 {
+		indented := len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
+		if len(line) > 0 && !indented {
+			head = line
+		}
+		if len(line) > 0 && !skip(line) {
 			e, ok := jsonEntry(line)
-			switch {
-			case ok:
-			case line[0] == ' ' || line[0] == '\t':
-				e = entry{raw: line, head: head}
-			default:
-				e, head = entry{raw: line}, line
+			if !ok {
+				e = entry{raw: line}
+			}
+			if indented {
+				e.head = head
 			}
 			e.line, e.at = number, at
 			each(e)
@@ -125,15 +128,16 @@ func bytesOf(numbers []jsonByte) string {
 // export reads the journal's export format (systemd.io/JOURNAL_EXPORT_FORMATS): a field a line, an empty line
 // behind each entry. A field with control characters is its name alone, then its size in 64 bits
 // little-endian, the bytes, and a line's end.
-func export(name string, data []byte, each func(entry)) (damage []cursor.Damage) {
-	fields, number, begin, from := map[string]string{}, 0, 1, 0
+func export(name string, data []byte, skip func(raw []byte) bool, each func(entry)) (damage []cursor.Damage) {
+	var fields [][2][]byte // name and value
+	number, begin, from := 0, 1, 0
 	flush := func(next int) {
-		if len(fields) > 0 {
-			e := journalEntry(fields)
+		if len(fields) > 0 && !skip(data[from:next]) {
+			e := journalEntry(textOf(fields))
 			e.line, e.at = begin, from
 			each(e)
 		}
-		fields, begin, from = map[string]string{}, number+1, next
+		fields, begin, from = fields[:0], number+1, next
 	}
 	for at := 0; at < len(data); {
 		line, next := lineAt(data, at)
@@ -146,7 +150,7 @@ func export(name string, data []byte, each func(entry)) (damage []cursor.Damage)
 			}
 		}
 		if wanted[string(key)] {
-			fields[string(key)] = string(value)
+			fields = append(fields, [2][]byte{key, value})
 		}
 		if at = next; len(line) == 0 {
 			flush(at)
@@ -154,6 +158,14 @@ func export(name string, data []byte, each func(entry)) (damage []cursor.Damage)
 	}
 	flush(len(data))
 	return damage
+}
+
+func textOf(fields [][2][]byte) map[string]string {
+	text := map[string]string{}
+	for _, f := range fields {
+		text[string(f[0])] = string(f[1])
+	}
+	return text
 }
 
 // blob reads a field's size and bytes, of which at most maxLine are kept.

@@ -58,10 +58,8 @@ func (l *Log) Around(from, to time.Time) iter.Seq[Line] {
 		var held *Line
 		var r stamper
 		done := false
-		eachEntry(l.Name, data, func(e entry) {
-			if done {
-				return
-			}
+		over := func([]byte) bool { return done }
+		eachEntry(l.Name, data, over, func(e entry) {
 			at := l.at(e.when(&r), from)
 			if at.IsZero() {
 				if held != nil && len(held.Text) < mostText {

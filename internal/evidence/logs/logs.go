@@ -86,15 +86,16 @@ type Log struct {
 // Read reads a log. The zone is that of times which tell none; nil if it isn't known.
 func Read(name string, data []byte, zone *time.Location) *Log {
 	l := &Log{Name: name, data: data, zone: zone}
-	behind := 0 // entries behind the last record
-	l.Damage = eachEntry(name, data, func(e entry) {
+	behind := mostBehind + 1 // entries behind the last record
+	nothing := func(raw []byte) bool { return behind > mostBehind && !telling.in(raw) }
+	l.Damage = eachEntry(name, data, nothing, func(e entry) {
 		l.learn(e)
 		record, ok := parse(e)
 		switch {
 		case ok:
 			behind = 0
 			l.Records = append(l.Records, l.sourced(record, e))
-		case len(l.Records) > 0 && behind <= mostBehind:
+		case behind <= mostBehind:
 			behind++
 			l.Records[len(l.Records)-1].Fault.more(e)
 			fallthrough
@@ -219,17 +220,10 @@ func parse(e entry) (Record, bool) {
 	return Record{}, false
 }
 
-// words are those of which each record has one: most lines have none, and are passed over at the speed of memory.
-var words = [][]byte{
-	[]byte("dumped core"), []byte("terminated"), []byte("ANOM_ABEND"), []byte("1701"), []byte("SECCOMP"), []byte("1326"),
-	[]byte("segfault at"), []byte("traps: "), []byte("]: unhandled "), []byte("Killed "), []byte("Killing "), []byte("Watchdog timeout"),
-	[]byte("Memory failure"), []byte("signal"), []byte("exited"), []byte("COREDUMP"),
-}
-
 // tells says whether an entry can be a record.
 func (e entry) tells() bool {
 	return e.fields["COREDUMP_PID"] != "" || e.fields["_AUDIT_TYPE"] != "" ||
-		slices.ContainsFunc(words, func(w []byte) bool { return bytes.Contains(e.raw, w) })
+		telling.in(e.raw)
 }
 
 // logLine is how lines of audit, syslog, dmesg, journal and ausearch begin.

@@ -21,21 +21,22 @@ func (s stamp) undated() bool { return !s.time.IsZero() && s.time.Year() == 0 }
 
 const (
 	clock = `(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?`
-	zone  = `(?: ?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b))?`
+	zone  = `(?: ?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b)|(?P<hours>[+-]\d\d)\b)?`
 	month = `(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)`
 )
 
 // forms are those in which lines tell their time, each with who writes so.
 var forms = []*regexp.Regexp{
-	regexp.MustCompile(`\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ]` + clock + zone),                                // ISO 8601: rsyslog, PostgreSQL, log4j, JSON
-	regexp.MustCompile(`\b(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d) ` + clock),                                          // nginx's error log, Go
-	regexp.MustCompile(`\b(?P<day>\d\d)/` + month + `/(?P<year>\d{4}):` + clock + zone),                                     // access logs, HAProxy
-	regexp.MustCompile(`\b` + month + ` (?P<day>[ 0-3]?\d) ` + clock + `(?: (?P<year>\d{4})\b)?`),                           // syslog, Apache's error log, dmesg -T
-	regexp.MustCompile(`\b(?P<day>\d{1,2})[- ]` + month + `[- ](?P<year>\d{4}) ` + clock + zone),                            // named, Redis, RFC 5322
-	regexp.MustCompile(`^[IWEF](?P<month>\d\d)(?P<day>\d\d) ` + clock),                                                      // glog, klog
-	regexp.MustCompile(`^\W?(?P<epoch>1\d{9})(?:\.(?P<fraction>\d{1,9}))?\b`),                                               // Squid, Unbound
-	regexp.MustCompile(`"(?:@?timestamp|ts|time)" ?: ?"?(?P<epoch>1\d{9})(?P<millis>\d{3})?(?:\.(?P<fraction>\d{1,9}))?\b`), // JSON
-	regexp.MustCompile(`^@(?P<tai>4[0-9a-f]{23})\b`),                                                                        // TAI64N: daemontools, runit
+	regexp.MustCompile(`\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T _]` + clock + zone),                                           // ISO 8601: rsyslog, PostgreSQL, log4j, JSON, svlogd
+	regexp.MustCompile(`\b(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d) ` + clock),                                                      // nginx's error log, Go
+	regexp.MustCompile(`\b(?P<day>\d\d)/` + month + `/(?P<year>\d{4}):` + clock + zone),                                                 // access logs, HAProxy
+	regexp.MustCompile(`\b` + month + ` (?P<day>[ 0-3]?\d) ` + clock + `(?: (?P<zone>UTC|GMT)\b)?(?: (?P<year>\d{4})\b)?`),              // syslog, Apache's error log, dmesg -T, date
+	regexp.MustCompile(`\b` + month + ` (?P<day>[ 0-3]?\d),? (?P<year>\d{4}),? ` + clock),                                               // Cisco's and Java's
+	regexp.MustCompile(`\b(?P<day>\d{1,2})[- ]` + month + `[- ](?P<year>\d{4}) ` + clock + zone),                                        // named, Redis, RFC 5322
+	regexp.MustCompile(`^[IWEF](?P<month>\d\d)(?P<day>\d\d) ` + clock),                                                                  // glog, klog
+	regexp.MustCompile(`^\W{0,8}(?P<epoch>1\d{9})(?P<millis>(?:\d{3}){1,3})?(?:\.(?P<fraction>\d{1,9}))?\b`),                            // Squid, Unbound
+	regexp.MustCompile(`\b(?:timestamp|ts|time)"? ?[:=] ?"?(?P<epoch>1\d{9})(?P<millis>(?:\d{3}){1,3})?(?:\.(?P<fraction>\d{1,9}))?\b`), // JSON, logfmt
+	regexp.MustCompile(`^@(?P<tai>4[0-9a-f]{23})\b`),                                                                                    // TAI64N: daemontools, runit
 }
 
 // stampWithin is how far into a line its time may end.
@@ -52,38 +53,47 @@ func stampOf(line []byte) stamp { return new(stamper).of(line) }
 
 func (r *stamper) of(line []byte) stamp {
 	line = line[:min(len(line), stampWithin)]
-	first, in := r.find(line)
-	if first == nil {
-		return stamp{uptime: uptimeOf(line)}
-	}
-	r.form, r.at = in, first[0]
-	part := func(name string) string {
-		if i := in.SubexpIndex(name); i >= 0 && first[2*i] >= 0 {
-			return string(line[first[2*i]:first[2*i+1]])
-		}
-		return ""
-	}
-	s := made(part)
+	s := r.find(line)
 	s.uptime = uptimeOf(line)
 	return s
 }
 
-// find finds the first time in a line: the groups of the form that it has.
-func (r *stamper) find(line []byte) (first []int, in *regexp.Regexp) {
+// find finds the first time in a line. What has the form of one and is none, such as a 32nd day, hides no other form.
+func (r *stamper) find(line []byte) (first stamp) {
 	if r.form != nil {
-		if m := r.form.FindSubmatchIndex(line); m != nil && m[0] == r.at {
-			return m, r.form
+		if s, at := readAs(r.form, line); at == r.at {
+			return s
 		}
 	}
 	if !bytes.ContainsAny(line, "0123456789") {
-		return nil, nil
+		return stamp{}
 	}
+	begin := len(line)
 	for _, form := range forms {
-		if m := form.FindSubmatchIndex(line); m != nil && (first == nil || m[0] < first[0]) {
-			first, in = m, form
+		if s, at := readAs(form, line); at >= 0 && at < begin {
+			first, begin = s, at
+			r.form, r.at = form, at
 		}
 	}
-	return first, in
+	return first
+}
+
+// readAs is the first time of one form in a line, and where it begins; -1 if there is none.
+func readAs(form *regexp.Regexp, line []byte) (stamp, int) {
+	groups := form.FindSubmatchIndex(line)
+	if groups == nil {
+		return stamp{}, -1
+	}
+	s := made(func(name string) string {
+		if i := form.SubexpIndex(name); i >= 0 && groups[2*i] >= 0 {
+			return string(line[groups[2*i]:groups[2*i+1]])
+		}
+		return ""
+	})
+	if s.time.IsZero() {
+		return stamp{}, -1
+	}
+	return s, groups[0]
 }
 
 // uptimeOf are the seconds since its start that the kernel puts in brackets.
@@ -129,7 +139,7 @@ func made(part func(string) string) stamp {
 		return stamp{}
 	}
 	t := time.Date(number("year"), m, number("day"), number("hour"), number("minute"), number("second"), fraction(part("fraction")), time.UTC)
-	ahead, told := offset(part("zone"))
+	ahead, told := offset(part("zone") + part("hours"))
 	return stamp{time: t.Add(-ahead), floating: !told}
 }
 
@@ -143,7 +153,10 @@ var months = func() map[string]time.Month {
 
 // offset is by how much a zone that is told is ahead of UTC.
 func offset(zone string) (ahead time.Duration, told bool) {
-	if len(zone) < 5 {
+	switch {
+	case len(zone) == len("+01") && zone[0] != 'U' && zone[0] != 'G':
+		zone += "00"
+	case len(zone) < len("+0100"):
 		return 0, zone != ""
 	}
 	digits := zone[1:3] + zone[len(zone)-2:]
