@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/inquest-project/inquest/lab/machine"
 )
 
 // pathField is the value of the one field with a path; the test fails if it isn't there.
@@ -270,10 +272,10 @@ func TestHugeMessagesAreReadInBoundedTime(t *testing.T) {
 				"header fields": http2Preface + "\xff\xff\xff\x01\x04\x00\x00\x00\x01",
 			}[name]
 			data := append([]byte(head), bytes.Repeat([]byte(unit), size/len(unit))...)
-			began := time.Now()
+			before := machine.Worked()
 			Message(data, Hint{})
 			Framed(data)
-			if took := time.Since(began); took > 5*time.Second {
+			if took := machine.Worked() - before; took > 5*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})

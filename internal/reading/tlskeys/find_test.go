@@ -82,7 +82,7 @@ func TestTheSearchEndsWithItsContext(t *testing.T) {
 	for range Find(ctx, []elfcore.Stretch{{Start: base, Data: noise(100 << 20)}}, []*Connection{c}) {
 		t.Error("found something in noise")
 	}
-	if took := time.Since(begin); took > 2*time.Second {
+	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("it went on for %v", took)
 	}
 }

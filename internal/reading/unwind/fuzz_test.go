@@ -6,13 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/inquest-project/inquest/internal/evidence/elfcore"
 	"github.com/inquest-project/inquest/internal/evidence/elftest"
 	"github.com/inquest-project/inquest/internal/evidence/objfile"
 	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/image"
+	host "github.com/inquest-project/inquest/lab/machine"
 )
 
 const (
@@ -23,15 +22,6 @@ const (
 	// longest is what the unwinder may work on some kilobytes of anything.
 	longest = 10 * time.Second
 )
-
-// worked is the processor time that this process has taken: that of the clock on the wall depends on who else is busy.
-func worked() time.Duration {
-	var used unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
-		panic(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-}
 
 // dead is a process that died with a stack, in the middle of a library's text.
 func dead(library, stack []byte, pc, fp uint64) []byte {
@@ -91,14 +81,14 @@ func TestThousandsOfThreadsOnOneEndlessStackAreUnwoundInBoundedTime(t *testing.T
 	for tid := range uint32(3000) {
 		process.Threads = append(process.Threads, elftest.Thread{TID: tid + 1, PC: libraryAt + elftest.Text + 5, SP: stackAt})
 	}
-	begin := worked()
+	begin := host.Worked()
 	stacks := Threads(openImage(t, process.Core(), library))
 	total := 0
 	for _, s := range stacks {
 		total += s.Total
 		touch(t, nil, s)
 	}
-	if took := worked() - begin; len(stacks) != 3000 || total < 1<<20 || total > mostSpent/costOfFrame+2*3000 || took > longest {
+	if took := host.Worked() - begin; len(stacks) != 3000 || total < 1<<20 || total > mostSpent/costOfFrame+2*3000 || took > longest {
 		t.Errorf("%d threads, %d frames, %v", len(stacks), total, took)
 	}
 }
@@ -114,9 +104,9 @@ func TestTablesThatComputeForLongAreRunForABoundedTime(t *testing.T) {
 	cfi = append(cfi, 0x16, 16, 12, 0x03) // DW_CFA_val_expression of the return address: DW_OP_addr
 	cfi = append(append(cfi, elftest.Words(libraryAt+elftest.Text+10)...), 0x96, 0x96, 0x96)
 	library := elftest.Library(buildID, calls(), cfi)
-	begin := worked()
+	begin := host.Worked()
 	s := Threads(openImage(t, dead(library, make([]byte, 1<<20), 5, 0), library))[0]
-	if took := worked() - begin; s.Total < 1000 || took > longest {
+	if took := host.Worked() - begin; s.Total < 1000 || took > longest {
 		t.Errorf("%d frames until %q took %v", s.Total, s.End, took)
 	}
 }
@@ -138,7 +128,7 @@ func FuzzThreads(f *testing.F) {
 			return // a page each
 		}
 		library := elftest.Library(buildID, text, cfi)
-		begin := worked()
+		begin := host.Worked()
 		im := openImage(t, dead(library, stack, uint64(pc), fp), library)
 		whole := Threads(im)[0]
 		touch(t, im, whole)
@@ -152,7 +142,7 @@ func FuzzThreads(f *testing.F) {
 				t.Errorf("half the stack has frame %d at %v, the whole has not", fr.Index, fr.PC)
 			}
 		}
-		if took := worked() - begin; took > longest {
+		if took := host.Worked() - begin; took > longest {
 			t.Errorf("%d bytes of stack took %v", len(stack), took)
 		}
 	})
@@ -208,13 +198,13 @@ func FuzzExpression(f *testing.F) {
 			e := evaluation{im: openImage(t, dead(nothing, known, 0, 0), nil), regs: &regs, spent: new(int)}
 			return e.expression(code, initial)
 		}
-		begin := worked()
+		begin := host.Worked()
 		half, ok := evaluate(memory[:len(memory)/2])
 		whole, known := evaluate(memory)
 		if ok && (!known || half != whole) {
 			t.Errorf("half the memory makes %d, the whole makes %d (%v)", half, whole, known)
 		}
-		if took := worked() - begin; took > longest {
+		if took := host.Worked() - begin; took > longest {
 			t.Errorf("%d bytes of code took %v", len(code), took)
 		}
 	})
