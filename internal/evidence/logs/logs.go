@@ -20,6 +20,7 @@ package logs
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"time"
@@ -140,19 +141,50 @@ func (l *Log) learn(e entry) {
 // tell gives the records their times.
 func (l *Log) tell() {
 	for _, records := range [][]Record{l.Records, l.Signs} {
-		anchor := l.near
 		for i := range records {
-			records[i].Time = l.at(records[i].stamp, anchor)
-			if !records[i].Time.IsZero() {
-				anchor = records[i].Time
+			records[i].Time = l.at(records[i].stamp, time.Time{})
+		}
+		from := l.firm(records)
+		l.follow(records, from, 1)
+		l.follow(records, from, -1)
+	}
+}
+
+// firm is the record that the years of the others are told from: one that tells a year, else that which lies nearest to what
+// other evidence is from. Without either it is the first.
+func (l *Log) firm(records []Record) int {
+	for i, r := range records {
+		if !r.Time.IsZero() {
+			return i
+		}
+	}
+	best, least := 0, time.Duration(math.MaxInt64)
+	for i := range records {
+		if t := l.at(records[i].stamp, l.near); !t.IsZero() && t.Sub(l.near).Abs() < least {
+			best, least = i, t.Sub(l.near).Abs()
+		}
+	}
+	if best < len(records) {
+		records[best].Time = l.at(records[best].stamp, l.near)
+	}
+	return best
+}
+
+// follow dates records that tell no year, each by the one before it on the way: a log goes forward, over New Year too, and in
+// disorder by a day at most. years is 1, or -1 for the way back.
+func (l *Log) follow(records []Record, from, years int) {
+	const day = 24 * time.Hour
+	var neighbour time.Time
+	for i := from; i >= 0 && i < len(records); i += years {
+		r := &records[i]
+		if r.Time.IsZero() && !neighbour.IsZero() {
+			r.Time = l.at(r.stamp, neighbour)
+			if against := time.Duration(years) * neighbour.Sub(r.Time); against > day && r.stamp.undated() {
+				r.Time = l.at(r.stamp, neighbour.AddDate(years, 0, 0))
 			}
 		}
-		for i := len(records) - 1; i >= 0; i-- { // what stands before the first that tells a year
-			if !records[i].Time.IsZero() {
-				anchor = records[i].Time
-			} else {
-				records[i].Time = l.at(records[i].stamp, anchor)
-			}
+		if !r.Time.IsZero() {
+			neighbour = r.Time
 		}
 	}
 }

@@ -85,6 +85,21 @@ func TestZonesAndYearsThatAreToldLaterCount(t *testing.T) {
 	}
 }
 
+func TestALogGoesForwardOverNewYear(t *testing.T) {
+	const fault = " lb1 kernel: a[1]: segfault at 0 ip 1 sp 2 error 4 in x[1+1]\n"
+	for _, near := range []time.Time{time.Date(2027, 1, 2, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 3, 11, 0, 0, 0, time.UTC)} {
+		l := Read("messages", []byte("Mar  3 10:00:00"+fault+"Dec 31 23:59:58"+fault+"Dec 31 23:59:57"+fault+"Jan  1 00:00:01"+fault+"Aug  1 00:00:01"+fault), nil)
+		l.Date(near)
+		var years []int
+		for _, r := range l.Records {
+			years = append(years, r.Time.Year())
+		}
+		if fmt.Sprint(years) != "[2026 2026 2026 2027 2027]" {
+			t.Errorf("near %v found %v", near, years)
+		}
+	}
+}
+
 func TestSecondsSinceTheStartCountFromWhereALineTellsBoth(t *testing.T) {
 	l := Read("kern.log", []byte("[  90.500000] a[1]: segfault at 0 ip 1 sp 2 error 4 in x[1+1]\n"+
 		"[ 100.000000] audit: type=1701 audit(1391032884.818:7): pid=2 comm=\"b\" sig=6\n"), nil)
