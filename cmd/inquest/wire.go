@@ -27,7 +27,7 @@ func wireCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wire CAPTURE... [KEYLOG]",
 		Short: "What is in a capture: conversations, and the messages of one",
-		Long: `wire lists the conversations of a capture: who with whom, by which protocol, how many packets, messages and bytes
+		Long: `wire lists the conversations of a capture: who with whom, by which protocol, how many packets with data, messages and bytes
 each side sent (client/server), what was not captured, and how it ended. With --follow it prints the messages of one of
 them, each with its fields: offset and length in the message, name and value. Where no dissector knows the protocol,
 fields are inferred from all messages to and from the same service, and said to be.
@@ -79,6 +79,9 @@ func runWire(ctx context.Context, out io.Writer, o wireOptions) error {
 	defer set.Close()
 	if len(set.Captures) == 0 {
 		return failure{errors.New("expected a capture, found none among what was given")}
+	}
+	if len(o.evidence.Cores) > 0 && set.Core == nil {
+		return failure{fmt.Errorf("--core %s: %s", o.evidence.Cores[0], set.Problems[len(set.Problems)-1].Problem)}
 	}
 	at.stage("reading the capture")
 	read := reading.Wire(set)

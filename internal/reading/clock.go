@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/inquest-project/inquest/internal/evidence"
@@ -16,23 +17,31 @@ import (
 // took. Clocks differ by whole quarters of an hour where zones do.
 func (r *Reading) settle(set *evidence.Set) {
 	near, what := r.about(set)
-	var known *time.Duration // by how much another log, of the same host, is ahead
+	var known *guess // of another log of the same host
+	guesses := map[*logs.Log]*guess{}
 	for _, log := range set.Logs {
-		if _, _, open := log.Span(); !open && !log.Floating() && !log.Undated() {
-			continue
-		}
-		if !near.IsZero() {
+		_, _, floating, undated := log.Span()
+		if (undated || log.Yearless()) && !near.IsZero() {
 			log.Date(near)
 		}
-		ahead, why := zoneOf(log, set, r.span())
-		if why == "" && known != nil {
-			ahead, why = *known, "as another log's here"
+		g := &guess{floating: floating || log.Floating(), undated: undated || log.Yearless(), near: what}
+		if g.floating {
+			if g.ahead, g.why = zoneOf(log, set, r.span()); g.why != "" && known == nil {
+				known = g
+			}
 		}
-		if log.Shift(ahead); why != "" {
-			known = &ahead
+		guesses[log] = g
+	}
+	for _, log := range slices.Backward(set.Logs) {
+		g := guesses[log]
+		if g.floating && g.why == "" && known != nil {
+			g.ahead, g.why = known.ahead, "as another log's here"
 		}
-		guess := cursor.Damage{Part: log.Name, Offset: -1, Problem: taken(log, ahead, why, what)}
-		r.Problems = slices.Insert(r.Problems, 0, guess) // first: all that rests on these times rests on it
+		log.Shift(g.ahead)
+		if says := g.says(); says != "" { // first: all that rests on these times rests on it
+			r.Problems = slices.Insert(r.Problems, 0, cursor.Damage{Part: log.Name, Offset: -1, Problem: says})
+		}
+		r.doubt(log)
 	}
 	for _, log := range set.Logs {
 		r.Logs = append(r.Logs, log.Records...)
@@ -40,23 +49,53 @@ func (r *Reading) settle(set *evidence.Set) {
 	}
 }
 
-// taken says what a log's times were taken for.
-func taken(log *logs.Log, ahead time.Duration, why, near string) string {
-	zone := "UTC"
-	if ahead != 0 {
-		zone = fmt.Sprintf("UTC%+03d:%02d", int(ahead/time.Hour), int(ahead.Abs()%time.Hour/time.Minute))
+// guess is what a log's times were taken for.
+type guess struct {
+	floating bool // they tell no zone
+	undated  bool // they tell no year
+	ahead    time.Duration
+	why      string // empty if nothing tells it
+	near     string // what tells the year; empty if nothing does
+}
+
+func (g *guess) says() string {
+	var says []string
+	if g.floating {
+		why := g.why
+		if why == "" {
+			why = "since nothing tells it"
+		}
+		says = append(says, fmt.Sprintf("its times tell no zone: taken for %s, %s; --tz tells it", zoneName(g.ahead), why))
 	}
-	if why == "" {
-		why = "since nothing tells it"
-	}
-	says := fmt.Sprintf("its times tell no zone: taken for %s, %s; --tz tells it", zone, why)
 	switch {
-	case log.Undated():
-		says += "; nor do they tell a year, and nothing else tells when it was"
-	case near != "" && log.Yearless():
-		says += "; where they tell no year it is the one nearest to " + near
+	case g.undated && g.near == "":
+		says = append(says, "its times tell no year, and nothing else tells when it was: they are not used")
+	case g.undated:
+		says = append(says, "its times tell no year: taken for the one nearest to "+g.near)
 	}
-	return says
+	return strings.Join(says, "; ")
+}
+
+func zoneName(ahead time.Duration) string {
+	if ahead == 0 {
+		return "UTC"
+	}
+	return fmt.Sprintf("UTC%+03d:%02d", int(ahead/time.Hour), int(ahead.Abs()%time.Hour/time.Minute))
+}
+
+// doubt says so if a zone that was told puts a record beside the captures, and another would put it into them.
+func (r *Reading) doubt(log *logs.Log) {
+	span := r.span()
+	for _, record := range log.Records {
+		if log.Zone() == nil || !record.Floats() || record.Time.IsZero() || span[0].IsZero() {
+			continue
+		}
+		if more, _, ok := within(record.Time, span); ok && more != 0 {
+			r.Problems = slices.Insert(r.Problems, 0, cursor.Damage{Part: log.Name, Offset: -1, Problem: fmt.Sprintf(
+				"with the zone that --tz tells, %s is not from the time of the captures; one that is %+.2g h from it would put it there", record.Source, more.Hours())})
+			return
+		}
+	}
 }
 
 // about is when it happened, as other evidence than logs has it, and what that is.
@@ -120,6 +159,14 @@ func zoneOf(log *logs.Log, set *evidence.Set, span [2]time.Time) (ahead time.Dur
 			}
 		}
 	}
+	if _, last, _, _ := log.Span(); len(log.Records) == 0 && !last.IsZero() {
+		if ahead, _, ok := within(last, span); ok {
+			return ahead, "which puts its last line into the captures"
+		}
+		if ahead, ok := apart(last, set.CoreTime); ok && !set.CoreTime.IsZero() {
+			return ahead, "which puts its last line beside the core's file"
+		}
+	}
 	return 0, ""
 }
 
@@ -151,6 +198,9 @@ func apart(t, than time.Time) (time.Duration, bool) {
 // within is by how much a time is ahead if it lies in a span: by whole hours before quarters, by the least of these. more is
 // how many other answers there are.
 func within(t time.Time, span [2]time.Time) (ahead time.Duration, more int, ok bool) {
+	if span[0].IsZero() {
+		return 0, 0, false
+	}
 	var all []time.Duration
 	for d := -furthest; d <= furthest; d += quarter {
 		if at := t.Add(-d); !at.Before(span[0]) && !at.After(span[1]) {

@@ -164,6 +164,14 @@ func clientIn(text string, when moment.Moment) string {
 func others(p program, r *reading.Reading, when moment.Moment) *finding.Others {
 	var o finding.Others
 	counted := map[int]bool{p.pid: true}
+	if r.Image != nil {
+		for _, thread := range r.Image.Core.Threads { // the kernel's lines number the thread
+			counted[thread.TID] = true
+		}
+	}
+	if when.Record != nil {
+		counted[when.Record.TID], counted[when.Record.PID] = true, true
+	}
 	place := ""
 	for i := range r.Logs {
 		if n := cmp.Or(r.Logs[i].PID, r.Logs[i].TID); n != 0 && n == p.pid {

@@ -28,11 +28,13 @@ func Analyze(r *reading.Reading, servers ...netip.AddrPort) (*finding.Findings, 
 	tellThreads(f, r, d)
 	tellModules(f, r)
 	tellTraffic(f, r, when, c, sessions)
-	if len(c.Candidates) == 0 && r.Image != nil && !killed(d) {
+	switch {
+	case killed(f) || lived(r) && f.Death == nil: // no input that it held did
+		c.Candidates = nil
+	case len(c.Candidates) == 0 && r.Image != nil:
 		c.FromMemory()
 	}
-	ranking := weigh.Rank(c, weigh.Fitted())
-	tellSuspects(f, c, ranking, sessions)
+	tellSuspects(f, c, weigh.Rank(c, weigh.Fitted()), sessions)
 	tellMissing(f, r, d, when, sessions)
 	tellProblems(f, r)
 	tellEvidence(f, r)
@@ -47,9 +49,13 @@ func Case(r *reading.Reading, d death.Death, when moment.Moment) (*weigh.Case, [
 	return c, sessions
 }
 
-// killed says whether another process ended it: no input that it held did then.
-func killed(d death.Death) bool {
-	return d.Finding.Mechanism != nil && d.Finding.Mechanism.Kind == finding.Killed
+// killed says whether another process ended it, or broken memory.
+func killed(f *finding.Findings) bool {
+	if f.Death == nil || f.Death.Mechanism == nil {
+		return false
+	}
+	kind := f.Death.Mechanism.Kind
+	return kind == finding.Killed || kind == finding.BrokenMemory
 }
 
 // Backtrace tells who died, how, and what every thread was doing, and no more. With code it disassembles

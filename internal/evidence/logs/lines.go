@@ -18,20 +18,21 @@ type Line struct {
 	Name   string // of who wrote it, where a journal tells
 }
 
-// Span is when the first and the last line of a log are from that tell a time, and whether these tell no zone or no year.
-func (l *Log) Span() (first, last time.Time, open bool) {
+// Span is when the first and the last line of a log are from that tell a time, and whether their lines tell no zone, or no
+// year.
+func (l *Log) Span() (first, last time.Time, floating, undated bool) {
 	const tail = 64 << 10
-	at, a := l.timeFrom(-1)
-	first = at
-	begin := max(0, len(l.data)-tail) - 1
-	for line := range bytes.Lines(l.data[max(0, begin):]) {
-		s := l.entryOf(line).when(new(stamper))
-		if t := l.at(s, l.near); !t.IsZero() {
-			last, a = t, s
+	first, s := l.timeFrom(-1)
+	for line := range bytes.Lines(l.data[max(0, len(l.data)-tail):]) {
+		if next := l.entryOf(line).when(new(stamper)); !next.time.IsZero() {
+			last, s = l.at(next, l.near), next
 		}
 	}
-	return first, last, a.floating && l.zone == nil || a.undated()
+	return first, last, s.floating && l.zone == nil, s.undated()
 }
+
+// Zone is that of times which tell none, if it was told.
+func (l *Log) Zone() *time.Location { return l.zone }
 
 // System says whether it is a log of the whole host, and not a daemon's own.
 func (l *Log) System() bool {
@@ -111,7 +112,7 @@ func (l *Log) timeFrom(at int) (time.Time, stamp) {
 		}
 		line, next := lineAt(l.data, at)
 		s := l.entryOf(line).when(new(stamper))
-		if t := l.at(s, l.near); !t.IsZero() {
+		if t := l.at(s, l.near); !t.IsZero() || !s.time.IsZero() && l.near.IsZero() {
 			return t, s
 		}
 		at = next

@@ -70,6 +70,9 @@ type Record struct {
 	stamp stamp
 }
 
+// Floats says whether the line that tells of it tells no zone.
+func (r Record) Floats() bool { return r.stamp.floating }
+
 // Log is what one log tells. It keeps the data that it was read from.
 type Log struct {
 	Name    string
@@ -119,6 +122,9 @@ func (l *Log) sourced(r Record, e entry) Record {
 	r.Source, r.Text = fmt.Sprintf("%s:%d", l.Name, e.line), e.String()
 	if r.stamp = e.when(new(stamper)); e.head != nil { // as journalctl -o verbose prints it
 		r.stamp = stampOf(e.head)
+	}
+	if r.Time.IsZero() && r.stamp.coarse {
+		r.Resolution = max(r.Resolution, time.Second)
 	}
 	if !r.Time.IsZero() { // the record's own time counts before the line's
 		r.stamp = stamp{time: r.Time}

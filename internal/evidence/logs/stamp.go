@@ -14,6 +14,7 @@ import (
 type stamp struct {
 	time     time.Time     // as if its zone were UTC where it tells none; in year 0 where it tells no year; zero where it tells nothing
 	floating bool          // it tells no zone
+	coarse   bool          // it tells whole seconds only
 	uptime   time.Duration // since the kernel started; 0 where it tells none
 }
 
@@ -127,7 +128,7 @@ func made(part func(string) string) stamp {
 		if f := part("fraction"); part("millis") == "" && f != "" {
 			nanos = fraction(f)
 		}
-		return stamp{time: time.Unix(int64(number("epoch")), int64(nanos)).UTC()}
+		return stamp{time: time.Unix(int64(number("epoch")), int64(nanos)).UTC(), coarse: part("millis")+part("fraction") == ""}
 	case part("tai") != "":
 		return stamp{time: tai64n(part("tai"))}
 	}
@@ -140,7 +141,7 @@ func made(part func(string) string) stamp {
 	}
 	t := time.Date(number("year"), m, number("day"), number("hour"), number("minute"), number("second"), fraction(part("fraction")), time.UTC)
 	ahead, told := offset(part("zone") + part("hours"))
-	return stamp{time: t.Add(-ahead), floating: !told}
+	return stamp{time: t.Add(-ahead), floating: !told, coarse: part("fraction") == ""}
 }
 
 var months = func() map[string]time.Month {

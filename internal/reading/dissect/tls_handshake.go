@@ -186,14 +186,28 @@ func (t *tlsRecords) serverHello(r *cursor.Reader) {
 	t.tag("cipher")
 }
 
-// certificates reads the list of a Certificate message up to TLS 1.2 (RFC 5246, section 7.4.2).
+// certificates reads the list of a Certificate message: up to TLS 1.2 (RFC 5246, section 7.4.2) it is all, in TLS 1.3
+// (RFC 8446, section 4.4.2) a context stands before it, and extensions behind each certificate.
 func (t *tlsRecords) certificates(r *cursor.Reader) {
+	all := peek(r)
+	fills := func(at int) bool { // the list's length leads to the end
+		return len(all) >= at+3 && int(all[at])<<16|int(all[at+1])<<8|int(all[at+2]) == len(all)-at-3
+	}
+	tls13 := len(all) > 0 && !fills(0) && fills(1+int(all[0]))
+	if tls13 {
+		context := t.vector(r, 1, "certificate_request_context")
+		t.field("handshake.certificate.request_context", hexBytes(peek(context)), offset(context), context.Len())
+	}
 	list := t.vector(r, 3, "certificate_list")
 	n := 0
 	for list.Len() >= 3 {
 		c := t.vector(list, 3, "certificate")
 		t.field(fmt.Sprintf("handshake.certificate.certificates[%d]", n), count(c.Len(), "byte"), offset(c), c.Len())
 		t.part("certificate", offset(c), c.Len())
+		if tls13 {
+			extensions := t.vector(list, 2, "extensions")
+			t.field(fmt.Sprintf("handshake.certificate.extensions[%d]", n), hexBytes(peek(extensions)), offset(extensions), extensions.Len())
+		}
 		n++
 	}
 	t.say("Certificate (%d in the chain)", n)

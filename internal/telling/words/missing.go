@@ -74,7 +74,10 @@ func tonight(f *finding.Findings) []string {
 	var do []string
 	if len(f.Suspects) > 0 && f.None != nil && f.Suspects[0].Probability > f.None.Probability {
 		s := f.Suspects[0]
-		if s.Source == finding.FromWire && len(s.Frames) > 0 {
+		switch {
+		case s.Source == finding.FromWire && s.Sealed != nil && s.Sealed.Keys == finding.FromMemory:
+			do = append(do, fmt.Sprintf("look at the suspect: inquest wire %s --core CORE --keylog night.keys, then wireshark -o tls.keylog_file:night.keys -g %d %s", s.Capture, s.Frames[0], s.Capture))
+		case s.Source == finding.FromWire && len(s.Frames) > 0:
 			do = append(do, fmt.Sprintf("look at the suspect: wireshark -g %d %s", s.Frames[0], s.Capture))
 		}
 		if s.Probability >= likely {

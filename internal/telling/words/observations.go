@@ -46,8 +46,8 @@ var observations = map[string]map[string]string{
 	},
 	"novelty": {
 		"the oddest":          "it is the oddest of {of} messages ({trait})",
-		"among the 5 oddest":  "it is the {rank}. oddest of {of} messages ({trait})",
-		"among the 20 oddest": "it is the {rank}. oddest of {of} messages ({trait})",
+		"among the 5 oddest":  "it is number {rank} by oddness of {of} messages ({trait})",
+		"among the 20 oddest": "it is number {rank} by oddness of {of} messages ({trait})",
 		"in the odd quarter":  "it is odder than three quarters of all messages",
 		"ordinary":            "it is ordinary among this daemon's messages",
 	},

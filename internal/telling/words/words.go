@@ -77,7 +77,7 @@ func verdict(f *finding.Findings) string {
 
 func killer(f *finding.Findings) string {
 	switch {
-	case f.Traffic == nil && len(f.Suspects) == 0 && killed(f):
+	case len(f.Suspects) == 0 && killed(f):
 		return "By what is known no input did it."
 	case f.Traffic == nil && len(f.Suspects) == 0:
 		return "What it had received is not known: there is no capture, and the memory at hand shows no input that it held."
@@ -104,15 +104,21 @@ func killer(f *finding.Findings) string {
 	return fmt.Sprintf("The killer can't be told for sure; the first suspect is %s%s (%s).", first.Says, set, Percent(first.Probability))
 }
 
-// killed says whether another process ended it.
+// killed says whether another process ended it, or broken memory.
 func killed(f *finding.Findings) bool {
-	return f.Death != nil && f.Death.Mechanism != nil && f.Death.Mechanism.Kind == finding.Killed
+	return f.Death != nil && f.Death.Mechanism != nil &&
+		(f.Death.Mechanism.Kind == finding.Killed || f.Death.Mechanism.Kind == finding.BrokenMemory)
 }
 
 // Unweighed says why no input was weighed.
 func Unweighed(f *finding.Findings) string {
-	if killed(f) && f.Traffic == nil {
+	switch {
+	case killed(f) && f.Death.Mechanism.Kind == finding.Killed:
 		return "by what is known no input did: another process sent the signal"
+	case killed(f):
+		return "by what is known no input did: " + f.Death.Mechanism.Says
+	case f.Death == nil && len(f.Threads) > 0:
+		return "nothing to weigh: the process was alive"
 	}
 	return "nothing to weigh: no message to the dead process is in the evidence"
 }
