@@ -68,3 +68,30 @@ func TestRecordDataOfAnotherFormIsMalformed(t *testing.T) {
 		t.Errorf("got %s, %v", got, d.Tags)
 	}
 }
+
+// Each type's data may be cut anywhere, or have a byte that it should not have.
+func TestDamagedRecordDataIsReadInItsBounds(t *testing.T) {
+	recorded(t, "testdata/dns.pcap", func(_ string, data []byte, hint Hint) {
+		for at := range data {
+			for _, b := range []byte{0, 0x7f, 0xc0, 0xff} {
+				damaged := slices.Clone(data[:min(len(data), at+150)])
+				damaged[at] = b
+				checkRanges(t, Message(damaged, hint), len(damaged))
+			}
+		}
+	})
+}
+
+// What follows an OPT record's header in a query for the root.
+func TestOptionsOfNoKnownFamilyAreReadAsBytes(t *testing.T) {
+	const query = "\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x01x\x00\x00\x01\x00\x01\x00\x00\x29\x04\xd0\x00\x00\x00\x00"
+	for option, want := range map[string]string{
+		"\x00\x08\x00\x04\x00\x00\x00\x00":     "",
+		"\x00\x08\x00\x05\x00\x03\x00\x00\x09": "09",
+	} {
+		d := Message([]byte(query+"\x00"+string(rune(len(option)))+option), Hint{Transport: "udp", Port: 53})
+		if got := pathField(t, d, "dns.opt.client.addr"); got != want || slices.Contains(d.Tags, "malformed") {
+			t.Errorf("%x: %q, %s", option, got, d.Summary)
+		}
+	}
+}

@@ -2,8 +2,8 @@
 # Records the captures beside it: real daemons of Debian 12, their clients, and what tcpdump sees of them on a
 # loopback of its own. Run as root in this folder, with the captures to make again: "./record.sh redis ldap".
 #
-# Needs tcpdump, python3, redis-server, memcached, mosquitto, mosquitto-clients, slapd, ldap-utils, snmpd, snmp and
-# postgresql-15. Packages that are unpacked only are found under ROOT.
+# Needs tcpdump, python3, redis-server, memcached, mosquitto, mosquitto-clients, slapd, ldap-utils, snmpd, snmp,
+# bind9, bind9-dnsutils and postgresql-15. Packages that are unpacked only are found under ROOT.
 set -u
 ROOT=${ROOT:-}
 export PATH=$PATH:$ROOT/usr/sbin:/usr/sbin LD_LIBRARY_PATH=$ROOT/usr/lib/$(uname -m)-linux-gnu
@@ -215,6 +215,120 @@ ldapdelete $L $A cn=Anna,dc=example,dc=org >/dev/null
 ldapsearch $L -D cn=admin,dc=example,dc=org -w wrong >/dev/null 2>&1
 ldapwhoami -H ldap://127.0.0.1 -Y DIGEST-MD5 -U u -w p >/dev/null 2>&1
 ldapsearch $L -ZZ >/dev/null 2>&1
+end
+}
+
+dns() {
+cat >"$work/zone" <<'Z'
+$TTL 300
+@ SOA ns hostmaster 1 3600 600 86400 60
+@ NS ns
+ns A 192.0.2.53
+ns AAAA 2001:db8::53
+mb MB a
+mg MG a
+mr MR a
+nul NULL \# 3 010203
+wks WKS 192.0.2.1 6 25 53
+alias CNAME ns
+ptr PTR ns
+hinfo HINFO "PDP-11" "UNIX"
+minfo MINFO a b
+@ MX 10 mail
+txt TXT "v=spf1 -all" "second" ""
+rp RP mbox.example.org. txt
+afsdb AFSDB 1 afs
+x25 X25 "311061700956"
+isdn ISDN "150862028003217" "004"
+rt RT 2 relay
+nsap NSAP 0x47000580ffff0000
+key KEY 512 3 8 AwEAAdO7zN8hCQ==
+px PX 50 net2.it. PRMD-net2.ADMD-p400.C-it.
+gpos GPOS -32.6882 116.8652 10.0
+loc LOC 52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000m 10m
+_sip._tcp SRV 0 5 5060 sip
+naptr NAPTR 100 50 "s" "SIP+D2U" "!^.*$!sip:x@example.org!" _sip._udp
+kx KX 10 kx
+cert CERT PKIX 1 8 MxFcby9k
+a6 A6 64 ::1 prefix
+dname DNAME other.example.org.
+apl APL 1:192.168.32.0/21 !1:192.168.38.0/28 2:2001:db8::/32
+ds DS 60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118
+ds NS ns
+sshfp SSHFP 2 1 123456789abcdef67890123456789abcdef67890
+ipk4 IPSECKEY 10 1 2 192.0.2.38 AQNRU3mG7TVTO2BkR47usntb102uFJtu
+ipk6 IPSECKEY 10 2 2 2001:db8::8 AQNRU3mG7TVTO2BkR47usntb102uFJtu
+ipkn IPSECKEY 10 3 2 gw.example.org. AQNRU3mG7TVTO2BkR47usntb102uFJtu
+ipk0 IPSECKEY 10 0 2 . AQNRU3mG7TVTO2BkR47usntb102uFJtu
+rrsig RRSIG A 8 3 300 20301231235959 20250101000000 2642 example.org. oJB1W6WNGv+ldvQ3WDG0MQkg5IEhjRip8WTr
+sig SIG A 8 3 300 20301231235959 20250101000000 2642 example.org. oJB1W6WNGv+ldvQ3WDG0MQkg5IEhjRip8WTr
+nsec NSEC txt.example.org. A MX RRSIG NSEC TYPE1234
+dnskey DNSKEY 256 3 8 AwEAAdO7zN8hCQ==
+dhcid DHCID AAIBY2/AuCccgoJbsaxcQc9TUapptP69lOjxfNuVAA2kjEA=
+2vptu5timamqttgl4luu9kg21e0aor2s NSEC3 1 1 12 aabbccdd 2vptu5timamqttgl4luu9kg21e0aor3s A RRSIG
+nsec3p NSEC3PARAM 1 0 12 aabbccdd
+tlsa TLSA 0 0 1 d2abde240d7cd3ee6b4b28c54df034b97983a1d16e8a410e4561cb106618e971
+smimea SMIMEA 3 1 1 d2abde240d7cd3ee6b4b28c54df034b97983a1d16e8a410e4561cb106618e971
+hip HIP 2 200100107B1A74DF365639CC39F1D578 AwEAAbdxyhNuSutc5EMzxTs9LBPCIkOFH8cIvM4p rvs.example.org. rvs2.example.org.
+cds CDS 60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118
+cdnskey CDNSKEY 257 3 8 AwEAAdO7zN8hCQ==
+pgp OPENPGPKEY AAECAwQFBgc=
+csync CSYNC 66 3 A NS AAAA
+zonemd ZONEMD 2018031900 1 1 c68090d90a7aed716bc459f9340e3d7c1370d4d24b7e2fc3a1ddc0b9a87153b9a9713b3c9ae5cc27777f98b8e730044c
+svcb SVCB 1 svc mandatory=alpn,port alpn=h2,h3 port=8443 ipv4hint=192.0.2.7,192.0.2.8 ipv6hint=2001:db8::7 key65333=ex
+https HTTPS 0 svc
+https2 HTTPS 1 . alpn=h2 no-default-alpn ech="AEX+"
+spf SPF "v=spf1 -all"
+nid NID 10 0014:4fff:ff20:ee64
+l32 L32 10 10.1.2.0
+l64 L64 10 2001:0DB8:1140:1000
+lp LP 10 l64-subnet1
+eui48 EUI48 00-00-5e-00-53-2a
+eui64 EUI64 00-00-5e-ef-10-00-00-2a
+uri URI 10 1 "ftp://ftp1.example.com/public"
+caa CAA 128 issue "ca.example.net; policy=ev"
+caa CAA 0 issuewild ";"
+caa CAA 0 iodef "mailto:s@example.org"
+caa CAA 0 other "x"
+dlv DLV 60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118
+ta TA 60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118
+unknown TYPE4711 \# 2 abcd
+Z
+cat >"$work/named.conf" <<C
+options { directory "$work"; listen-on port 53 { 127.0.0.1; }; listen-on-v6 { none; }; recursion no; pid-file none;
+	dnssec-validation no; check-names primary ignore; allow-transfer { any; }; server-id "inquest"; session-keyfile "$work/session.key"; };
+controls { };
+key "k" { algorithm hmac-sha256; secret "c2VjcmV0c2VjcmV0c2VjcmV0"; };
+zone "example.org" { type primary; file "zone"; check-integrity no; allow-update { any; }; };
+C
+begin dns 'port 53' named -g -4 -c "$work/named.conf"
+ask() { dig @127.0.0.1 +tries=1 +time=2 "$@" >/dev/null; }
+ask -t AXFR example.org +nocookie
+ask a.example.org +noedns
+ask alias.example.org +nsid +subnet=192.0.2.0/24 +keepalive +padding=64 +dnssec
+ask ns.example.org AAAA +subnet=2001:db8::/48 +cookie=0123456789abcdef +tcp
+ask ns.example.org +ednsopt=5:0508 +ednsopt=6:0102 +ednsopt=7:01 +ednsopt=13:076578616d706c6500 +ednsopt=15:00124e6f +ednsopt=65001:aabb +ednsopt=9
+ask example.org -y hmac-sha256:k:c2VjcmV0c2VjcmV0c2VjcmV0
+ask nope.example.org +keepopen +tcp mail.example.org MX +tcp
+ask version.bind CH TXT
+ask ns.example.org +ednsopt=8:00010000
+nsupdate <<'U'
+server 127.0.0.1
+zone example.org
+prereq nxdomain new.example.org
+prereq yxrrset ns.example.org A
+update add new.example.org 60 A 192.0.2.9
+update delete hinfo.example.org HINFO
+update delete rp.example.org
+send
+U
+nsupdate -v <<'U'
+server 127.0.0.1
+zone example.org
+key hmac-sha256:k c2VjcmV0c2VjcmV0c2VjcmV0
+update add new2.example.org 60 TXT x
+send
+U
 end
 }
 
