@@ -147,6 +147,17 @@ func TestJA4IsThatOfItsSpecification(t *testing.T) {
 	}
 }
 
+// What isn't ASCII is told by the specification in hexadecimal: the first digit and the last.
+func TestJA4OfOddProtocols(t *testing.T) {
+	for protocol, want := range map[string]string{
+		"h2": "h2", "http/1.1": "h1", "x": "xx", "\xab": "ab", "\xab\xcd": "ad", "0\xab": "3b", "01\xab\xcd": "3d", "0\xab\xcd1": "01", "": "00",
+	} {
+		if got := (hello{alpn: []string{protocol}}).ja4ALPN(); got != want {
+			t.Errorf("%q: %s, want %s", protocol, got, want)
+		}
+	}
+}
+
 func TestJA4OfWhatIsMissing(t *testing.T) {
 	if got, want := (hello{version: 0x301}).ja4(), "t10i000000_000000000000_000000000000"; got != want {
 		t.Errorf("JA4 is %s, want %s", got, want)

@@ -120,7 +120,7 @@ func (s *sheet) helloSaid(h hello) {
 		said += ", SNI " + h.sni
 	}
 	if len(h.alpn) > 0 {
-		said += ", ALPN " + strings.Join(h.alpn, " ")
+		said += ", ALPN " + printable([]byte(strings.Join(h.alpn, " ")))
 	}
 	s.say("%s", said)
 	s.tag("handshake", "client_hello", "cipher", "cipher_suite", "cipher_suites", "session_id")
@@ -251,7 +251,7 @@ func (s *sheet) extension(kind int, r *cursor.Reader, path string, h *hello) {
 		list := s.vector(r, 2, "ALPN list")
 		for list.Len() > 0 {
 			p := s.vector(list, 1, "ALPN protocol")
-			h.alpn = append(h.alpn, printable(peek(p)))
+			h.alpn = append(h.alpn, string(peek(p)))
 			s.field(fmt.Sprintf("%s.alpn[%d]", path, len(h.alpn)-1), printable(peek(p)), offset(p), p.Len())
 		}
 		s.tag("alpn")
