@@ -179,22 +179,30 @@ func newBurst(s *service, closing []*dialog) *burst {
 }
 
 // withNeighbours are closes and those right before or between them of which one alone would be a matter of course: a
-// connection on which the process had just said something when it died.
+// connection on which the process had just said something when it died. Of a service that closes so by habit only those
+// belong to them that came at once.
 func (s *service) withNeighbours(closing []*dialog) []*dialog {
 	const atOnce, enough = 500 * time.Microsecond, 4
 	all := slices.Clone(closing)
 	if len(closing) < enough {
 		return all
 	}
-	first, last := closing[0].closing.Time.Add(-atOnce), closing[len(closing)-1].closing.Time
+	first, last := closing[0].closing.Time, closing[len(closing)-1].closing.Time
+	near := burstGap
+	if slices.ContainsFunc(s.dialogs, func(d *dialog) bool { return d.hangsUp() && d.closing.Time.Before(first.Add(-burstGap)) }) {
+		near = atOnce
+	}
 	for _, d := range s.dialogs {
-		if d.closing != nil && !d.reaction && d.spokeJustBefore() && !d.closing.Time.Before(first) && !d.closing.Time.After(last) {
+		if d.hangsUp() && !d.closing.Time.Before(first.Add(-near)) && !d.closing.Time.After(last) {
 			all = append(all, d)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *dialog) int { return a.closing.Time.Compare(b.closing.Time) })
 	return all
 }
+
+// hangsUp says whether a side closed by itself right after it had answered.
+func (d *dialog) hangsUp() bool { return d.closing != nil && !d.reaction && d.spokeJustBefore() }
 
 func lastWordsBefore(dialogs []*dialog, t time.Time) time.Time {
 	var last time.Time
