@@ -181,7 +181,7 @@ func others(p program, r *reading.Reading, when moment.Moment) *finding.Others {
 	for i := range r.Logs {
 		record := &r.Logs[i]
 		number := cmp.Or(record.PID, record.TID)
-		if number == 0 || counted[number] || record.Time.IsZero() || !p.is(*record) {
+		if number == 0 || counted[number] || record.Time.IsZero() || !p.is(*record) || asked[record.Signal] {
 			continue
 		}
 		counted[number] = true
@@ -195,6 +195,9 @@ func others(p program, r *reading.Reading, when moment.Moment) *finding.Others {
 	}
 	return &o
 }
+
+// asked are the signals by which processes are told to end: SIGHUP, SIGINT, SIGTERM. To obey is no death.
+var asked = map[int]bool{1: true, 2: true, 15: true}
 
 func count(o *finding.Others, r *logs.Record) {
 	const most = 4

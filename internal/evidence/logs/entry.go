@@ -56,6 +56,7 @@ func eachEntry(name string, data []byte, skip func(raw []byte) bool, each func(e
 			}
 			if indented {
 				e.head = head
+				e.raw = bytes.TrimPrefix(e.raw, []byte("    MESSAGE=")) // as journalctl -o verbose prints it
 			}
 			e.line, e.at = number, at
 			each(e)

@@ -318,6 +318,15 @@ func FuzzRead(f *testing.F) {
 				t.Fatalf("record %+v", r)
 			}
 		}
+		l := Read("fuzz", data, nil)
+		first, last, _ := l.Span()
+		l.Date(last)
+		l.Shift(time.Hour)
+		for line := range l.Around(first.Add(-time.Hour), last.Add(time.Hour)) {
+			if line.Source == "" || line.Time.IsZero() {
+				t.Fatalf("line %+v", line)
+			}
+		}
 		for _, d := range damage {
 			if d.Offset > int64(len(data)) {
 				t.Fatalf("damage outside the log: %v", d)
