@@ -114,8 +114,9 @@ const (
 // said are the program's lines around its death, without those of the host that only tell of it.
 func said(p program, r *reading.Reading, when moment.Moment, at time.Time) []finding.Logged {
 	var before, after []finding.Logged
+	deaths := sourcesOf(r.Logs)
 	for line, own := range r.Lines(at.Add(-saidBefore), at.Add(saidAfter)) {
-		if (!own && !p.wrote(line)) || isAudit(line.Text) || tells(r.Logs, line.Source) {
+		if (!own && !p.wrote(line)) || isAudit(line.Text) || deaths[line.Source] {
 			continue
 		}
 		told := finding.Logged{Time: line.Time, Source: line.Source, Text: clipped(line.Text), Client: clientIn(line.Text, when), After: line.Time.After(at)}
@@ -138,9 +139,13 @@ func isAudit(text string) bool {
 	return strings.Contains(text, "type=") && strings.Contains(text, "audit(")
 }
 
-// tells says whether a line is itself a record of a death.
-func tells(records []logs.Record, source string) bool {
-	return slices.ContainsFunc(records, func(r logs.Record) bool { return r.Source == source && r.Kind != logs.Supervisor })
+// sourcesOf are the lines that are themselves records of deaths.
+func sourcesOf(records []logs.Record) map[string]bool {
+	sources := map[string]bool{}
+	for _, r := range records {
+		sources[r.Source] = r.Kind != logs.Supervisor
+	}
+	return sources
 }
 
 func clipped(text string) string {
