@@ -178,15 +178,19 @@ func others(p program, r *reading.Reading, when moment.Moment) *finding.Others {
 		counted[when.Record.TID], counted[when.Record.PID] = true, true
 	}
 	place := ""
+	told := map[string]bool{} // how parents put it that tell of the dead process without its name
 	for i := range r.Logs {
 		if n := cmp.Or(r.Logs[i].PID, r.Logs[i].TID); n != 0 && n == p.pid {
 			place = cmp.Or(place, placeOf(&r.Logs[i]))
+			if said := wording(&r.Logs[i]); said != "" {
+				told[said] = true
+			}
 		}
 	}
 	for i := range r.Logs {
 		record := &r.Logs[i]
 		number := cmp.Or(record.PID, record.TID)
-		if number == 0 || counted[number] || record.Time.IsZero() || !p.is(*record) || asked[record.Signal] {
+		if number == 0 || counted[number] || record.Time.IsZero() || !p.is(*record) && !told[wording(record)] || asked[record.Signal] {
 			continue
 		}
 		counted[number] = true
@@ -200,6 +204,17 @@ func others(p program, r *reading.Reading, when moment.Moment) *finding.Others {
 	}
 	return &o
 }
+
+// wording is a parent's line on its child, where that tells no name, without what differs from one child to the next: its log
+// and words are those of one program. Of other records it is empty.
+func wording(r *logs.Record) string {
+	if r.Kind != logs.Supervisor || r.Command != "" {
+		return ""
+	}
+	return r.Source[:strings.LastIndex(r.Source, ":")+1] + varying.ReplaceAllString(r.Text, "")
+}
+
+var varying = regexp.MustCompile(`\d+ *|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b *`)
 
 // asked are the signals by which processes are told to end: SIGHUP, SIGINT, SIGTERM. To obey is no death.
 var asked = map[int]bool{1: true, 2: true, 15: true}
