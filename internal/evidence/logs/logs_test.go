@@ -319,7 +319,7 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 		l := Read("fuzz", data, nil)
-		first, last, _ := l.Span()
+		first, last, _, _ := l.Span()
 		l.Date(last)
 		l.Shift(time.Hour)
 		for line := range l.Around(first.Add(-time.Hour), last.Add(time.Hour)) {
