@@ -107,8 +107,11 @@ func (r *Reading) about(set *evidence.Set) (time.Time, string) {
 		return set.CoreTime, "the core's file"
 	}
 	for _, log := range set.Logs {
+		if log.Floating() {
+			continue
+		}
 		for _, record := range log.Records {
-			if !log.Floating() && !record.Time.IsZero() {
+			if !record.Time.IsZero() {
 				return record.Time, record.Source
 			}
 		}
@@ -133,11 +136,12 @@ const (
 
 // zoneOf is by how much a log's times are ahead of UTC, and why; without a reason it isn't known.
 func zoneOf(log *logs.Log, set *evidence.Set, span [2]time.Time) (ahead time.Duration, why string) {
+	sure := sureOf(log, set)
 	for _, record := range log.Records {
 		if record.Time.IsZero() {
 			continue
 		}
-		if sure := alike(record, log, set); sure != nil {
+		if sure := sure[record.PID+record.TID]; sure != nil {
 			if ahead, ok := apart(record.Time, sure.Time); ok {
 				return ahead, "which puts " + record.Source + " beside " + sure.Source
 			}
@@ -170,21 +174,26 @@ func zoneOf(log *logs.Log, set *evidence.Set, span [2]time.Time) (ahead time.Dur
 	return 0, ""
 }
 
-// alike is another log's record of the same process's death whose time is sure.
-func alike(record logs.Record, log *logs.Log, set *evidence.Set) *logs.Record {
-	sure := set.Told
+// sureOf are other logs' records whose time is sure, the first of each process, by its number.
+func sureOf(log *logs.Log, set *evidence.Set) map[int]*logs.Record {
+	sure := map[int]*logs.Record{}
+	note := func(records []logs.Record) {
+		for i := range records {
+			r := &records[i]
+			for _, number := range []int{r.PID, r.TID} {
+				if number > 0 && sure[number] == nil && !r.Time.IsZero() {
+					sure[number] = r
+				}
+			}
+		}
+	}
+	note(set.Told)
 	for _, other := range set.Logs {
 		if other != log && !other.Floating() {
-			sure = append(sure, other.Records...)
+			note(other.Records)
 		}
 	}
-	for i := range sure {
-		s := &sure[i]
-		if number := record.PID + record.TID; number > 0 && (s.PID == number || s.TID == number) && !s.Time.IsZero() {
-			return s
-		}
-	}
-	return nil
+	return sure
 }
 
 // apart is by how many quarters of an hour one time is ahead of another, if it is by these.

@@ -114,8 +114,9 @@ const (
 // said are the program's lines around its death, without those of the host that only tell of it.
 func said(p program, r *reading.Reading, when moment.Moment, at time.Time) []finding.Logged {
 	var before, after []finding.Logged
+	deaths := sourcesOf(r.Logs)
 	for line, own := range r.Lines(at.Add(-saidBefore), at.Add(saidAfter)) {
-		if (!own && !p.wrote(line)) || isAudit(line.Text) || tells(r.Logs, line.Source) {
+		if (!own && !p.wrote(line)) || isAudit(line.Text) || deaths[line.Source] {
 			continue
 		}
 		told := finding.Logged{Time: line.Time, Source: line.Source, Text: clipped(line.Text), Client: clientIn(line.Text, when), After: line.Time.After(at)}
@@ -138,9 +139,13 @@ func isAudit(text string) bool {
 	return strings.Contains(text, "type=") && strings.Contains(text, "audit(")
 }
 
-// tells says whether a line is itself a record of a death.
-func tells(records []logs.Record, source string) bool {
-	return slices.ContainsFunc(records, func(r logs.Record) bool { return r.Source == source && r.Kind != logs.Supervisor })
+// sourcesOf are the lines that are themselves records of deaths.
+func sourcesOf(records []logs.Record) map[string]bool {
+	sources := map[string]bool{}
+	for _, r := range records {
+		sources[r.Source] = r.Kind != logs.Supervisor
+	}
+	return sources
 }
 
 func clipped(text string) string {
@@ -173,15 +178,19 @@ func others(p program, r *reading.Reading, when moment.Moment) *finding.Others {
 		counted[when.Record.TID], counted[when.Record.PID] = true, true
 	}
 	place := ""
+	told := map[string]bool{} // how parents put it that tell of the dead process without its name
 	for i := range r.Logs {
 		if n := cmp.Or(r.Logs[i].PID, r.Logs[i].TID); n != 0 && n == p.pid {
 			place = cmp.Or(place, placeOf(&r.Logs[i]))
+			if said := wording(&r.Logs[i]); said != "" {
+				told[said] = true
+			}
 		}
 	}
 	for i := range r.Logs {
 		record := &r.Logs[i]
 		number := cmp.Or(record.PID, record.TID)
-		if number == 0 || counted[number] || record.Time.IsZero() || !p.is(*record) || asked[record.Signal] {
+		if number == 0 || counted[number] || record.Time.IsZero() || !p.is(*record) && !told[wording(record)] || asked[record.Signal] {
 			continue
 		}
 		counted[number] = true
@@ -195,6 +204,17 @@ func others(p program, r *reading.Reading, when moment.Moment) *finding.Others {
 	}
 	return &o
 }
+
+// wording is a parent's line on its child, where that tells no name, without what differs from one child to the next: its log
+// and words are those of one program. Of other records it is empty.
+func wording(r *logs.Record) string {
+	if r.Kind != logs.Supervisor || r.Command != "" {
+		return ""
+	}
+	return r.Source[:strings.LastIndex(r.Source, ":")+1] + varying.ReplaceAllString(r.Text, "")
+}
+
+var varying = regexp.MustCompile(`\d+ *|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b *`)
 
 // asked are the signals by which processes are told to end: SIGHUP, SIGINT, SIGTERM. To obey is no death.
 var asked = map[int]bool{1: true, 2: true, 15: true}

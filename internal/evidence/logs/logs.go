@@ -90,6 +90,7 @@ type Log struct {
 // Read reads a log. The zone is that of times which tell none; nil if it isn't known.
 func Read(name string, data []byte, zone *time.Location) *Log {
 	l := &Log{Name: name, data: data, zone: zone}
+	var times stamper
 	behind := mostBehind + 1 // entries behind the last record
 	nothing := func(raw []byte) bool { return behind > mostBehind && !telling.in(raw) }
 	l.Damage = eachEntry(name, data, nothing, func(e entry) {
@@ -98,14 +99,14 @@ func Read(name string, data []byte, zone *time.Location) *Log {
 		switch {
 		case ok:
 			behind = 0
-			l.Records = append(l.Records, l.sourced(record, e))
+			l.Records = append(l.Records, l.sourced(record, e, &times))
 		case behind <= mostBehind:
 			behind++
 			l.Records[len(l.Records)-1].Fault.more(e)
 			fallthrough
 		default:
 			if sign, ok := parseSign(e); ok && len(l.Signs) < mostSigns {
-				l.Signs = append(l.Signs, l.sourced(sign, e))
+				l.Signs = append(l.Signs, l.sourced(sign, e, &times))
 			}
 		}
 	})
@@ -118,9 +119,9 @@ func Read(name string, data []byte, zone *time.Location) *Log {
 const mostSigns = 1 << 10
 
 // sourced adds what all records have.
-func (l *Log) sourced(r Record, e entry) Record {
+func (l *Log) sourced(r Record, e entry, times *stamper) Record {
 	r.Source, r.Text = fmt.Sprintf("%s:%d", l.Name, e.line), e.String()
-	if r.stamp = e.when(new(stamper)); e.head != nil { // as journalctl -o verbose prints it
+	if r.stamp = e.when(times); e.head != nil { // as journalctl -o verbose prints it
 		r.stamp = stampOf(e.head)
 	}
 	if r.Time.IsZero() && r.stamp.coarse {
@@ -243,11 +244,15 @@ func (l *Log) Shift(ahead time.Duration) {
 	l.tell()
 }
 
+// mostRecord is how much of an entry is searched for a record, in bytes: the kernel's and audit's lines are shorter.
+const mostRecord = 16 << 10
+
 // parse takes an entry for a record, if it is one. The record's own time counts before the line's.
 func parse(e entry) (Record, bool) {
 	if !e.tells() {
 		return Record{}, false
 	}
+	e.raw = e.raw[:min(len(e.raw), mostRecord)]
 	for _, form := range []func(entry) (Record, bool){
 		parseCoredump, parseAudit, parseSeccomp, parseFault, parseTrap, parseARM64, parseOOM, parseMemoryFailure, parseStopped, parseSupervisor,
 	} {
@@ -282,7 +287,8 @@ func Sniff(head []byte) bool {
 	return bytes.HasPrefix(head, exportStart) || logLine.Match(head) && !slices.Contains(head, 0)
 }
 
-// SniffStamped says whether a file's beginning is that of a log of whatever form: most lines tell a time.
+// SniffStamped says whether a file's beginning is that of a log of whatever form: most lines tell a time. NUL bytes may be
+// among them, as a failing host leaves them.
 func SniffStamped(head []byte) bool {
 	const looked = 32
 	lines, stamped := 0, 0
@@ -297,5 +303,5 @@ func SniffStamped(head []byte) bool {
 			break
 		}
 	}
-	return stamped > 0 && stamped*2 >= lines && !slices.Contains(head, 0)
+	return stamped > 0 && stamped*2 >= lines
 }

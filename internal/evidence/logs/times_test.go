@@ -85,6 +85,15 @@ func TestZonesAndYearsThatAreToldLaterCount(t *testing.T) {
 	}
 }
 
+func TestALogWithNULsIsOne(t *testing.T) {
+	if !SniffStamped([]byte("2026/11/25 10:00:01 [notice] 7#7: x\n2026/11/25 10:00:02 [alert] 7#7: \x00\x00\x00\n")) {
+		t.Error("not known for a log")
+	}
+	if SniffStamped([]byte("\x00\x01\n\x02\n\x00 2026/11/25 10:00:01\n")) {
+		t.Error("a binary is taken for a log")
+	}
+}
+
 func TestALogGoesForwardOverNewYear(t *testing.T) {
 	const fault = " lb1 kernel: a[1]: segfault at 0 ip 1 sp 2 error 4 in x[1+1]\n"
 	for _, near := range []time.Time{time.Date(2027, 1, 2, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 3, 11, 0, 0, 0, time.UTC)} {
