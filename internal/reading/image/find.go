@@ -155,7 +155,7 @@ func (s *search) paths(path string) []string {
 			paths = append(paths, filepath.Join(root, filepath.Clean(rest)))
 		}
 	}
-	if s.Host && filepath.IsAbs(path) { // a bare name would be taken from wherever this is run
+	if s.Host {
 		paths = append(paths, path)
 	}
 	return paths
