@@ -127,12 +127,12 @@ func bursts(s *service) []*burst {
 // are all idle or answered show nothing abrupt.
 func (s *service) endsWith(closing []*dialog) bool {
 	const enough = 4
-	first, last := closing[0].closing.Time, closing[len(closing)-1].closing.Time
-	if len(closing) < enough || s.spokeBetween(last.Add(burstGap), forever) {
+	first, over := closing[0].closing.Time, closing[len(closing)-1].closing.Time.Add(burstGap)
+	if len(closing) < enough || s.spokeBetween(over, forever) {
 		return false
 	}
 	return !slices.ContainsFunc(s.dialogs, func(d *dialog) bool {
-		return (d.closing == nil || d.closing.Time.After(last)) && (d.peerReset.IsZero() || d.peerReset.After(first))
+		return (d.closing == nil || d.closing.Time.After(over)) && (d.peerReset.IsZero() || d.peerReset.After(first))
 	})
 }
 
@@ -178,9 +178,9 @@ func newBurst(s *service, closing []*dialog) *burst {
 	return b
 }
 
-// withNeighbours are closes and those right before or between them of which one alone would be a matter of course: a
-// connection on which the process had just said something when it died. Of a service that closes so by habit only those
-// belong to them that came at once.
+// withNeighbours are closes and those beside or between them of which one alone would be a matter of course: a
+// connection on which the process had just said something when it died, closed with the others, on which nothing was said
+// in between. Of a service that closes so by habit only those belong to them that came at once.
 func (s *service) withNeighbours(closing []*dialog) []*dialog {
 	const atOnce, enough = 500 * time.Microsecond, 4
 	all := slices.Clone(closing)
@@ -188,12 +188,13 @@ func (s *service) withNeighbours(closing []*dialog) []*dialog {
 		return all
 	}
 	first, last := closing[0].closing.Time, closing[len(closing)-1].closing.Time
-	near := burstGap
-	if slices.ContainsFunc(s.dialogs, func(d *dialog) bool { return d.hangsUp() && d.closing.Time.Before(first.Add(-burstGap)) }) {
-		near = atOnce
+	before, behind := burstPause, burstGap
+	if slices.ContainsFunc(s.dialogs, func(d *dialog) bool { return d.hangsUp() && d.closing.Time.Before(first.Add(-burstPause)) }) {
+		before, behind = atOnce, atOnce
 	}
 	for _, d := range s.dialogs {
-		if d.hangsUp() && !d.closing.Time.Before(first.Add(-near)) && !d.closing.Time.After(last) {
+		if d.hangsUp() && !d.closing.Time.Before(first.Add(-before)) && !d.closing.Time.After(last.Add(behind)) &&
+			!s.spokeBetween(d.closing.Time, first) {
 			all = append(all, d)
 		}
 	}

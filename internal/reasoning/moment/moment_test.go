@@ -89,26 +89,38 @@ func TestOrdinaryClosesAloneAreNoDeath(t *testing.T) {
 	}
 }
 
-// A living daemon's last closes come so close to the death that they would be joined to it.
-// Where all connections are idle or answered no close is abrupt; what tells is that they are the last that is heard.
+// Where all connections are idle or answered no close is abrupt; what tells is that they are the last that is heard. On
+// one of them the daemon had just said something: alone, its close would be a matter of course.
 func TestClosesThatNobodyIsHeardAfterAreADeath(t *testing.T) {
+	nothing := func(*scene) {}
 	for name, c := range map[string]struct {
-		after func(s *scene)
-		fell  bool
+		answered time.Duration // the answered line's close, after the first of the others; a close each 0.1 ms
+		after    func(s *scene)
+		fell     bool
 	}{
-		"nothing follows":       {func(*scene) {}, true},
-		"a connection is taken": {func(s *scene) { s.dial() }, false},
-		"the daemon speaks on":  {func(s *scene) { s.served(1) }, false},
+		"the answered closes first":     {-100 * time.Microsecond, nothing, true},
+		"the answered closes last":      {time.Millisecond, nothing, true},
+		"the answered closes far ahead": {-12 * ms, nothing, true},
+		"a connection is taken":         {-100 * time.Microsecond, func(s *scene) { s.dial() }, false},
+		"the daemon speaks on":          {-100 * time.Microsecond, func(s *scene) { s.served(1) }, false},
 	} {
 		s := newScene(t)
 		lines := s.served(6)
-		s.at(1999 * ms)
+		closes := 2010 * ms
+		s.at(closes + c.answered - ms)
 		lines[5].Say(client, "killing question")
 		lines[5].Say(server, "half an answer") // by TLS, say, before the daemon read the question
-		s.Next = wiretest.Start.Add(2010 * ms)
-		for _, l := range []*wiretest.Line{lines[5], lines[0], lines[1], lines[2], lines[3], lines[4]} {
-			s.Next = s.Next.Add(100*time.Microsecond - wiretest.Step)
+		if c.answered < 0 {
+			s.at(closes + c.answered)
+			lines[5].FIN(server)
+		}
+		for i, l := range lines[:5] {
+			s.at(closes + time.Duration(i)*100*time.Microsecond)
 			l.FIN(server)
+		}
+		if c.answered > 0 {
+			s.at(closes + c.answered)
+			lines[5].FIN(server)
 		}
 		c.after(s)
 		m := s.judge(Process{})
@@ -124,6 +136,7 @@ func TestClosesThatNobodyIsHeardAfterAreADeath(t *testing.T) {
 	}
 }
 
+// A living daemon's last closes come so close to the death that they would be joined to it.
 func TestAnOrdinaryCloseRightBeforeTheDeathIsNoPartOfIt(t *testing.T) {
 	for _, after := range []string{"an answer", "a client's FIN"} {
 		s := newScene(t)
