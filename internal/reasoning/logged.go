@@ -113,26 +113,46 @@ const (
 
 // said are the program's lines around its death, without those of the host that only tell of it.
 func said(p program, r *reading.Reading, when moment.Moment, at time.Time) []finding.Logged {
-	var before, after []finding.Logged
+	var before, after, ofIt []finding.Logged
 	deaths := sourcesOf(r.Logs)
 	for line, own := range r.Lines(at.Add(-saidBefore), at.Add(saidAfter)) {
 		if (!own && !p.wrote(line)) || isAudit(line.Text) || deaths[line.Source] {
 			continue
 		}
 		told := finding.Logged{Time: line.Time, Source: line.Source, Text: clipped(line.Text), Client: clientIn(line.Text, when), After: line.Time.After(at)}
-		if told.After {
-			after = append(after, told)
-		} else {
-			before = append(before, told)
+		switch {
+		case !told.After:
+			before = last(before, told)
+		case p.numbers(line.Text): // such as what its parent says of it
+			ofIt = first(ofIt, told)
+		default:
+			after = first(after, told)
 		}
 	}
-	inTime := func(a, b finding.Logged) int { return a.Time.Compare(b.Time) }
-	slices.SortStableFunc(before, inTime)
-	slices.SortStableFunc(after, inTime)
-	if ofIt := slices.DeleteFunc(slices.Clone(after), func(l finding.Logged) bool { return !p.numbers(l.Text) }); len(ofIt) > 0 {
-		after = ofIt // such as what its parent says of it
+	if len(ofIt) > 0 {
+		after = ofIt
 	}
-	return append(before[max(0, len(before)-mostBefore):], after[:min(len(after), mostAfter)]...)
+	return append(before, after...)
+}
+
+// last adds a line to the last ones before the death, in their order.
+func last(lines []finding.Logged, told finding.Logged) []finding.Logged {
+	lines = inTime(lines, told)
+	return lines[max(0, len(lines)-mostBefore):]
+}
+
+// first adds a line to the first ones after the death, in their order.
+func first(lines []finding.Logged, told finding.Logged) []finding.Logged {
+	lines = inTime(lines, told)
+	return lines[:min(len(lines), mostAfter)]
+}
+
+func inTime(lines []finding.Logged, told finding.Logged) []finding.Logged {
+	i := len(lines)
+	for i > 0 && lines[i-1].Time.After(told.Time) {
+		i--
+	}
+	return slices.Insert(lines, i, told)
 }
 
 func isAudit(text string) bool {

@@ -14,7 +14,6 @@ import (
 // entry is one line of a log, or one entry of a journal.
 type entry struct {
 	line   int               // number of its first line, from 1
-	at     int               // where it begins in the log
 	raw    []byte            // the line, or of a journal entry its message
 	fields map[string]string // of a journal entry: those that are named in wanted
 	head   []byte            // of an indented line, the one that it belongs to
@@ -58,7 +57,7 @@ func eachEntry(name string, data []byte, skip func(raw []byte) bool, each func(e
 				e.head = head
 				e.raw = bytes.TrimPrefix(e.raw, []byte("    MESSAGE=")) // as journalctl -o verbose prints it
 			}
-			e.line, e.at = number, at
+			e.line = number
 			each(e)
 		}
 		at = next
@@ -135,7 +134,7 @@ func export(name string, data []byte, skip func(raw []byte) bool, each func(entr
 	flush := func(next int) {
 		if len(fields) > 0 && !skip(data[from:next]) {
 			e := journalEntry(textOf(fields))
-			e.line, e.at = begin, from
+			e.line = begin
 			each(e)
 		}
 		fields, begin, from = fields[:0], number+1, next

@@ -22,7 +22,7 @@ type Line struct {
 // year.
 func (l *Log) Span() (first, last time.Time, floating, undated bool) {
 	const tail = 64 << 10
-	first, s := l.timeFrom(-1)
+	first, s := l.timeFrom(-1, l.near)
 	for line := range bytes.Lines(l.data[max(0, len(l.data)-tail):]) {
 		if next := l.entryOf(line).when(new(stamper)); !next.time.IsZero() {
 			last, s = l.at(next, l.near), next
@@ -92,15 +92,16 @@ func (l *Log) before(at time.Time) int {
 	const step = 64 << 10
 	early := at.Add(-disorder)
 	n := sort.Search(len(l.data)/step, func(i int) bool {
-		t, _ := l.timeFrom(i*step - 1)
+		t, _ := l.timeFrom(i*step-1, at)
 		return t.IsZero() || !t.Before(early)
 	})
 	begin := max(0, n-1) * step
 	return 1 + bytes.LastIndexByte(l.data[:begin], '\n')
 }
 
-// timeFrom is the first time that is told in a line that begins behind an offset.
-func (l *Log) timeFrom(at int) (time.Time, stamp) {
+// timeFrom is the first time that is told in a line that begins behind an offset; if that tells no year, it lies near the
+// anchor.
+func (l *Log) timeFrom(at int, anchor time.Time) (time.Time, stamp) {
 	const looked = 256
 	if at >= 0 {
 		_, at = lineAt(l.data, at)
@@ -112,7 +113,7 @@ func (l *Log) timeFrom(at int) (time.Time, stamp) {
 		}
 		line, next := lineAt(l.data, at)
 		s := l.entryOf(line).when(new(stamper))
-		if t := l.at(s, l.near); !t.IsZero() || !s.time.IsZero() && l.near.IsZero() {
+		if t := l.at(s, anchor); !t.IsZero() || !s.time.IsZero() && anchor.IsZero() {
 			return t, s
 		}
 		at = next

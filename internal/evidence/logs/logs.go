@@ -136,7 +136,7 @@ func (l *Log) sourced(r Record, e entry, times *stamper) Record {
 	return r
 }
 
-// learn takes from an entry what helps to read the times of others: a year, and when the kernel started.
+// learn takes from an entry when the kernel started, by which others' uptimes are times.
 func (l *Log) learn(e entry) {
 	if l.boot.IsZero() && bytes.Contains(e.raw, []byte("] audit: type=")) {
 		if up, at := e.when(new(stamper)).uptime, auditTime(e.String()); up > 0 && !at.IsZero() {
@@ -227,11 +227,6 @@ func (l *Log) Yearless() bool {
 	return slices.ContainsFunc(l.Records, func(r Record) bool { return r.stamp.undated() })
 }
 
-// Undated says whether any record's time could not be told for want of a year.
-func (l *Log) Undated() bool {
-	return slices.ContainsFunc(l.Records, func(r Record) bool { return r.stamp.undated() && r.Time.IsZero() })
-}
-
 // Date says what times lie near that tell no year.
 func (l *Log) Date(near time.Time) {
 	l.near = near
@@ -247,7 +242,7 @@ func (l *Log) Shift(ahead time.Duration) {
 // mostRecord is how much of an entry is searched for a record, in bytes: the kernel's and audit's lines are shorter.
 const mostRecord = 16 << 10
 
-// parse takes an entry for a record, if it is one. The record's own time counts before the line's.
+// parse takes an entry for a record, if it is one. Its time is set where the record itself tells one.
 func parse(e entry) (Record, bool) {
 	if !e.tells() {
 		return Record{}, false

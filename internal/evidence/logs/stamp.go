@@ -2,7 +2,6 @@ package logs
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"regexp"
@@ -185,7 +184,7 @@ func inYear(t, anchor time.Time) time.Time {
 	best := time.Time{}
 	for year := anchor.Year() - 1; year <= anchor.Year()+1; year++ {
 		in := t.AddDate(year, 0, 0)
-		if best.IsZero() || cmp.Less(in.Sub(anchor).Abs(), best.Sub(anchor).Abs()) {
+		if best.IsZero() || in.Sub(anchor).Abs() < best.Sub(anchor).Abs() {
 			best = in
 		}
 	}

@@ -66,8 +66,8 @@ func TestTheTimeOfALineIsReadAsItsWriterMeantIt(t *testing.T) {
 func TestZonesAndYearsThatAreToldLaterCount(t *testing.T) {
 	const line = "Nov 25 10:00:01 lb1 kernel: a[1]: segfault at 0 ip 1 sp 2 error 4 in x[1+1]\n"
 	l := Read("messages", []byte(line), nil)
-	if l.Floating() || !l.Undated() || !l.Records[0].Time.IsZero() {
-		t.Errorf("without any year: floating %v, undated %v, %v", l.Floating(), l.Undated(), l.Records[0].Time)
+	if l.Floating() || !l.Records[0].Time.IsZero() {
+		t.Errorf("without any year: floating %v, %v", l.Floating(), l.Records[0].Time)
 	}
 	l.Date(time.Date(2027, 1, 2, 0, 0, 0, 0, time.UTC))
 	l.Shift(90 * time.Minute)
