@@ -38,8 +38,8 @@ func analyzeCommand() *cobra.Command {
 		Short: "From a dead daemon's remains to a verdict",
 		Long: `analyze reads the evidence of one death and answers: who died, how, who is the culprit, what
 killed it. Files and folders are known by their content: a core (whole or cut; plain, zstd, lz4, xz or gzip), packet
-captures (pcap, pcapng, or a packet list pasted as text), logs with the death's record, backtraces, and
-the programs and libraries of the dead process.
+captures (pcap, pcapng, or a packet list pasted as text), TLS key logs, logs with the death's record, the daemon's
+own logs, backtraces, and the programs and libraries of the dead process.
 
 Exit codes: 0 a death was found, whatever the verdict; 1 no death found; 2 wrong usage; 3 no evidence
 could be read, or what was found not be written.`,

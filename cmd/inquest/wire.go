@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -81,7 +83,7 @@ func runWire(ctx context.Context, out io.Writer, o wireOptions) error {
 		return failure{errors.New("expected a capture, found none among what was given")}
 	}
 	if len(o.evidence.Cores) > 0 && set.Core == nil {
-		return failure{fmt.Errorf("--core %s: %s", o.evidence.Cores[0], set.Problems[len(set.Problems)-1].Problem)}
+		return failure{noCore(set, o.evidence.Cores)}
 	}
 	at.stage("reading the capture")
 	read := reading.Wire(set)
@@ -108,6 +110,18 @@ func runWire(ctx context.Context, out io.Writer, o wireOptions) error {
 		return failure{err}
 	}
 	return nil
+}
+
+// noCore says why none of the cores that were named is one.
+func noCore(set *evidence.Set, paths []string) error {
+	for _, problem := range set.Problems {
+		for _, path := range paths {
+			if said := problem.String(); strings.Contains(said, filepath.Base(path)) {
+				return fmt.Errorf("--core: %s", strings.TrimPrefix(said, "evidence: "))
+			}
+		}
+	}
+	return fmt.Errorf("--core: none of %s is a core", strings.Join(paths, ", "))
 }
 
 // writeKeyLog writes what opens the captures' TLS.

@@ -5,6 +5,7 @@ package reasoning
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
@@ -45,8 +46,15 @@ func Analyze(r *reading.Reading, servers ...netip.AddrPort) (*finding.Findings, 
 func Case(r *reading.Reading, d death.Death, when moment.Moment) (*weigh.Case, []*reading.Session) {
 	sessions := openSessions(r, when)
 	c := weigh.NewCase(r.Image, r.Stacks, d, when, opened(sessions))
+	c.Candidates = slices.DeleteFunc(c.Candidates, func(k *weigh.Candidate) bool { return early(k.Message, r.Traffic) })
 	c.Lost = lost(r.Traffic)
 	return c, sessions
+}
+
+// early says whether a message came before the part of the traffic that was read: it is at hand since it begins a
+// conversation, but its answer may not be.
+func early(m *conversation.Message, t *conversation.Traffic) bool {
+	return !t.Whole && m.End.Before(t.From)
 }
 
 // killed says whether another process ended it, or broken memory.

@@ -73,7 +73,7 @@ func (l *loading) drop(at time.Time) {
 		for side := range c.packets {
 			k := &c.packets[side]
 			k.pieces = slices.DeleteFunc(k.pieces, func(p piece) bool { return p.event.Time.Before(from) && p.offset >= beginning })
-			k.acks = slices.DeleteFunc(k.acks, func(a ackMark) bool { return a.time.Before(from) })
+			k.acks = slices.DeleteFunc(k.acks, func(a ackMark) bool { return a.time.Before(from) && a.offset >= beginning })
 			l.kept += len(k.pieces) + len(k.acks)
 		}
 	}

@@ -4,7 +4,7 @@
 // the transport and the port only hint.
 //
 // TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), the first packets of QUIC
-// (RFC 9000), HTTP/1 (RFC 9112), HTTP/2 (RFC 9113, HPACK: RFC 7541), WebSocket (RFC 6455), DNS (RFC 1035),
+// (RFC 9000), HTTP/1 (RFC 9112), HTTP/2 (RFC 9113, HPACK: RFC 7541), WebSocket (RFC 6455), DNS (RFC 1035 and those of its records),
 // RESP (Redis 2 and 3), memcached (text, meta and binary), MQTT (3.1 to 5.0), LDAP (RFC 4511), SNMP (RFC 1157,
 // RFC 3416, RFC 3412), PostgreSQL (version 3), SMTP (RFC 5321) and the PROXY protocol (1 and 2) have a file
 // each; what is none of them is read as text, by lines, or as binary, by its statistics. What values carry

@@ -57,6 +57,9 @@ var ssl2Suites = map[int]string{
 // grease says whether a code point is one of those that mean nothing (RFC 8701).
 func grease(n int) bool { return n&0x0f0f == 0x0a0a && n>>8 == n&0xff }
 
+// VersionName is a protocol version as the wire has it, as people call it: "TLS 1.2".
+func VersionName(version uint16) string { return versionName(int(version)) }
+
 func versionName(n int) string {
 	switch {
 	case n == 2:
