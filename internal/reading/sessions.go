@@ -42,7 +42,36 @@ func (r *Reading) Sessions(among []*conversation.Conversation) (all []*Session) 
 		}
 		all = append(all, s)
 	}
+	resume(all)
 	return all
+}
+
+// resume opens sessions with the masters of those that they resume. One that was resumed can be resumed again.
+func resume(sessions []*Session) {
+	masters := map[string]tlskeys.Secrets{}
+	for opened := sessions; len(opened) > 0; {
+		for _, s := range opened {
+			if s.Opened != nil {
+				for _, name := range s.Connection.Granted() {
+					masters[name] = s.Secrets
+				}
+			}
+		}
+		opened = nil
+		for _, s := range sessions {
+			if s.Connection == nil || s.Opened != nil {
+				continue
+			}
+			problem := s.Problem
+			for _, name := range s.Connection.Resumed() {
+				if s.try(masters[name]); s.Opened != nil {
+					opened = append(opened, s)
+					break
+				}
+				s.Problem = problem
+			}
+		}
+	}
 }
 
 // OpenFromCore looks in the core's memory, until ctx ends, for the secrets of sessions that are not open; for those of the

@@ -278,7 +278,7 @@ type Sealed struct {
 
 // Field is one part of a message, by name.
 type Field struct {
-	Name   string `json:"name"`  // path: "handshake.client_hello.cipher_suites"
+	Name   string `json:"name"`  // as Wireshark names it, where it does: "tls.handshake.ciphersuite"
 	Value  string `json:"value"` // as a person reads it
 	Offset int    `json:"offset"`
 	Length int    `json:"length"`

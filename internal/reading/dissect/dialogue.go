@@ -16,6 +16,7 @@ import (
 // something large, how much of it is to come; and each protocol's own state.
 type Dialogue struct {
 	client, server side
+	agreed         agreement
 
 	requests []httpRequest // of HTTP/1, not yet responded to, the oldest first
 	streams  map[http2Key]*http2Stream

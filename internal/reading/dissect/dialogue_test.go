@@ -121,7 +121,7 @@ func TestWhatCameBeforeTellsWhatAMessageIs(t *testing.T) {
 			client(hello, "TLS", "ClientHello"),
 		},
 		"a tunnel that is used at once": {
-			client("CONNECT example.com:443 HTTP/1.1\r\n\r\n"+hello, "HTTP", "CONNECT example.com:443, TLS: ClientHello", "handshake.type", "ClientHello"),
+			client("CONNECT example.com:443 HTTP/1.1\r\n\r\n"+hello, "HTTP", "CONNECT example.com:443, TLS: ClientHello", "tls.handshake.type", "ClientHello"),
 		},
 		"a tunnel refused": {
 			client("CONNECT example.com:443 HTTP/1.1\r\n\r\n", "HTTP", "CONNECT"),
@@ -136,7 +136,7 @@ func TestWhatCameBeforeTellsWhatAMessageIs(t *testing.T) {
 			server(string(serverFlight), "TLS", "ServerHello"),
 		},
 		"STARTTLS in the same breath": {
-			client("STARTTLS\r\n"+hello, "text", "STARTTLS, TLS: ClientHello", "text.verb", "STARTTLS", "handshake.type", "ClientHello"),
+			client("STARTTLS\r\n"+hello, "text", "STARTTLS, TLS: ClientHello", "text.verb", "STARTTLS", "tls.handshake.type", "ClientHello"),
 		},
 		"encrypted in a later message": {
 			client(hello, "TLS", "ClientHello"),
@@ -148,12 +148,12 @@ func TestWhatCameBeforeTellsWhatAMessageIs(t *testing.T) {
 		"a record in two messages": {
 			client(longRecord[:100], "TLS", "record not complete, 205 bytes to come"),
 			server(ccs, "TLS", "ChangeCipherSpec"),
-			client(longRecord[100:]+ccs, "TLS", "application data continued, 205 bytes, ChangeCipherSpec", "record.continued", "205 bytes of application_data"),
+			client(longRecord[100:]+ccs, "TLS", "application data continued, 205 bytes, ChangeCipherSpec", "tls.record.continued", "205 bytes of application_data"),
 		},
 		"a hello in two messages": {
 			client(hello[:20], "TLS", "record not complete"),
 			server(ccs, "TLS", "ChangeCipherSpec"),
-			client(hello[20:], "TLS", "ClientHello", "handshake.client_hello.cipher_suites", "1 suite"),
+			client(hello[20:], "TLS", "ClientHello", "tls.handshake.cipher_suites_length", "2"),
 		},
 		"a record's header in two messages": {
 			client(ccs+hello[:3], "TLS", "ChangeCipherSpec"),

@@ -3,11 +3,11 @@
 // Message reads one alone. Content decides which protocol it is, unless earlier messages have settled it;
 // the transport and the port only hint.
 //
-// TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4), the first packets of QUIC
-// (RFC 9000), HTTP/1 (RFC 9112), HTTP/2 (RFC 9113, HPACK: RFC 7541), WebSocket (RFC 6455), DNS (RFC 1035 and those of its records),
-// RESP (Redis 2 and 3), memcached (text, meta and binary), MQTT (3.1 to 5.0), LDAP (RFC 4511), SNMP (RFC 1157,
-// RFC 3416, RFC 3412), PostgreSQL (version 3), SMTP (RFC 5321) and the PROXY protocol (1 and 2) have a file
-// each; what is none of them is read as text, by lines, or as binary, by its statistics. What values carry
+// TLS (RFC 8446, RFC 5246, the SSLv2-framed hello of RFC 5246 appendix E.2, JA4) with its certificates (X.509, RFC 5280), the
+// first packets of QUIC (RFC 9000), HTTP/1 (RFC 9112), HTTP/2 (RFC 9113, HPACK: RFC 7541), WebSocket (RFC 6455), DNS (RFC 1035
+// and those of its records), RESP (Redis 2 and 3), memcached (text, meta and binary), MQTT (3.1 to 5.0), LDAP (RFC 4511),
+// SNMP (RFC 1157, RFC 3416, RFC 3412), PostgreSQL (version 3), SMTP (RFC 5321) and the PROXY protocol (1 and 2) have files of
+// their own; what is none of them is read as text, by lines, or as binary, by its statistics. What values carry
 // (JSON, forms, base64, protobuf) is read in many of them. Fields are named as Wireshark names them, where it
 // does. To add a dissector: one file with a function like those in the list below, and its test.
 //

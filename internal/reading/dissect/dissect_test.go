@@ -4,6 +4,7 @@ import (
 	"bytes"
 	gotls "crypto/tls"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -93,14 +94,14 @@ func TestClientHelloReadsAsGoReadsIt(t *testing.T) {
 		}
 		wantTags(t, d, "client hello", "cipher suites", "supported groups")
 		if info.ServerName != "" {
-			if got := pathField(t, d, "handshake.client_hello.server_name"); got != info.ServerName {
+			if got := pathField(t, d, "tls.handshake.extensions_server_name"); got != info.ServerName {
 				t.Errorf("server name is %q, Go read %q", got, info.ServerName)
 			}
 			wantTags(t, d, "server name")
 		}
 		var suites int
 		for _, f := range d.Fields {
-			if strings.HasPrefix(f.Name, "handshake.client_hello.cipher_suites[") {
+			if f.Name == "tls.handshake.ciphersuite" {
 				if code := uint16(data[f.Offset])<<8 | uint16(data[f.Offset+1]); code != info.CipherSuites[suites] {
 					t.Errorf("cipher suite %d is %04x, Go read %04x", suites, code, info.CipherSuites[suites])
 				}
@@ -186,7 +187,7 @@ func TestMessagesAreWhatTheyAre(t *testing.T) {
 		answers  []string
 	}{
 		"TLS server flight": {string(serverFlight), Hint{Transport: "tcp"}, "TLS",
-			map[string]string{"handshake.server_hello.cipher_suite": "ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+			map[string]string{"tls.handshake.ciphersuite": "ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
 			[]string{"server hello", "certificate", "server hello done"}, []string{"client hello"}},
 		"TLS flight by a client": {string(serverFlight), Hint{FromClient: true}, "TLS", nil, []string{"certificate"}, nil},
 		"listed flight": {"", Hint{Listed: "Server Hello, Certificate; Server Hello Done"}, "TLS", nil,
@@ -195,7 +196,7 @@ func TestMessagesAreWhatTheyAre(t *testing.T) {
 			"TLS", nil, []string{"client key exchange", "change cipher spec"}, nil},
 		"listed hello":    {"", Hint{Listed: "Client Hello (SNI=example.com)", FromClient: true}, "TLS", nil, []string{"client hello"}, nil},
 		"listed response": {"", Hint{Listed: "HTTP/1.1 200 OK"}, "HTTP", nil, []string{"response"}, []string{"request"}},
-		"alert": {"\x15\x03\x03\x00\x02\x02\x28", Hint{}, "TLS", map[string]string{"alert.level": "fatal", "alert.description": "handshake_failure"},
+		"alert": {"\x15\x03\x03\x00\x02\x02\x28", Hint{}, "TLS", map[string]string{"tls.alert_message.level": "fatal", "tls.alert_message.desc": "handshake_failure"},
 			[]string{"alert", "handshake failure"}, nil},
 		"HTTP form": {httpPost, Hint{FromClient: true}, "HTTP",
 			map[string]string{"http.method": "POST", "http.query.a": "=1", "http.form.n": "v", "http.header.host": "x", "http.body": "n=v&m=w"},
@@ -263,8 +264,9 @@ func TestFramedEndsWhereTheMessageDoes(t *testing.T) {
 func TestHugeMessagesAreReadInBoundedTime(t *testing.T) {
 	const size = 100 << 20
 	for name, unit := range map[string]string{
-		"handshakes":  "\x16\x03\x03\x00\x04\x0e\x00\x00\x00",
-		"empty lines": "\n", "words": "a ", "header lines": "a: b\r\n", "pairs": "a=b&", "zeros": "\x00", "chunks": "1\r\na\r\n",
+		"handshakes":      "\x16\x03\x03\x00\x04\x0e\x00\x00\x00",
+		"handshake bytes": "\x16\x03\x03\x00\x01\x0e",
+		"empty lines":     "\n", "words": "a ", "header lines": "a: b\r\n", "pairs": "a=b&", "zeros": "\x00", "chunks": "1\r\na\r\n",
 		"frames": "\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x00\x00\x01", "deep JSON": `{"a":[`, "wide JSON": "[1,2],", "parts": "\r\n--b\r\n\r\n",
 		"base64": "YWFh", "fields": "\x08\x01", "header fields": "\x82",
 		"RESP arrays": "*1\r\n", "RESP commands": redisSet, "memcached sets": memcachedSet, "memcached requests": memcachedAddQ, "MQTT pings": "\xc0\x00",
@@ -300,6 +302,9 @@ func seeds(f *testing.F) {
 		f.Add([]byte(s), "tcp", uint16(53))
 		f.Add([]byte(s), "udp", uint16(0))
 	}
+	recorded(f, filepath.Join("testdata", "tls.pcap"), func(_ string, data []byte, hint Hint) {
+		f.Add(data, hint.Transport, hint.Port)
+	})
 	for _, e := range examples {
 		if len(e.data) < 4096 {
 			f.Add([]byte(e.data), e.hint.Transport, e.hint.Port)

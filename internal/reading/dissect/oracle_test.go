@@ -2,21 +2,17 @@ package dissect
 
 import (
 	"encoding/hex"
-	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/inquest-project/inquest/internal/evidence/capture"
 	"github.com/inquest-project/inquest/internal/evidence/wiretest"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reading/pdmltest"
 )
 
 // oracles are captures that tshark dissects, too. Those in testdata were made by its record.sh, the others are
@@ -88,15 +84,15 @@ func TestFieldsAreTsharksFields(t *testing.T) {
 			if o.capture == "" {
 				path = writeExamples(t, o.protocol)
 			}
-			theirs, ours := tsharkFields(t, path, o.wireshark, o.args), fieldSequences(t, path, o.protocol)
+			theirs, ours := pdmltest.Read(t, path, o.wireshark, o.args), fieldSequences(t, path, o.protocol)
 			for _, name := range o.fields {
 				name, unnamed := strings.CutPrefix(name, "~")
 				compared := 0
 				for direction := range ours {
-					list := slices.DeleteFunc(ours[direction][name], func(f seenField) bool {
-						return f.bytes == "" || slices.Contains(o.unseen, name+" "+f.value)
+					list := slices.DeleteFunc(ours[direction][name], func(f pdmltest.Field) bool {
+						return f.Bytes == "" || slices.Contains(o.unseen, name+" "+f.Value)
 					})
-					compared += compareSequences(t, direction+": "+name, list, theirs[direction][name], unnamed)
+					compared += pdmltest.Compare(t, direction+": "+name, list, theirs[direction][name], unnamed)
 				}
 				if compared == 0 {
 					t.Errorf("%s: nothing to compare", name)
@@ -104,47 +100,6 @@ func TestFieldsAreTsharksFields(t *testing.T) {
 			}
 		})
 	}
-}
-
-// seenField is a field as either sees it: what it shows, and the bytes.
-type seenField struct{ value, label, bytes string }
-
-// sequences are the fields by direction ("40000>6379") and name.
-type sequences map[string]map[string][]seenField
-
-func (s sequences) add(direction, name string, f seenField) {
-	if s[direction] == nil {
-		s[direction] = map[string][]seenField{}
-	}
-	s[direction][name] = append(s[direction][name], f)
-}
-
-// compareSequences returns how many fields were alike.
-func compareSequences(t *testing.T, name string, ours, theirs []seenField, unnamed bool) (alike int) {
-	t.Helper()
-	theirs = slices.DeleteFunc(theirs, func(f seenField) bool { return f.bytes == "" }) // it leaves some of them out
-	for i := range max(len(ours), len(theirs)) {
-		if i >= len(ours) || i >= len(theirs) {
-			t.Errorf("%s: %d of ours, %d of tshark's\n%.4000v\n%.4000v", name, len(ours), len(theirs), ours, theirs)
-			break
-		}
-		if o, its := ours[i], theirs[i]; o.bytes != its.bytes || !unnamed && !sameValue(o, its) {
-			t.Errorf("%s[%d]: %q of %s, tshark has %q (%s) of %s", name, i, o.value, o.bytes, its.value, its.label, its.bytes)
-			break
-		}
-		alike++
-	}
-	return alike
-}
-
-// sameValue says whether a value is as tshark shows it, in any base, or in its label: «Message Type: Publish
-// Message (3)». What it shows as hexadecimal bytes is compared as bytes.
-func sameValue(ours, theirs seenField) bool {
-	a, errA := strconv.ParseInt(ours.value, 0, 64)
-	b, errB := strconv.ParseInt(theirs.value, 0, 64)
-	hexadecimal := strings.ReplaceAll(theirs.value, ":", "") == theirs.bytes
-	return ours.value == theirs.value || errA == nil && errB == nil && a == b || hexadecimal ||
-		ours.value != "" && strings.Contains(strings.ToLower(theirs.label), strings.ToLower(ours.value))
 }
 
 // writeExamples makes a capture of a protocol's well-formed examples that name its port, each a conversation of its own.
@@ -175,7 +130,7 @@ func writeExamples(t *testing.T, protocol string) string {
 }
 
 // recorded are the messages of a capture, each with its direction and hint.
-func recorded(t *testing.T, path string, see func(direction string, data []byte, hint Hint)) {
+func recorded(t testing.TB, path string, see func(direction string, data []byte, hint Hint)) {
 	t.Helper()
 	file, err := capture.Open(path)
 	if err != nil {
@@ -191,8 +146,8 @@ func recorded(t *testing.T, path string, see func(direction string, data []byte,
 	}
 }
 
-func fieldSequences(t *testing.T, path, protocol string) sequences {
-	s := sequences{}
+func fieldSequences(t *testing.T, path, protocol string) pdmltest.Fields {
+	s := pdmltest.Fields{}
 	recorded(t, path, func(direction string, data []byte, hint Hint) {
 		d := Message(data, hint)
 		checkRanges(t, d, len(data))
@@ -203,46 +158,8 @@ func fieldSequences(t *testing.T, path, protocol string) sequences {
 			if f.Name == "malformed" {
 				t.Errorf("%s: malformed: %s", d.Summary, f.Value)
 			}
-			s.add(direction, f.Name, seenField{f.Value, "", hex.EncodeToString(data[f.Offset : f.Offset+f.Length])})
+			s.Add(direction, f.Name, pdmltest.Field{Value: f.Value, Bytes: hex.EncodeToString(data[f.Offset : f.Offset+f.Length])})
 		}
 	})
 	return s
-}
-
-// tsharkFields reads the packets of a protocol in PDML, tshark's XML.
-func tsharkFields(t *testing.T, path, protocol string, args []string) sequences {
-	args = append([]string{"-r", path, "-T", "pdml", "-Y", protocol}, args...)
-	out, err := exec.Command("tshark", args...).Output()
-	if err != nil {
-		t.Fatalf("tshark, the oracle of this test (make setup installs it): %v", err)
-	}
-	s, direction := sequences{}, ""
-	for decoder := xml.NewDecoder(strings.NewReader(string(out))); ; {
-		element, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return s
-		}
-		if err != nil {
-			t.Fatalf("tshark's PDML: %v", err)
-		}
-		start, ok := element.(xml.StartElement)
-		if !ok || start.Name.Local != "field" {
-			continue
-		}
-		attribute := map[string]string{}
-		for _, a := range start.Attr {
-			attribute[a.Name.Local] = a.Value
-		}
-		switch attribute["name"] {
-		case "tcp.srcport", "udp.srcport":
-			direction = attribute["show"]
-		case "tcp.dstport", "udp.dstport":
-			direction += ">" + attribute["show"]
-		}
-		bytes := attribute["value"]
-		if whole := attribute["unmaskedvalue"]; whole != "" {
-			bytes = whole
-		}
-		s.add(direction, attribute["name"], seenField{attribute["show"], attribute["showname"], bytes})
-	}
 }

@@ -25,7 +25,7 @@ var smtpExamples = []example{
 	{"mail behind DATA", "MAIL FROM:<a@x>\r\nDATA\r\n" + smtpMail, fromClient, "SMTP", map[string]string{"imf.from": "<a@x>"}, []string{"data", "subject"}, nil},
 	{"chunk", "MAIL FROM:<a@x>\r\nBDAT 5 LAST\r\nhelloQUIT\r\n", fromClient, "SMTP", map[string]string{"smtp.message": "hello"}, []string{"bdat", "quit"}, nil},
 	{"TLS right behind STARTTLS", "EHLO x\r\nSTARTTLS\r\n" + string(serverFlight), fromClient, "SMTP",
-		map[string]string{"handshake.type": "ServerHello"}, []string{"starttls", "server hello"}, nil},
+		map[string]string{"tls.handshake.type": "ServerHello"}, []string{"starttls", "server hello"}, nil},
 	{"chunk of nonsense", "MAIL FROM:<a@x>\r\nBDAT -5\r\nhello\r\n", fromClient, "SMTP", map[string]string{"malformed": `expected a chunk's size, found "-5"`}, nil, nil},
 	{"reply that is none", "250 2.0.0 Ok\r\nnonsense\r\n", onPort(fromServer, 587), "SMTP",
 		map[string]string{"malformed": `expected a reply's code, found "nonsense"`}, nil, []string{"command", "request"}},

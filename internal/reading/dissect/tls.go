@@ -3,6 +3,7 @@ package dissect
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // TLS content types (RFC 8446, appendix B.1; heartbeat: RFC 6520).
@@ -27,12 +28,15 @@ func isRecord(data []byte) bool {
 }
 
 // tlsRecords reads a run of records. Handshake messages may begin in one record and end in another, so
-// handshake records are gathered until something else comes.
+// handshake records are gathered until a message ends with one, or something else comes.
 type tlsRecords struct {
 	sheet
 	from       *side
+	agreed     *agreement
 	fromClient bool
+	version    int // of the record
 	run        gathered
+	whole      int // bytes of it that are whole messages
 	missing    int // bytes of the record that the message ends within
 }
 
@@ -50,7 +54,7 @@ func tls(data []byte, hint Hint) (Dissection, bool) {
 }
 
 func newTLSRecords(hint Hint) *tlsRecords {
-	t := &tlsRecords{from: hint.from(), fromClient: hint.FromClient}
+	t := &tlsRecords{from: hint.from(), agreed: &hint.past.agreed, fromClient: hint.FromClient}
 	t.tag("tls", "ssl", "record")
 	return t
 }
@@ -76,9 +80,13 @@ func (t *tlsRecords) records(data []byte, at int) Dissection {
 // record reads the record at an offset and returns where it ends.
 func (t *tlsRecords) record(data []byte, at int) int {
 	r := open("record", at, data[at:])
-	kind := t.number(r, 1, "record.type", func(n int) string { return contentNames[n] })
-	t.number(r, 2, "record.version", versionName)
-	length := t.number(r, 2, "record.length", decimal)
+	name := "tls.record.content_type"
+	if data[at] == contentApplication && t.agreed.version >= tls13 {
+		name = "tls.record.opaque_type" // whatever it holds
+	}
+	kind := t.number(r, 1, name, func(n int) string { return contentNames[n] })
+	t.version = t.number(r, 2, "tls.record.version", versionName)
+	length := t.number(r, 2, "tls.record.length", decimal)
 	begin := offset(r)
 	content := r.Bytes(uint64(min(length, r.Len())))
 	plain := kind == contentHandshake && (!t.from.sealed || isHello(data[at:]))
@@ -109,7 +117,7 @@ func recordRest(kind int) dissector {
 		t := newTLSRecords(hint)
 		n := t.from.take(data)
 		t.from.pass(n)
-		t.field("record.continued", count(n, "byte")+" of "+contentNames[kind], 0, n)
+		t.field("tls.record.continued", count(n, "byte")+" of "+contentNames[kind], 0, n)
 		t.part("record", 0, n)
 		t.say("%s continued, %d bytes", words(contentNames[kind]), n)
 		if t.from.left > 0 {
@@ -123,15 +131,19 @@ func (t *tlsRecords) recordContent(kind int, plain bool, begin int, content []by
 	switch {
 	case kind == contentCCS:
 		t.from.sealed = true
+		t.field("tls.change_cipher_spec", "", begin, len(content))
 		t.say("ChangeCipherSpec")
 		t.tag("change_cipher_spec", "changecipherspec", "ccs", "cipher")
 	case kind == contentApplication:
-		t.opaque("application_data", "application data", begin, len(content))
+		t.opaque("tls.app_data", "application data", begin, len(content))
 		t.tag("application", "appdata", "data")
 	case plain:
 		t.run.add(begin, content)
+		if t.whole += wholeMessages(t.run.data[t.whole:]); t.whole == len(t.run.data) {
+			t.flush()
+		}
 	case t.from.sealed:
-		t.opaque("encrypted_"+contentNames[kind], "encrypted "+contentNames[kind]+" message", begin, len(content))
+		t.opaque("tls.encrypted_"+contentNames[kind], "encrypted "+contentNames[kind]+" message", begin, len(content))
 		t.tag(contentNames[kind], "finished")
 	case kind == contentAlert:
 		t.alert(begin, content)
@@ -142,8 +154,8 @@ func (t *tlsRecords) recordContent(kind int, plain bool, begin int, content []by
 
 // opaque keeps bytes that can't be read without keys.
 func (t *tlsRecords) opaque(name, says string, offset, length int) {
-	t.field(name, fmt.Sprintf("%d bytes", length), offset, length)
-	t.part(name, offset, length)
+	t.field(name, count(length, "byte"), offset, length)
+	t.part(strings.TrimPrefix(name, "tls."), offset, length)
 	if says = fmt.Sprintf("%s (%d bytes)", says, length); !slices.Contains(t.said, says) {
 		t.say("%s", says)
 	}
@@ -154,13 +166,13 @@ func (t *tlsRecords) opaque(name, says string, offset, length int) {
 func (t *tlsRecords) alert(at int, content []byte) {
 	t.tag("alert")
 	if len(content) != 2 {
-		t.opaque("encrypted_alert", "encrypted alert", at, len(content))
+		t.opaque("tls.encrypted_alert", "encrypted alert", at, len(content))
 		return
 	}
 	levels := map[byte]string{1: "warning", 2: "fatal"}
 	name := alertName(int(content[1]))
-	t.field("alert.level", levels[content[0]], at, 1)
-	t.field("alert.description", name, at+1, 1)
+	t.field("tls.alert_message.level", levels[content[0]], at, 1)
+	t.field("tls.alert_message.desc", name, at+1, 1)
 	t.say("alert: %s", name)
 	t.tag(name)
 }
@@ -168,9 +180,9 @@ func (t *tlsRecords) alert(at int, content []byte) {
 // heartbeat reads a heartbeat (RFC 6520). A payload length beyond the record is what CVE-2014-0160 sent.
 func (t *tlsRecords) heartbeat(at int, content []byte) {
 	r := open("heartbeat", at, content)
-	t.number(r, 1, "heartbeat.type", decimal)
-	payload := t.vector(r, 2, "heartbeat.payload")
-	t.field("heartbeat.payload", decimal(payload.Len())+" bytes", offset(payload), payload.Len())
+	t.number(r, 1, "tls.heartbeat_message.type", named(map[int]string{1: "request", 2: "response"}))
+	t.raw(t.sized(r, 2, "tls.heartbeat_message.payload_length"), "tls.heartbeat_message.payload")
+	t.raw(r, "tls.heartbeat_message.padding")
 	t.say("heartbeat")
 	t.tag("heartbeat")
 }
@@ -178,6 +190,6 @@ func (t *tlsRecords) heartbeat(at int, content []byte) {
 // flush reads the handshake messages gathered so far, as one run of bytes.
 func (t *tlsRecords) flush() {
 	run := t.run
-	t.run = gathered{}
+	t.run, t.whole = gathered{}, 0
 	t.moved(run.place, func() { t.handshakes(run.data) })
 }

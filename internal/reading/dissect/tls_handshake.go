@@ -1,7 +1,9 @@
 package dissect
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,6 +19,24 @@ var handshakeNames = map[int]string{
 	23: "SupplementalData", 24: "KeyUpdate", 25: "CompressedCertificate", 67: "NextProtocol",
 }
 
+// agreement is what the ServerHello told: how later messages are laid out hangs on it. Zero before it came, and where
+// nobody captured it.
+type agreement struct {
+	version int
+	suite   int
+}
+
+const tls12, tls13 = 0x303, 0x304
+
+// speaks is the version that a handshake message is of. Before the ServerHello, and without it, the record tells: one of
+// TLS 1.3 says 1.2, but of that version hardly anything else is in clear.
+func (t *tlsRecords) speaks() int {
+	if t.agreed.version != 0 {
+		return t.agreed.version
+	}
+	return t.version
+}
+
 // handshakes reads a run of handshake messages. What has no known type, or a length that no message that
 // was cut could explain, is what a handshake message looks like once it is encrypted.
 func (t *tlsRecords) handshakes(data []byte) {
@@ -28,7 +48,7 @@ func (t *tlsRecords) handshakes(data []byte) {
 		}
 		name, known := handshakeNames[int(rest[0])]
 		if !known || claimed > len(rest)+1<<17 {
-			t.opaque("encrypted_handshake", "encrypted handshake message", at, len(rest))
+			t.opaque("tls.encrypted_handshake", "encrypted handshake message", at, len(rest))
 			t.tag("handshake", "finished")
 			return
 		}
@@ -36,33 +56,82 @@ func (t *tlsRecords) handshakes(data []byte) {
 	}
 }
 
+// wholeMessages is how many bytes of a run of handshake messages those have that are whole.
+func wholeMessages(run []byte) (n int) {
+	for len(run)-n >= 4 {
+		size := 4 + (int(run[n+1])<<16 | int(run[n+2])<<8 | int(run[n+3]))
+		if size > len(run)-n {
+			break
+		}
+		n += size
+	}
+	return n
+}
+
 // handshake reads one handshake message and returns where it ends.
 func (t *tlsRecords) handshake(name string, data []byte, at int) int {
 	r := open("handshake", at, data[at:])
-	t.number(r, 1, "handshake.type", func(int) string { return name })
+	t.number(r, 1, "tls.handshake.type", func(int) string { return name })
 	t.tag("handshake", words(name))
 	t.handshakeAnswers(words(name), t.fromClient)
 	if r.Len() < 3 {
 		t.malformed(at, "%s is cut after %d bytes", name, len(data)-at)
 		return len(data)
 	}
-	body := t.vector(r, 3, name)
-	t.field("handshake.length", decimal(body.Len()), at+1, 3)
+	body := t.sized(r, 3, "tls.handshake.length")
 	begin, length := offset(body), body.Len()
 	t.part(snake(name), at, 4+length)
 	t.part(snake(name)+".body", begin, length)
-	switch name {
-	case "ClientHello":
-		t.clientHello(body, begin, length)
-	case "ServerHello":
-		t.serverHello(body)
-	case "Certificate":
-		t.certificates(body)
-	default:
-		t.field("handshake."+snake(name), fmt.Sprintf("%d bytes", length), begin, length)
-		t.say("%s", name)
+	t.message(name, body)
+	if body.Err() != nil && !t.isMalformed() {
+		t.malformed(begin+length, "%v", body.Err())
 	}
 	return begin + length
+}
+
+// message reads a handshake message's body, and says what it is.
+func (t *tlsRecords) message(name string, body *cursor.Reader) {
+	switch name {
+	case "ClientHello":
+		t.clientHello(body)
+		return
+	case "ServerHello":
+		t.serverHello(body)
+		return
+	case "Certificate":
+		t.certificates(body)
+		return
+	}
+	t.say("%s", name)
+	switch name {
+	case "EncryptedExtensions":
+		t.extensions(body, new(hello), inEncrypted)
+	case "ServerKeyExchange":
+		t.serverKeyExchange(body)
+	case "ClientKeyExchange":
+		t.clientKeyExchange(body)
+	case "CertificateRequest":
+		t.certificateRequest(body)
+	case "CertificateVerify":
+		t.signed(body, "tls.handshake.client_cert_vrfy.sig")
+	case "CertificateStatus":
+		t.certificateStatus(body)
+	case "NewSessionTicket":
+		t.newSessionTicket(body)
+	case "KeyUpdate":
+		t.number(body, 1, "tls.handshake.key_update.request_update", named(map[int]string{0: "update_not_requested", 1: "update_requested"}))
+	case "CompressedCertificate":
+		t.number(body, 2, "tls.compress_certificate.algorithm", named(compressionNames))
+		t.number(body, 3, "tls.compress_certificate.uncompressed_length", decimal)
+		t.raw(t.sized(body, 3, "tls.compress_certificate.compressed_certificate_message.length"), "tls.compress_certificate.compressed_certificate_message")
+	case "NextProtocol":
+		t.text(t.sized(body, 1, "tls.handshake.npn_selected_protocol_len"), "tls.handshake.npn_selected_protocol")
+		t.raw(t.sized(body, 1, "tls.handshake.npn_padding_len"), "tls.handshake.npn_padding")
+	case "Finished":
+		t.raw(body, "tls.handshake.verify_data")
+	default:
+		t.raw(body, "tls.handshake."+snake(name))
+	}
 }
 
 // words turns "ClientHello" into "client hello".
@@ -80,6 +149,50 @@ func snake(name string) string {
 	return strings.ToLower(b.String())
 }
 
+// sized keeps a length of width bytes and gives a reader over what it spans, or over what there is of it.
+func (s *sheet) sized(r *cursor.Reader, width int, name string) *cursor.Reader {
+	if r.Len() < width && r.Err() == nil {
+		s.malformed(offset(r), "%s: expected %d bytes, %d are there", name, width, r.Len())
+	}
+	n := s.number(r, width, name, decimal)
+	return s.bounded(r, n, name)
+}
+
+// raw keeps all that a reader has left, as bytes. What is empty is no field.
+func (s *sheet) raw(r *cursor.Reader, name string) {
+	if at, content := offset(r), r.Rest(); len(content) > 0 {
+		s.field(name, hexBytes(content), at, len(content))
+	}
+}
+
+// text keeps all that a reader has left, as text, and returns that as it is.
+func (s *sheet) text(r *cursor.Reader, name string) string {
+	at, content := offset(r), r.Rest()
+	s.field(name, printable(content), at, len(content))
+	return string(content)
+}
+
+// bytes keeps the next n bytes.
+func (s *sheet) bytes(r *cursor.Reader, n int, name string) []byte {
+	at := offset(r)
+	content := r.Bytes(uint64(n))
+	if content != nil {
+		s.field(name, hexBytes(content), at, n)
+	}
+	return content
+}
+
+// numbers keeps all that a reader has left, as numbers of width bytes.
+func (s *sheet) numbers(r *cursor.Reader, width int, name string, says func(int) string) (list []int) {
+	for r.Len() >= width && !s.full() {
+		list = append(list, s.number(r, width, name, says))
+	}
+	if r.Len() > 0 && !s.full() {
+		s.malformed(offset(r), "a list of numbers of %d bytes ends in %d bytes more: %s", width, r.Len(), name)
+	}
+	return list
+}
+
 // hello is what a ClientHello offers, in its own order.
 type hello struct {
 	version    int
@@ -91,25 +204,22 @@ type hello struct {
 	sni        string
 }
 
-const clientHelloPath = "handshake.client_hello"
-
 // clientHello reads a ClientHello (RFC 8446, section 4.1.2).
-func (t *tlsRecords) clientHello(r *cursor.Reader, begin, length int) {
+func (t *tlsRecords) clientHello(r *cursor.Reader) {
+	begin, length := offset(r), r.Len()
 	var h hello
-	h.version = t.number(r, 2, clientHelloPath+".version", versionName)
-	t.random(r, clientHelloPath)
-	id := t.vector(r, 1, "session_id")
-	t.field(clientHelloPath+".session_id", hexBytes(peek(id)), offset(id), id.Len())
-	h.suites = t.suites(t.vector(r, 2, "cipher_suites"), 2)
-	methods := t.vector(r, 1, "compression_methods")
-	t.field(clientHelloPath+".compression_methods", hexBytes(peek(methods)), offset(methods), methods.Len())
-	if r.Len() > 0 {
-		t.extensions(t.vector(r, 2, "extensions"), clientHelloPath, &h)
+	h.version = t.number(r, 2, "tls.handshake.version", versionName)
+	t.random(r)
+	t.raw(t.sized(r, 1, "tls.handshake.session_id_length"), "tls.handshake.session_id")
+	list := t.sized(r, 2, "tls.handshake.cipher_suites_length")
+	t.part("cipher_suites", offset(list), list.Len())
+	h.suites = t.numbers(list, 2, "tls.handshake.ciphersuite", suiteName)
+	t.numbers(t.sized(r, 1, "tls.handshake.comp_methods_length"), 1, "tls.handshake.comp_method", named(methodNames))
+	t.extensions(r, &h, inClientHello)
+	if slices.Contains(h.extensions, extEarlyData) { // and may go on in TLS 1.3 before it hears that
+		t.agreed.version = tls13
 	}
-	if r.Err() != nil {
-		t.malformed(begin+length, "%v", r.Err())
-	}
-	t.field(clientHelloPath+".ja4", h.ja4(), begin, length)
+	t.field("tls.handshake.ja4", h.ja4(), begin, length)
 	t.helloSaid(h)
 }
 
@@ -133,12 +243,10 @@ func (s *sheet) helloSaid(h hello) {
 }
 
 // random reads the 32 bytes of a hello's random.
-func (s *sheet) random(r *cursor.Reader, path string) {
+func (s *sheet) random(r *cursor.Reader) []byte {
 	at := offset(r)
-	if b := r.Bytes(32); b != nil {
-		s.field(path+".random", hexBytes(b), at, 32)
-		s.part("random", at, 32)
-	}
+	s.part("random", at, min(32, r.Len()))
+	return s.bytes(r, 32, "tls.handshake.random")
 }
 
 // peek looks at all that a reader has left.
@@ -154,139 +262,25 @@ func count(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-// suites reads a list of cipher suites; in SSLv2's framing each has three bytes.
-func (s *sheet) suites(r *cursor.Reader, width int) []int {
-	all := peek(r)
-	s.field(clientHelloPath+".cipher_suites", count(len(all)/width, "suite"), offset(r), len(all))
-	s.part("cipher_suites", offset(r), len(all))
-	var list []int
-	for r.Len() >= width {
-		n := s.number(r, width, fmt.Sprintf("%s.cipher_suites[%d]", clientHelloPath, len(list)), suiteName)
-		list = append(list, n)
-	}
-	if r.Len() > 0 {
-		s.malformed(offset(r), "a list of cipher suites has %d bytes too many", r.Len())
-	}
-	return list
-}
+// retry is the random of a ServerHello that asks for another ClientHello (RFC 8446, section 4.1.3).
+var retry = []byte("\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c")
 
 // serverHello reads a ServerHello (RFC 8446, section 4.1.3).
 func (t *tlsRecords) serverHello(r *cursor.Reader) {
-	const path = "handshake.server_hello"
-	h := hello{version: t.number(r, 2, path+".version", versionName)}
-	t.random(r, path)
-	id := t.vector(r, 1, "session_id")
-	t.field(path+".session_id", hexBytes(peek(id)), offset(id), id.Len())
-	suite := t.number(r, 2, path+".cipher_suite", suiteName)
-	t.number(r, 1, path+".compression_method", decimal)
-	if r.Len() > 0 {
-		t.extensions(t.vector(r, 2, "extensions"), path, &h)
+	name, in := "ServerHello", inServerHello
+	h := hello{version: t.number(r, 2, "tls.handshake.version", versionName)}
+	if bytes.Equal(t.random(r), retry) {
+		name, in = "HelloRetryRequest", inRetry
+		t.tag(words(name))
 	}
-	t.say("ServerHello, %s, %s", versionName(h.best()), suiteName(suite))
+	t.raw(t.sized(r, 1, "tls.handshake.session_id_length"), "tls.handshake.session_id")
+	suite := t.number(r, 2, "tls.handshake.ciphersuite", suiteName)
+	t.number(r, 1, "tls.handshake.comp_method", named(methodNames))
+	t.extensions(r, &h, in)
+	*t.agreed = agreement{version: h.best(), suite: suite}
+	t.say("%s, %s, %s", name, versionName(h.best()), suiteName(suite))
 	t.tag("cipher")
 }
-
-// certificates reads the list of a Certificate message: up to TLS 1.2 (RFC 5246, section 7.4.2) it is all, in TLS 1.3
-// (RFC 8446, section 4.4.2) a context stands before it, and extensions behind each certificate.
-func (t *tlsRecords) certificates(r *cursor.Reader) {
-	all := peek(r)
-	fills := func(at int) bool { // the list's length leads to the end
-		return len(all) >= at+3 && int(all[at])<<16|int(all[at+1])<<8|int(all[at+2]) == len(all)-at-3
-	}
-	tls13 := len(all) > 0 && !fills(0) && fills(1+int(all[0]))
-	if tls13 {
-		context := t.vector(r, 1, "certificate_request_context")
-		t.field("handshake.certificate.request_context", hexBytes(peek(context)), offset(context), context.Len())
-	}
-	list := t.vector(r, 3, "certificate_list")
-	n := 0
-	for list.Len() >= 3 {
-		c := t.vector(list, 3, "certificate")
-		t.field(fmt.Sprintf("handshake.certificate.certificates[%d]", n), count(c.Len(), "byte"), offset(c), c.Len())
-		t.part("certificate", offset(c), c.Len())
-		if tls13 {
-			extensions := t.vector(list, 2, "extensions")
-			t.field(fmt.Sprintf("handshake.certificate.extensions[%d]", n), hexBytes(peek(extensions)), offset(extensions), extensions.Len())
-		}
-		n++
-	}
-	t.say("Certificate (%d in the chain)", n)
-	t.tag("cert", "x509")
-}
-
-// extensions reads a hello's extensions, and into h what a summary and JA4 need.
-func (s *sheet) extensions(r *cursor.Reader, path string, h *hello) {
-	for r.Len() >= 4 {
-		at := offset(r)
-		kind := int(r.Uint16())
-		body := s.vector(r, 2, "extension "+extensionName(kind))
-		name := extensionName(kind)
-		h.extensions = append(h.extensions, kind)
-		s.field(fmt.Sprintf("%s.extensions[%d]", path, len(h.extensions)-1), name, at, 2)
-		s.field(path+".extension."+name, hexBytes(peek(body)), offset(body), body.Len())
-		s.part("extension."+name, offset(body), body.Len())
-		if !grease(kind) {
-			s.tag(name)
-		}
-		s.extension(kind, body, path, h)
-	}
-	if r.Len() > 0 {
-		s.malformed(offset(r), "extensions end in %d bytes that are none", r.Len())
-	}
-}
-
-// Extensions whose content is read (RFC 6066, RFC 7301, RFC 8446).
-const (
-	extServerName = 0
-	extAlgorithms = 13
-	extALPN       = 16
-	extVersions   = 43
-)
-
-func (s *sheet) extension(kind int, r *cursor.Reader, path string, h *hello) {
-	switch kind {
-	case extServerName:
-		s.serverNames(r, path, h)
-	case extALPN:
-		list := s.vector(r, 2, "ALPN list")
-		for list.Len() > 0 {
-			p := s.vector(list, 1, "ALPN protocol")
-			h.alpn = append(h.alpn, string(peek(p)))
-			s.field(fmt.Sprintf("%s.alpn[%d]", path, len(h.alpn)-1), printable(peek(p)), offset(p), p.Len())
-		}
-		s.tag("alpn")
-	case extAlgorithms:
-		list := s.vector(r, 2, "signature algorithms")
-		for list.Len() >= 2 {
-			h.algorithms = append(h.algorithms, s.number(list, 2, fmt.Sprintf("%s.signature_algorithms[%d]", path, len(h.algorithms)), hex4))
-		}
-	case extVersions:
-		if path == clientHelloPath {
-			r = s.vector(r, 1, "supported versions")
-		}
-		for r.Len() >= 2 {
-			h.versions = append(h.versions, s.number(r, 2, fmt.Sprintf("%s.supported_versions[%d]", path, len(h.versions)), versionName))
-		}
-	}
-}
-
-// serverNames reads the server name indication (RFC 6066, section 3). A server answers it empty.
-func (s *sheet) serverNames(r *cursor.Reader, path string, h *hello) {
-	s.tag("sni", "servername")
-	if r.Len() == 0 {
-		return
-	}
-	list := s.vector(r, 2, "server name list")
-	for list.Len() > 0 {
-		s.number(list, 1, path+".server_name_type", decimal)
-		name := s.vector(list, 2, "server name")
-		h.sni = printable(peek(name))
-		s.field(path+".server_name", h.sni, offset(name), name.Len())
-		s.part("server_name", offset(name), name.Len())
-	}
-}
-
-func hex4(n int) string { return fmt.Sprintf("%04x", n) }
 
 // isSSLv2Hello recognises a ClientHello in SSLv2's framing (RFC 5246, appendix E.2): a two-byte length
 // with the top bit set, type 1, a version, and three lengths that add up.
@@ -303,20 +297,20 @@ func isSSLv2Hello(data []byte) bool {
 // sslv2Hello reads a ClientHello in SSLv2's framing.
 func (s *sheet) sslv2Hello(data []byte) {
 	r := open("SSLv2 hello", 0, data)
-	s.number(r, 2, "record.length", func(n int) string { return decimal(n & 0x7fff) })
-	s.number(r, 1, "handshake.type", func(int) string { return "ClientHello" })
-	h := hello{version: s.number(r, 2, clientHelloPath+".version", versionName)}
-	suites := s.number(r, 2, clientHelloPath+".cipher_suites_length", decimal)
-	id := s.number(r, 2, clientHelloPath+".session_id_length", decimal)
-	challenge := s.number(r, 2, clientHelloPath+".challenge_length", decimal)
+	s.number(r, 2, "tls.record.length", func(n int) string { return decimal(n & 0x7fff) })
+	s.number(r, 1, "tls.handshake.type", func(int) string { return "ClientHello" })
+	h := hello{version: s.number(r, 2, "tls.handshake.version", versionName)}
+	suites := s.number(r, 2, "tls.handshake.cipher_spec_len", decimal)
+	id := s.number(r, 2, "tls.handshake.session_id_length", decimal)
+	challenge := s.number(r, 2, "tls.handshake.challenge_length", decimal)
 	s.part("client_hello", 2, r.Len()+9)
 	s.part("client_hello.body", 5, r.Len()+6)
-	h.suites = s.suites(s.bounded(r, suites, "cipher_suites"), 3)
-	rest := s.bounded(r, id, "session_id")
-	s.field(clientHelloPath+".session_id", hexBytes(peek(rest)), offset(rest), rest.Len())
-	rest = s.bounded(r, challenge, "challenge")
-	s.field(clientHelloPath+".challenge", hexBytes(peek(rest)), offset(rest), rest.Len())
+	s.part("cipher_suites", offset(r), min(suites, r.Len()))
+	h.suites = s.numbers(s.bounded(r, suites, "cipher_specs"), 3, "tls.handshake.cipherspec", suiteName)
+	s.raw(s.bounded(r, id, "session_id"), "tls.handshake.session_id")
+	rest := s.bounded(r, challenge, "challenge")
 	s.part("challenge", offset(rest), rest.Len())
+	s.raw(rest, "tls.handshake.challenge")
 	s.helloSaid(h)
 	s.said[len(s.said)-1] += ", SSLv2 framing"
 	s.tag("tls", "ssl", "ssl2", "ssl23", "v2", "challenge")

@@ -99,6 +99,33 @@ func extensionName(n int) string {
 	return fmt.Sprintf("0x%04x", n)
 }
 
+// groupNames are those of IANA's registry "TLS Supported Groups" that are in use.
+var groupNames = map[int]string{
+	1: "sect163k1", 2: "sect163r1", 3: "sect163r2", 4: "sect193r1", 5: "sect193r2", 6: "sect233k1", 7: "sect233r1", 8: "sect239k1",
+	9: "sect283k1", 10: "sect283r1", 11: "sect409k1", 12: "sect409r1", 13: "sect571k1", 14: "sect571r1", 15: "secp160k1",
+	16: "secp160r1", 17: "secp160r2", 18: "secp192k1", 19: "secp192r1", 20: "secp224k1", 21: "secp224r1", 22: "secp256k1",
+	23: "secp256r1", 24: "secp384r1", 25: "secp521r1", 26: "brainpoolP256r1", 27: "brainpoolP384r1", 28: "brainpoolP512r1",
+	29: "x25519", 30: "x448", 256: "ffdhe2048", 257: "ffdhe3072", 258: "ffdhe4096", 259: "ffdhe6144", 260: "ffdhe8192",
+	512: "MLKEM512", 513: "MLKEM768", 514: "MLKEM1024", 4587: "SecP256r1MLKEM768", 4588: "X25519MLKEM768",
+	4589: "SecP384r1MLKEM1024", 25497: "X25519Kyber768Draft00",
+}
+
+// algorithmNames are those of IANA's registry "TLS SignatureScheme"; those before TLS 1.3 are a hash and a signature.
+var algorithmNames = map[int]string{
+	0x0201: "rsa_pkcs1_sha1", 0x0202: "SHA1 DSA", 0x0203: "ecdsa_sha1", 0x0301: "SHA224 RSA", 0x0302: "SHA224 DSA", 0x0303: "SHA224 ECDSA",
+	0x0401: "rsa_pkcs1_sha256", 0x0402: "SHA256 DSA", 0x0403: "ecdsa_secp256r1_sha256", 0x0501: "rsa_pkcs1_sha384", 0x0502: "SHA384 DSA",
+	0x0503: "ecdsa_secp384r1_sha384", 0x0601: "rsa_pkcs1_sha512", 0x0602: "SHA512 DSA", 0x0603: "ecdsa_secp521r1_sha512",
+	0x0804: "rsa_pss_rsae_sha256", 0x0805: "rsa_pss_rsae_sha384", 0x0806: "rsa_pss_rsae_sha512", 0x0807: "ed25519", 0x0808: "ed448",
+	0x0809: "rsa_pss_pss_sha256", 0x080a: "rsa_pss_pss_sha384", 0x080b: "rsa_pss_pss_sha512", 0x081a: "ecdsa_brainpoolP256r1tls13_sha256",
+	0x081b: "ecdsa_brainpoolP384r1tls13_sha384", 0x081c: "ecdsa_brainpoolP512r1tls13_sha512", 0x0904: "mldsa44", 0x0905: "mldsa65", 0x0906: "mldsa87",
+}
+
+// methodNames are the compression methods of messages, compressionNames those of certificates (RFC 8879).
+var (
+	methodNames      = map[int]string{0: "null", 1: "DEFLATE", 64: "LZS"}
+	compressionNames = map[int]string{1: "zlib", 2: "brotli", 3: "zstd"}
+)
+
 // alertNames are those of IANA's registry "TLS Alerts".
 var alertNames = map[int]string{
 	0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 21: "decryption_failed", 22: "record_overflow",

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/inquest-project/inquest/internal/reading/pdmltest"
 )
 
 // dnsPlaces turn our names, which say the section and the record, into Wireshark's.
@@ -40,8 +42,8 @@ var dnsUnseen = regexp.MustCompile(`^dns\.(qry\.name\.len|count\.labels|srv\.(se
 var wholeTypes = []string{"SMIMEA", "URI", "TA"}
 
 // dnsFields are ours by Wireshark's names.
-func dnsFields(t *testing.T, path string) sequences {
-	s := sequences{}
+func dnsFields(t *testing.T, path string) pdmltest.Fields {
+	s := pdmltest.Fields{}
 	dialogues := map[string]*Dialogue{}
 	recorded(t, path, func(direction string, data []byte, hint Hint) {
 		if dialogues[direction] == nil {
@@ -62,20 +64,20 @@ func dnsFields(t *testing.T, path string) sequences {
 				name == "dns.resp.name" && strings.HasPrefix(f.Value, "_sip.") {
 				continue
 			}
-			s.add(direction, name, seenField{f.Value, "", hex.EncodeToString(data[f.Offset : f.Offset+f.Length])})
+			s.Add(direction, name, pdmltest.Field{Value: f.Value, Bytes: hex.EncodeToString(data[f.Offset : f.Offset+f.Length])})
 		}
 	})
 	return s
 }
 
 // plainDNS says a root, a time and some types as we do.
-func plainDNS(f seenField) seenField {
-	f.label = strings.NewReplacer("Type: * ", "Type: ANY ", "Type: Unknown (53)", "Type: SMIMEA", "Type: Unknown (4711)", "Type: TYPE4711").Replace(f.label)
-	if f.value == "<Root>" {
-		f.value = "."
+func plainDNS(f pdmltest.Field) pdmltest.Field {
+	f.Label = strings.NewReplacer("Type: * ", "Type: ANY ", "Type: Unknown (53)", "Type: SMIMEA", "Type: Unknown (4711)", "Type: TYPE4711").Replace(f.Label)
+	if f.Value == "<Root>" {
+		f.Value = "."
 	}
-	if at, err := time.Parse("Jan _2, 2006 15:04:05.000000000 MST", f.value); err == nil {
-		f.value = at.Format(time.RFC3339)
+	if at, err := time.Parse("Jan _2, 2006 15:04:05.000000000 MST", f.Value); err == nil {
+		f.Value = at.Format(time.RFC3339)
 	}
 	return f
 }
@@ -84,14 +86,14 @@ func plainDNS(f seenField) seenField {
 // records of all types, asks with every option of EDNS, and updates.
 func TestEveryFieldOfDNSIsTsharks(t *testing.T) {
 	path := filepath.Join("testdata", "dns.pcap")
-	theirs, ours := sequences{}, dnsFields(t, path)
+	theirs, ours := pdmltest.Fields{}, dnsFields(t, path)
 	names := map[string]bool{}
-	for direction, fields := range tsharkFields(t, path, "dns", nil) {
+	for direction, fields := range pdmltest.Read(t, path, "dns", nil) {
 		for name, list := range fields {
 			for _, f := range list {
-				if strings.HasPrefix(name, "dns.") && !dnsUnseen.MatchString(name) && f.bytes != "" && !strings.HasPrefix(f.label, "RR type in bit map") {
+				if strings.HasPrefix(name, "dns.") && !dnsUnseen.MatchString(name) && f.Bytes != "" && !strings.HasPrefix(f.Label, "RR type in bit map") {
 					names[name] = true
-					theirs.add(direction, name, plainDNS(f))
+					theirs.Add(direction, name, plainDNS(f))
 				}
 			}
 		}
@@ -102,7 +104,7 @@ func TestEveryFieldOfDNSIsTsharks(t *testing.T) {
 			names[name] = true
 		}
 		for name := range names {
-			compared += compareSequences(t, direction+": "+name, fields[name], theirs[direction][name], false)
+			compared += pdmltest.Compare(t, direction+": "+name, fields[name], theirs[direction][name], false)
 		}
 	}
 	t.Log(compared, "fields compared")

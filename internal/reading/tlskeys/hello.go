@@ -20,6 +20,7 @@ const (
 
 	extEncryptThenMAC = 22
 	extExtendedMaster = 23
+	extSessionTicket  = 35
 	extEarlyData      = 42
 	extVersions       = 43
 )

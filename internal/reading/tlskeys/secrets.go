@@ -48,6 +48,38 @@ func (c *Connection) Logged(log []keylog.Entry) Secrets {
 	return Secrets{Master: s.Master}
 }
 
+// Granted are the names under which the server lets this session be resumed: its identifier, and a ticket (RFC 5246, section
+// 7.3; RFC 5077, section 3.3). In TLS 1.3 each resumption has secrets of its own.
+func (c *Connection) Granted() (names []string) {
+	if c.Version == tls13 {
+		return nil
+	}
+	names = appendName(names, "session", c.SessionID)
+	for _, m := range c.clear[Server] {
+		const before = 10 // its header, a lifetime and a length
+		if m.kind == newSessionTicket && len(m.raw) > before {
+			names = appendName(names, "ticket", m.raw[before:])
+		}
+	}
+	return names
+}
+
+// Resumed are the names of the sessions one of which this may be, with the same master.
+func (c *Connection) Resumed() (names []string) {
+	offer, err := readHello(c.clear[Client][0])
+	if err != nil || c.Version == tls13 {
+		return nil
+	}
+	return appendName(appendName(names, "session", offer.session), "ticket", offer.extensions[extSessionTicket])
+}
+
+func appendName(names []string, kind string, name []byte) []string {
+	if len(name) == 0 {
+		return names
+	}
+	return append(names, kind+string(name))
+}
+
 // usable drops secrets whose length is not the suite's.
 func (c *Connection) usable(s Secrets) Secrets {
 	for _, secret := range []*[]byte{&s.Early, &s.Handshake[Client], &s.Handshake[Server], &s.Traffic[Client], &s.Traffic[Server]} {

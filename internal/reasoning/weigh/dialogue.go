@@ -83,16 +83,19 @@ type Heard struct {
 
 // Hear dissects the next message, as far as it had come by an instant, or all of it if that is zero. Where all that it
 // brought was decrypted, this alone is heard.
-func (e *Ears) Hear(m *conversation.Message, by time.Time) []Heard {
+func (e *Ears) Hear(m *conversation.Message, by time.Time) (all []Heard) {
 	inner := e.decrypted(m, by)
 	arrived := m
 	if !by.IsZero() {
 		arrived = m.By(by)
 	}
-	if arrived == nil || len(inner) > 0 && !e.Opened.Closed(m) {
-		return inner
+	if arrived != nil && (len(inner) == 0 || e.Opened.Closed(m)) {
+		all = append(all, Heard{Message: arrived, Cut: arrived != m, Dissection: e.encrypted(arrived)})
 	}
-	return append([]Heard{{Message: arrived, Cut: arrived != m, Dissection: e.encrypted(arrived)}}, inner...)
+	for _, message := range inner {
+		all = append(all, Heard{Message: &message.Message.Message, Sealed: true, Cut: message.cut, Dissection: e.plain(message.Message)})
+	}
+	return all
 }
 
 // encrypted dissects a message as it is on the wire.
@@ -106,8 +109,14 @@ func (e *Ears) encrypted(m *conversation.Message) dissect.Dissection {
 	return e.outer.Next(m.Data, hint)
 }
 
-// decrypted dissects what was decrypted of a message.
-func (e *Ears) decrypted(carrier *conversation.Message, by time.Time) (all []Heard) {
+// plaintext is what was decrypted of a message, as far as it had come.
+type plaintext struct {
+	*tlskeys.Message
+	cut bool
+}
+
+// decrypted is what was decrypted of a message and had come by an instant.
+func (e *Ears) decrypted(carrier *conversation.Message, by time.Time) (all []plaintext) {
 	if e.Opened == nil {
 		return nil
 	}
@@ -122,7 +131,7 @@ func (e *Ears) decrypted(carrier *conversation.Message, by time.Time) (all []Hea
 			arrived = m.By(by)
 		}
 		if arrived != nil {
-			all = append(all, Heard{Message: &arrived.Message, Sealed: true, Cut: arrived != m, Dissection: e.plain(arrived)})
+			all = append(all, plaintext{arrived, arrived != m})
 		}
 	}
 	return all
@@ -133,7 +142,7 @@ func (e *Ears) plain(m *tlskeys.Message) dissect.Dissection {
 	hint := hintOf(&m.Message)
 	e.lost[m.Receiver] += m.Lost
 	if !m.IsApplication() {
-		return dissect.Decrypted(m.Kind, m.Data, hint.FromClient)
+		return e.outer.Decrypted(m.Kind, m.Data, hint.FromClient)
 	}
 	hint.Lost = e.lost[m.Receiver]
 	e.lost[m.Receiver] = 0

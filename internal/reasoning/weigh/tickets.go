@@ -13,9 +13,9 @@ type tickets struct {
 
 // asked takes note of what the server was told.
 func (t *tickets) asked(c *Candidate) {
-	t.older = t.older || len(recordsOf(c.Dissection, "encrypted_handshake")) > 0
+	t.older = t.older || len(recordsOf(c.Dissection, "tls.encrypted_handshake")) > 0
 	t.flight = nil
-	if len(recordsOf(c.Dissection, "application_data")) > 0 {
+	if len(recordsOf(c.Dissection, "tls.app_data")) > 0 {
 		if t.flights++; t.flights == 1 && !t.older {
 			t.flight = c
 		}
@@ -28,7 +28,7 @@ func (t *tickets) said(d dissect.Dissection) {
 	if t.flight == nil {
 		return
 	}
-	records := recordsOf(d, "application_data")
+	records := recordsOf(d, "tls.app_data")
 	t.flight.Ticketed = len(records) > 0 && len(records) <= most
 	for _, length := range records {
 		t.flight.Ticketed = t.flight.Ticketed && length >= least && length <= longest

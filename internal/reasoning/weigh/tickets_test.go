@@ -17,7 +17,7 @@ func records(name string, lengths ...int) (d dissect.Dissection) {
 
 // With the client's Finished comes its first request, and right behind it what may be tickets.
 func TestTicketsAreNoAnswer(t *testing.T) {
-	const data, handshake = "application_data", "encrypted_handshake"
+	const data, handshake = "tls.app_data", "tls.encrypted_handshake"
 	for name, c := range map[string]struct {
 		before   []dissect.Dissection // of the client
 		flight   dissect.Dissection

@@ -3,7 +3,7 @@
 # loopback of its own. Run as root in this folder, with the captures to make again: "./record.sh redis ldap".
 #
 # Needs tcpdump, python3, redis-server, memcached, mosquitto, mosquitto-clients, slapd, ldap-utils, snmpd, snmp,
-# bind9, bind9-dnsutils and postgresql-15. Packages that are unpacked only are found under ROOT.
+# bind9, bind9-dnsutils, postgresql-15, openssl and gnutls-bin. Packages that are unpacked only are found under ROOT.
 set -u
 ROOT=${ROOT:-}
 export PATH=$PATH:$ROOT/usr/sbin:/usr/sbin LD_LIBRARY_PATH=$ROOT/usr/lib/$(uname -m)-linux-gnu
@@ -374,6 +374,127 @@ PGSSLMODE=disable $bin/pgbench -n -M prepared -t 2 -f /dev/stdin >/dev/null 2>&1
 select :x + 1, 'a';
 X
 end
+}
+
+tls() { # every version, way of exchanging keys and kind of resumption, with the key log inside
+cd "$work"
+export OPENSSL_CONF=/dev/null # Debian's forbids what is old
+cat >ca.conf <<C
+[ca]
+subjectKeyIdentifier=hash
+basicConstraints=critical,CA:TRUE,pathlen:1
+keyUsage=critical,keyCertSign,cRLSign
+[leaf]
+subjectAltName=DNS:server.example,DNS:*.server.example,IP:192.0.2.1,IP:2001:db8::1,email:ops@server.example,URI:https://server.example/
+authorityKeyIdentifier=keyid
+extendedKeyUsage=serverAuth,clientAuth
+certificatePolicies=2.23.140.1.2.1
+crlDistributionPoints=URI:http://crl.example/ca.crl
+authorityInfoAccess=OCSP;URI:http://ocsp.example/,caIssuers;URI:http://ca.example/ca.crt
+nameConstraints=permitted;DNS:server.example
+tlsfeature=status_request
+1.3.6.1.4.1.11129.2.4.3=critical,ASN1:NULL
+C
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9000 -subj '/C=NO/ST=Oslo/L=Oslo/O=Example/OU=Ops/CN=An example CA' -keyout ca.key -out ca.crt -config /etc/ssl/openssl.cnf -extensions v3_ca 2>/dev/null
+leaf() { # leaf NAME SUBJECT KEY...
+	name=$1 subject=$2; shift 2
+	openssl req -newkey "$@" -nodes -utf8 -subj "$subject" -keyout $name.key -out $name.csr 2>/dev/null
+	openssl x509 -req -in $name.csr -CA ca.crt -CAkey ca.key -set_serial 0x1234567890abcdef -days 9000 -extfile ca.conf -extensions leaf -out $name.crt 2>/dev/null
+}
+leaf ec '/CN=server.example/serialNumber=17/emailAddress=ops@server.example/DC=server' ec -pkeyopt ec_paramgen_curve:P-256
+leaf rsa '/O=Ødegård/CN=server.example' rsa:2048
+leaf ed '/CN=client.example/title=x/GN=Ann/SN=B' ed25519
+openssl ocsp -index /dev/null -rsigner ca.crt -rkey ca.key -CA ca.crt -issuer ca.crt -cert ec.crt -reqout req.der 2>/dev/null
+openssl ocsp -index /dev/null -rsigner ca.crt -rkey ca.key -CA ca.crt -reqin req.der -respout ocsp.der -ndays 9000 2>/dev/null
+python3 - <<'P'
+import struct
+sct = b"\0" + bytes(range(32)) + struct.pack(">Q", 1764500000123) + b"\0\0" + b"\x04\x03" + b"\0\x08" + b"signatur"
+scts = struct.pack(">H", len(sct)) + sct
+def ext(context, kind, body):
+    import base64
+    raw = struct.pack(">IHH", context, kind, len(body)) + body
+    return "-----BEGIN SERVERINFOV2 FOR X-----\n" + base64.encodebytes(raw).decode() + "-----END SERVERINFOV2 FOR X-----\n"
+open("info.pem", "w").write(ext(0x1d0, 18, struct.pack(">H", len(scts)) + scts))
+P
+tcpdump -q --immediate-mode -i lo -s 0 -U -w all.pcap tcp 2>/dev/null & sniffer=$!
+sleep 1
+port=4430
+ask() { (sleep 0.25; printf '%s' "$said"; sleep 0.35) | timeout 5 openssl s_client -connect 127.0.0.1:$port -keylogfile keys.log "$@" >client.log 2>&1; }
+done_() { kill $server; wait $server 2>/dev/null; }
+next() { port=$((port+1)); openssl s_server -accept $port -quiet "$@" >server.log 2>&1 < <(sleep 30) & server=$!; sleep 0.4; }
+said='question
+'
+next -cert rsa.crt -key rsa.key -tls1 -cipher AES128-SHA:@SECLEVEL=0; ask -tls1 -cipher AES128-SHA:@SECLEVEL=0 -no_ticket; done_
+next -cert rsa.crt -key rsa.key -tls1_1 -cipher DHE-RSA-AES128-SHA:@SECLEVEL=0; ask -tls1_1 -cipher ALL:@SECLEVEL=0 -noservername; done_
+next -cert ec.crt -key ec.key -CAfile ca.crt -verify 1 -tls1_2 -alpn http/1.1 -status_file ocsp.der -serverinfo info.pem -client_renegotiation
+ask -tls1_2 -alpn h2,http/1.1 -status -servername server.example -cert ed.crt -key ed.key -sess_out sess.pem -maxfraglen 1024
+ask -tls1_2 -sess_in sess.pem -servername server.example
+said='R
+' ask -tls1_2 -cert ed.crt -key ed.key
+done_
+next -cert rsa.crt -key rsa.key -psk 0123456789abcdef -psk_hint 'a hint' -tls1_2 -cipher PSK-AES128-GCM-SHA256:ECDHE-PSK-AES128-CBC-SHA256:DHE-PSK-AES128-CBC-SHA256:RSA-PSK-AES128-CBC-SHA256:@SECLEVEL=0
+for c in RSA-PSK-AES128-CBC-SHA256 PSK-AES128-GCM-SHA256 ECDHE-PSK-AES128-CBC-SHA256 DHE-PSK-AES128-CBC-SHA256; do ask -tls1_2 -psk 0123456789abcdef -psk_identity who -cipher $c:@SECLEVEL=0; done
+done_
+next -cert rsa.crt -key rsa.key -tls1_2; ask -tls1_2 -srpuser ann -srppass pass:pw -cipher SRP-RSA-AES-128-CBC-SHA:@SECLEVEL=0; done_
+next -cert rsa.crt -key rsa.key -tls1_2 -srpvfile srp.v -cipher SRP-RSA-AES-128-CBC-SHA:@SECLEVEL=0; ask -tls1_2 -srpuser ann -srppass pass:pw -cipher SRP-RSA-AES-128-CBC-SHA:@SECLEVEL=0; done_
+next -cert rsa.crt -key rsa.key -tls1_2 -cipher ADH-AES128-SHA256:AECDH-AES128-SHA:@SECLEVEL=0
+for c in ADH-AES128-SHA256 AECDH-AES128-SHA; do ask -tls1_2 -cipher $c:@SECLEVEL=0 -nextprotoneg h2; done
+done_
+next -cert ec.crt -key ec.key -tls1_3 -groups P-384 -CAfile ca.crt -verify 1 -status_file ocsp.der -early_data -alpn http/1.1 -serverinfo info.pem -num_tickets 1
+ask -tls1_3 -groups X25519:P-384 -cert ec.crt -key ec.key -status -sess_out sess13.pem -alpn http/1.1,x -enable_pha -servername server.example
+printf 'early\n' >early; ask -tls1_3 -groups P-384 -sess_in sess13.pem -early_data early -alpn http/1.1 -servername server.example
+said='K
+' ask -tls1_3 -groups P-384 -no_ticket
+ask -tls1_2
+done_
+next -nocert -tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256 -psk 0123456789abcdef0123456789abcdef; ask -tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256 -psk 0123456789abcdef0123456789abcdef -allow_no_dhe_kex; done_
+gnutls() { port=$((port+1)); gnutls-serv --echo -q --port $port --x509certfile ec.crt --x509keyfile ec.key --x509cafile ca.crt "$@" >gs.log 2>&1 & server=$!; sleep 0.5; }
+gask() { (sleep 0.3; printf 'question\n'; sleep 0.4) | SSLKEYLOGFILE=keys.log timeout 5 gnutls-cli 127.0.0.1:$port --insecure "$@" >gc.log 2>&1; }
+gnutls --heartbeat --priority NORMAL:-VERS-TLS1.3 --require-client-cert --ocsp-response ocsp.der
+gask --heartbeat --x509certfile rsa.crt --x509keyfile rsa.key --recordsize 4096 --resume --alpn http/1.1 --sni-hostname server.example
+gask --priority 'NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA:+ECDHE-ECDSA:%COMPAT' --srtp-profiles SRTP_AES128_CM_HMAC_SHA1_80 --no-ca-verification
+done_
+gnutls --priority NORMAL --compress-cert brotli --require-client-cert --maxearlydata 4096 --earlydata
+gask --x509certfile rsa.crt --x509keyfile rsa.key --resume --post-handshake-auth --recordsize 1024 --sni-hostname server.example
+gask --compress-cert brotli,zlib --priority NORMAL:+RAWPK:+CTYPE-ALL:-GROUP-ALL:+GROUP-X448:+GROUP-FFDHE2048
+done_
+next -cert ec.crt -key ec.key -serverinfo info.pem -status_file ocsp.der -alpn http/1.1 -cipher ALL:@SECLEVEL=0
+python3 - $port <<'P'
+import socket, struct, sys
+def say(data):
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    s.settimeout(0.4)
+    s.sendall(data)
+    try:
+        while s.recv(65536): pass
+    except OSError: pass
+    s.close()
+def hello(version, suites, extensions, methods=b"\0"):
+    body = struct.pack(">H", version) + b"\x5f" * 32 + b"\0" + struct.pack(">H", 2*len(suites)) + struct.pack(">%dH" % len(suites), *suites) + bytes([len(methods)]) + methods
+    ext = b"".join(struct.pack(">HH", k, len(b)) + b for k, b in extensions)
+    if extensions: body += struct.pack(">H", len(ext)) + ext
+    msg = b"\1" + struct.pack(">I", len(body))[1:] + body
+    return struct.pack(">BHH", 22, 0x301, len(msg)) + msg
+suites = b"\x00\x00\x35\x01\x00\x80\x00\xc0\x2f"
+say(struct.pack(">H", 0x8000 | 9 + len(suites) + 16) + b"\1\3\1" + struct.pack(">HHH", len(suites), 0, 16) + suites + b"challenge-16byte")
+say(hello(0x300, [0x35, 0x0a, 4], [], b"\1\0"))
+many = [(0, b"\0\x11\0\0\x0eserver.example"), (1, b"\2"), (4, b""), (5, b"\1\0\4\0\2\xaa\xbb\0\3ext"), (0x0a0a, b""), (10, b"\0\6\x1a\x1a\x00\x1d\x63\x99"), (11, b"\3\0\1\2"),
+ (13, b"\0\x08\4\3\x08\4\2\1\x1a\x1a"), (14, b"\0\2\0\1\0"), (15, b"\1"), (16, b"\0\x0c\2h2\x08http/1.1"), (17, b"\0\7\2\0\4\0\0\0\0"), (18, b""), (19, b"\2\2\0"), (20, b"\1\0"), (21, b"\0\0\0"), (22, b""), (23, b""),
+ (24, b"\1\0\1\2"), (27, b"\4\0\1\0\2"), (28, b"\x40\1"), (34, b"\0\2\4\3"), (35, b"ticket"), (0x2a2a, b"\0"), (43, b"\x08\x3a\x3a\3\4\3\3\3\1"), (44, b"\0\4cook"), (45, b"\1\1"), (47, b"\0\x06\0\x04\x30\x02\x31\0"),
+ (49, b""), (50, b"\0\2\4\3"), (51, b"\0\x29\x1a\x1a\0\1\0\0\x1d\0\x20" + b"k" * 32), (58, b"\1\2"), (13172, b""), (17513, b"\0\3\2h2"), (65281, b"\0"), (65037, b"\0\0\1\0\1\7\0\2en\0\3pay"), (4711, b"private")]
+usual = [(10, b"\0\2\0\x17"), (11, b"\1\0"), (13, b"\0\2\4\3"), (5, b"\1\0\0\0\0"), (18, b""), (22, b""), (23, b""), (35, b"")]
+say(hello(0x303, [0xc02b, 0xc023], usual))
+say(hello(0x302, [0xc009], usual[:2]))
+say(hello(0x303, [0xc02b], usual) + struct.pack(">BHHHBB", 23, 0x303, 1, 0x5800, 1, 0))
+say(hello(0x303, [0x1a1a, 0x1301, 0x1302, 0xc02f, 0x5600, 0x00ff], many))
+say(struct.pack(">BHH", 21, 0x303, 2) + b"\2\x28")
+say(struct.pack(">BHH", 24, 0x303, 24) + b"\1\0\5hello" + b"p" * 16)
+P
+done_
+sleep 0.3; kill $sniffer; wait $sniffer 2>/dev/null
+cd - >/dev/null
+grep -h '^[A-Z]' "$work/keys.log" | sort -u >"$work/sorted.log"
+cp "$work/all.pcap" tls.pcap; cp "$work/sorted.log" tls.keys
 }
 
 if [ -z "${INSIDE:-}" ]; then
