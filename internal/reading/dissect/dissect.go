@@ -7,9 +7,9 @@
 // first packets of QUIC (RFC 9000), HTTP/1 (RFC 9112), HTTP/2 (RFC 9113, HPACK: RFC 7541), WebSocket (RFC 6455), DNS (RFC 1035
 // and those of its records), RESP (Redis 2 and 3), memcached (text, meta and binary), MQTT (3.1 to 5.0), LDAP (RFC 4511),
 // SNMP (RFC 1157, RFC 3416, RFC 3412), PostgreSQL (version 3), SMTP (RFC 5321) and the PROXY protocol (1 and 2) have files of
-// their own; what is none of them is read as text, by lines, or as binary, by its statistics. What values carry
-// (JSON, forms, base64, protobuf) is read in many of them. Fields are named as Wireshark names them, where it
-// does. To add a dissector: one file with a function like those in the list below, and its test.
+// their own; RADIUS, DHCP, NTP, SIP, Diameter and a few more are read by gopacket's layers, without the place of each number;
+// what is none of them is read as text, by lines, or as binary, by its statistics. What values carry (JSON, forms, base64,
+// protobuf) is read in many of them. Fields are named as Wireshark names them, where it does. To add a dissector: one file with a function like those in the list below, and its test.
 //
 // Messages are hostile, and the one that killed is often malformed on purpose. So a length that lies is
 // noted in a field "malformed" and reading goes on with the bytes that are there; every loop ends with the
@@ -74,7 +74,7 @@ type dissector func(data []byte, hint Hint) (Dissection, bool)
 var dissectors []dissector
 
 func init() { // what follows a CONNECT may be anything: the list's functions lead back to it
-	dissectors = []dissector{tls, quic, http1, http2, resp, memcached, mqtt, ldap, snmp, pgsql, smtp, dns, websocket, text}
+	dissectors = []dissector{tls, quic, http1, http2, resp, memcached, mqtt, ldap, snmp, pgsql, smtp, dns, websocket, layer, text}
 }
 
 // Message dissects a message of which nothing is known that came before it.

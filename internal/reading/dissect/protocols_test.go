@@ -28,7 +28,8 @@ var (
 func onPort(hint Hint, port uint16) Hint { hint.Port = port; return hint }
 
 // examples are of all protocols that have a file of their own.
-var examples = slices.Concat(respExamples, memcachedExamples, mqttExamples, ldapExamples, snmpExamples, pgsqlExamples, proxyExamples, smtpExamples)
+var examples = slices.Concat(respExamples, memcachedExamples, mqttExamples, ldapExamples, snmpExamples, pgsqlExamples, proxyExamples, smtpExamples,
+	layeredExamples)
 
 func TestExamplesAreWhatTheyAre(t *testing.T) {
 	for _, c := range examples {
