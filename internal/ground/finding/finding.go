@@ -352,7 +352,7 @@ type Trust string
 const (
 	TrustContext      Trust = "context"       // the registers at death
 	TrustCFI          Trust = "cfi"           // call frame information
-	TrustCall         Trust = "call"          // the call right before the return address leads to where control went
+	TrustCall         Trust = "call"          // the call right before the return address leads to where control went, or the callee is about to return there
 	TrustLinkRegister Trust = "link_register" // a guess: the register that a call leaves its return address in
 	TrustFramePointer Trust = "frame_pointer" // a guess: the frame pointer chain
 	TrustScan         Trust = "scan"          // a guess: a return address found on the stack

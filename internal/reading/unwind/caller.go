@@ -6,6 +6,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/disasm"
 )
 
 // found is how a frame's caller was found.
@@ -114,7 +115,8 @@ func (w *walker) justCalled(here step, regs registers) (next registers, trust fi
 }
 
 // byCallOnTop is for code without tables that has not moved the stack pointer yet, or never does: the return address on
-// top is that of the call which, by its registers, led to shortly before where control is.
+// top is that of the call which, by its registers, led to shortly before where control is. At a return it is what control
+// goes to next.
 func (w *walker) byCallOnTop(here step, regs registers) (next registers, ok bool) {
 	const furthest = 4096 // into a function
 	if !here.exact || w.abi.link >= 0 {
@@ -125,7 +127,14 @@ func (w *walker) byCallOnTop(here step, regs registers) (next registers, ok bool
 		return next, false
 	}
 	to, known := w.calls(next)
-	return next, known && to <= here.pc && here.pc-to < furthest
+	return next, w.atReturn(here.pc) || known && to <= here.pc && here.pc-to < furthest
+}
+
+// atReturn says whether the next instruction returns.
+func (w *walker) atReturn(pc place.Address) bool {
+	const longest = 15
+	i, ok := w.machine.Decode(w.im.Bytes(pc, longest), uint64(pc))
+	return ok && i.Flow == disasm.Returns
 }
 
 // generated is for code that no file is behind: compilers at run time seldom keep a frame pointer. If the return
