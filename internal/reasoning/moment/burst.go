@@ -123,8 +123,8 @@ func bursts(s *service) []*burst {
 	return found
 }
 
-// endsWith says whether a service had no other conversation when it closed these, and never spoke again: connections that
-// are all idle or answered show nothing abrupt.
+// endsWith says whether a service had no other conversation when it closed these, and never spoke again once they were
+// closed: connections that are all idle or answered show nothing abrupt.
 func (s *service) endsWith(closing []*dialog) bool {
 	const enough = 4
 	first, over := closing[0].closing.Time, closing[len(closing)-1].closing.Time.Add(burstGap)
@@ -179,8 +179,9 @@ func newBurst(s *service, closing []*dialog) *burst {
 }
 
 // withNeighbours are closes and those beside or between them of which one alone would be a matter of course: a
-// connection on which the process had just said something when it died, closed with the others, on which nothing was said
-// in between. Of a service that closes so by habit only those belong to them that came at once.
+// connection on which the process had just said something when it died. Nothing was said between such a close and the first
+// of the others, nor read of what came in between. Of a service that closes so by habit only those belong to them that came
+// at once.
 func (s *service) withNeighbours(closing []*dialog) []*dialog {
 	const atOnce, enough = 500 * time.Microsecond, 4
 	all := slices.Clone(closing)
@@ -194,12 +195,17 @@ func (s *service) withNeighbours(closing []*dialog) []*dialog {
 	}
 	for _, d := range s.dialogs {
 		if d.hangsUp() && !d.closing.Time.Before(first.Add(-before)) && !d.closing.Time.After(last.Add(behind)) &&
-			!s.spokeBetween(d.closing.Time, first) {
+			!s.spokeBetween(d.closing.Time, first) && !slices.ContainsFunc(closing, func(c *dialog) bool { return c.readAfter(d.closing.Time) }) {
 			all = append(all, d)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *dialog) int { return a.closing.Time.Compare(b.closing.Time) })
 	return all
+}
+
+// readAfter says whether the process read something that came after an instant: what is closed with FIN has been read.
+func (d *dialog) readAfter(t time.Time) bool {
+	return !d.closing.RST && len(d.received) > 0 && d.received[len(d.received)-1].End.After(t)
 }
 
 // hangsUp says whether a side closed by itself right after it had answered.

@@ -158,6 +158,28 @@ func TestAnOrdinaryCloseRightBeforeTheDeathIsNoPartOfIt(t *testing.T) {
 	}
 }
 
+// An answered question and a close, once in a capture, are no habit that could be known; but what came later was read.
+func TestACloseBeforeTheKillerCameIsNoPartOfTheDeath(t *testing.T) {
+	for _, gap := range []time.Duration{45 * ms, 10 * ms, 3 * ms} {
+		s := newScene(t)
+		quiet := s.served(6)
+		s.Wait(300 * ms)
+		ordinary := s.dial()
+		ordinary.Say(client, "ordinary")
+		ordinary.Say(server, "answer")
+		s.Wait(ms)
+		ordinary.FIN(server)
+		died := since(s.Next) + gap
+		s.Wait(gap / 3)
+		killer := s.waiting("killer")
+		s.died(died, append([]*wiretest.Line{killer}, quiet...), nil)
+		m := s.judge(Process{})
+		if found := states(m); since(m.Latest) != died || found["killer"] != ClosedFIN || found["ordinary"] != Ended {
+			t.Errorf("%v before: died at %v, found %v, %v", gap, died, since(m.Latest), found)
+		}
+	}
+}
+
 // Clients that are timed out are closed unanswered, too; but the daemon speaks on.
 func TestThatTheDaemonFellSilentOutweighsAClose(t *testing.T) {
 	s := newScene(t)
