@@ -50,7 +50,11 @@ func (s *sheet) element(r *cursor.Reader) berElement {
 		}
 	}
 	begin := offset(r)
-	return berElement{tag, at, open("BER element", begin, r.Bytes(n))}
+	e := berElement{tag, at, open("BER element", begin, r.Bytes(n))}
+	if r.Err() != nil { // it isn't there, nor is what it should hold
+		e.Fail("%v", r.Err())
+	}
+	return e
 }
 
 // berLength reads a length in its definite form (section 8.1.3).
@@ -70,14 +74,18 @@ func berLength(r *cursor.Reader) (n uint64, known bool) {
 
 // expect reads an element that must be of one of some tags. One of another is noted, and read as if it were.
 func (s *sheet) expect(r *cursor.Reader, name string, tags ...int) berElement {
+	ended := r.Err() != nil
 	e := s.element(r)
 	for _, tag := range tags {
 		if e.tag == tag {
 			return e
 		}
 	}
-	if r.Err() == nil {
+	switch {
+	case r.Err() == nil:
 		s.malformed(e.at, "expected %s with tag %02x, found tag %02x", name, tags[0], e.tag)
+	case !ended:
+		s.malformed(e.at, "expected %s, found the end of what holds it", name)
 	}
 	return e
 }

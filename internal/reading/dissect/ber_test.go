@@ -63,7 +63,7 @@ var ldapExamples = []example{
 		map[string]string{"malformed": "element 30 claims 18446744073709551615 bytes, 32 are there", "ldap.delRequest": "cn=a,dc=x"}, nil, nil},
 	{"number of nine bytes", ldapOf(tlv(0x50, "123456789")), fromClient, "LDAP", map[string]string{"malformed": "ldap.abandonRequest has 9 bytes"}, nil, nil},
 	{"filter that is none", ldapQuery(tlv(0x99, "cn")), fromClient, "LDAP", map[string]string{"malformed": "expected a filter, found tag 99"}, nil, nil},
-	{"bind that is cut", ldapOf(tlv(0x60, tlv(2, "\x03"))), fromClient, "LDAP", map[string]string{"ldap.version": "3", "malformed": "expected 1 more bytes, found 0"}, nil, nil},
+	{"bind that is cut", ldapOf(tlv(0x60, tlv(2, "\x03"))), fromClient, "LDAP", map[string]string{"ldap.version": "3", "malformed": "expected ldap.name, found the end of what holds it"}, nil, nil},
 }
 
 var (

@@ -16,7 +16,8 @@ import (
 // something large, how much of it is to come; and each protocol's own state.
 type Dialogue struct {
 	client, server side
-	agreed         agreement
+	agreed         agreement // of TLS
+	opened         [2]side   // of what was decrypted of its handshake, the server's and the client's
 
 	requests []httpRequest // of HTTP/1, not yet responded to, the oldest first
 	streams  map[http2Key]*http2Stream

@@ -24,8 +24,11 @@ var contentNames = map[int]string{
 // that TLS allows (RFC 5246, section 6.2.3).
 func isRecord(data []byte) bool {
 	return len(data) >= 5 && data[0] >= contentCCS && data[0] <= contentHeartbeat &&
-		data[1] == 3 && data[2] <= 4 && int(data[3])<<8|int(data[4]) <= 1<<14+2048
+		data[1] == 3 && data[2] <= 4 && int(data[3])<<8|int(data[4]) <= recordMost
 }
+
+// recordMost is how long a record's content may be, in bytes.
+const recordMost = 1<<14 + 2048
 
 // tlsRecords reads a run of records. Handshake messages may begin in one record and end in another, so
 // handshake records are gathered until a message ends with one, or something else comes.
@@ -36,8 +39,9 @@ type tlsRecords struct {
 	fromClient bool
 	version    int // of the record
 	run        gathered
-	whole      int // bytes of it that are whole messages
-	missing    int // bytes of the record that the message ends within
+	whole      int  // bytes of it that are whole messages
+	missing    int  // bytes of the record that the message ends within
+	cutRun     bool // that is one of the run
 }
 
 // tls reads TLS records, or a hello in SSLv2's framing.
@@ -70,11 +74,29 @@ func (t *tlsRecords) records(data []byte, at int) Dissection {
 		}
 		at = t.record(data, at)
 	}
-	t.flush()
+	t.end()
 	if t.missing > 0 {
 		t.say("record not complete, %d bytes to come", t.missing)
 	}
 	return t.done("TLS")
+}
+
+// end reads what was gathered. A handshake message that isn't whole goes on in the next message: its beginning is carried
+// there as a record of its own.
+func (t *tlsRecords) end() {
+	rest, length := t.run.data[t.whole:], len(t.run.data)-t.whole
+	if t.cutRun {
+		length += t.missing
+	}
+	if length > 0 {
+		t.cut = true
+		t.tag("partial")
+		record := slices.Concat([]byte{contentHandshake, byte(t.version >> 8), byte(t.version), byte(length >> 8), byte(length)}, rest)
+		if (length > recordMost || !t.from.keep(record, tls)) && t.cutRun {
+			t.from.left, t.from.next = uint64(t.missing), recordRest(contentHandshake)
+		}
+	}
+	t.flush()
 }
 
 // record reads the record at an offset and returns where it ends.
@@ -89,12 +111,13 @@ func (t *tlsRecords) record(data []byte, at int) int {
 	length := t.number(r, 2, "tls.record.length", decimal)
 	begin := offset(r)
 	content := r.Bytes(uint64(min(length, r.Len())))
-	plain := kind == contentHandshake && (!t.from.sealed || isHello(data[at:]))
+	// From TLS 1.3 on what is encrypted goes as application data.
+	plain := kind == contentHandshake && (!t.from.sealed || t.agreed.version >= tls13 || isHello(data[at:]))
 	if kind != contentHandshake {
 		t.flush()
 	}
 	if len(content) < length {
-		t.cutRecord(kind, length-len(content), plain, data[at:])
+		t.cutRecord(kind, length-len(content), plain)
 	}
 	t.recordContent(kind, plain, begin, content)
 	return begin + len(content)
@@ -102,12 +125,11 @@ func (t *tlsRecords) record(data []byte, at int) int {
 
 // cutRecord is a record of which the message holds the beginning only. A handshake message will be read with
 // the rest; of other records that is only counted.
-func (t *tlsRecords) cutRecord(kind, missing int, plain bool, record []byte) {
+func (t *tlsRecords) cutRecord(kind, missing int, plain bool) {
 	t.tag("partial")
-	t.cut, t.missing = true, missing
-	if !plain || !t.from.keep(record, tls) {
-		t.from.left = uint64(missing)
-		t.from.next = recordRest(kind)
+	t.cut, t.missing, t.cutRun = true, missing, plain
+	if !plain {
+		t.from.left, t.from.next = uint64(missing), recordRest(kind)
 	}
 }
 

@@ -7,24 +7,32 @@ import (
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 )
 
-// exchange is how keys are exchanged under a cipher suite, by its name: "ECDHE_RSA_WITH_…". Those of TLS 1.3 name nothing.
-func exchange(suite int) string {
-	name, _, _ := strings.Cut(suiteName(suite), "_WITH_")
+// exchange is how keys are exchanged, by the name of the suite that was agreed upon: "ECDHE_RSA_WITH_…". It is empty where
+// nobody knows, and in TLS 1.3, whose suites don't tell.
+func (a *agreement) exchange() string {
+	name, _, told := strings.Cut(suiteName(a.suite), "_WITH_")
+	if !told || a.version == 0 {
+		return ""
+	}
 	return name
 }
 
 // serverKeyExchange reads what the server gives for the keys (RFC 5246, section 7.4.3; RFC 8422, section 5.4; RFC 4279,
 // RFC 5489), which it signs unless nobody needs to know who it is.
 func (t *tlsRecords) serverKeyExchange(r *cursor.Reader) {
-	kind := exchange(t.agreed.suite)
+	const namedCurve = 3
+	kind := t.agreed.exchange()
 	if strings.Contains(kind, "PSK") {
 		t.raw(t.sized(r, 2, "tls.handshake.hint_len"), "tls.handshake.hint")
 	}
+	signs := !strings.Contains(kind, "PSK") && !strings.Contains(kind, "anon")
 	switch {
 	case strings.HasPrefix(kind, "ECDH"):
-		t.number(r, 1, "tls.handshake.server_curve_type", named(map[int]string{1: "explicit_prime", 2: "explicit_char2", 3: "named_curve"}))
-		t.number(r, 2, "tls.handshake.server_named_curve", groupName)
-		t.raw(t.sized(r, 1, "tls.handshake.server_point_len"), "tls.handshake.server_point")
+		curve := t.number(r, 1, "tls.handshake.server_curve_type", named(map[int]string{1: "explicit_prime", 2: "explicit_char2", namedCurve: "named_curve"}))
+		if signs = signs && curve == namedCurve; curve == namedCurve {
+			t.number(r, 2, "tls.handshake.server_named_curve", groupName)
+			t.raw(t.sized(r, 1, "tls.handshake.server_point_len"), "tls.handshake.server_point")
+		}
 	case strings.HasPrefix(kind, "DH"):
 		t.raw(t.sized(r, 2, "tls.handshake.p_len"), "tls.handshake.p")
 		t.raw(t.sized(r, 2, "tls.handshake.g_len"), "tls.handshake.g")
@@ -32,8 +40,10 @@ func (t *tlsRecords) serverKeyExchange(r *cursor.Reader) {
 	case strings.HasPrefix(kind, "RSA_EXPORT"):
 		t.raw(t.sized(r, 2, "tls.handshake.modulus_len"), "tls.handshake.modulus")
 		t.raw(t.sized(r, 2, "tls.handshake.exponent_len"), "tls.handshake.exponent")
+	default:
+		signs = false
 	}
-	if r.Len() > 0 && kind != "" && !strings.Contains(kind, "PSK") && !strings.Contains(kind, "anon") && !strings.Contains(kind, "SRP") {
+	if signs && r.Len() > 0 {
 		t.signed(r, "tls.handshake.sig")
 	}
 	t.raw(r, "tls.handshake.server_key_exchange")
@@ -41,7 +51,7 @@ func (t *tlsRecords) serverKeyExchange(r *cursor.Reader) {
 
 // clientKeyExchange reads what the client gives for the keys (RFC 5246, section 7.4.7, and the same as above).
 func (t *tlsRecords) clientKeyExchange(r *cursor.Reader) {
-	kind := exchange(t.agreed.suite)
+	kind := t.agreed.exchange()
 	if strings.Contains(kind, "PSK") {
 		t.raw(t.sized(r, 2, "tls.handshake.identity_len"), "tls.handshake.identity")
 	}
@@ -82,13 +92,14 @@ func (t *tlsRecords) certificateRequest(r *cursor.Reader) {
 }
 
 // certificates reads the list of a Certificate message: up to TLS 1.2 (RFC 5246, section 7.4.2) it is all, in TLS 1.3
-// (RFC 8446, section 4.4.2) a context stands before it, and extensions behind each certificate. The layout tells which.
+// (RFC 8446, section 4.4.2) a context stands before it, and extensions behind each certificate. Where nobody knows the
+// version, the layout tells which.
 func (t *tlsRecords) certificates(r *cursor.Reader) {
 	all := peek(r)
 	fills := func(at int) bool { // the list's length leads to the end
 		return len(all) >= at+3 && int(all[at])<<16|int(all[at+1])<<8|int(all[at+2]) == len(all)-at-3
 	}
-	inTLS13 := len(all) > 0 && !fills(0) && fills(1+int(all[0]))
+	inTLS13 := t.agreed.version >= tls13 || t.agreed.version == 0 && len(all) > 0 && !fills(0) && fills(1+int(all[0]))
 	if inTLS13 {
 		t.raw(t.sized(r, 1, "tls.handshake.certificate_request_context_length"), "tls.handshake.certificate_request_context")
 	}
@@ -98,9 +109,10 @@ func (t *tlsRecords) certificates(r *cursor.Reader) {
 		c := t.sized(list, 3, "tls.handshake.certificate_length")
 		t.part("certificate", offset(c), c.Len())
 		t.field("tls.handshake.certificate", count(c.Len(), "byte"), offset(c), c.Len())
-		subject := t.certificate(c)
-		if n == 0 && subject != "" {
-			whose = " of " + subject
+		if c.Len() > 0 {
+			if subject := t.certificate(c); n == 0 && subject != "" {
+				whose = " of " + subject
+			}
 		}
 		if inTLS13 {
 			t.extensions(list, new(hello), inCertificate)

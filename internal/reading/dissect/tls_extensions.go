@@ -35,7 +35,11 @@ func (s *sheet) extensions(r *cursor.Reader, h *hello, in place) {
 			s.tag(extensionName(kind))
 		}
 		if read := extensionForms[kind]; read != nil && body.Len() > 0 {
-			read(s, body, h, in)
+			begin, whole := offset(body), peek(body)
+			if read(s, body, h, in); body.Err() != nil {
+				s.malformed(begin, "%s ends early, after %d bytes", extensionName(kind), len(whole))
+				s.field("tls.handshake.extension.data", hexBytes(whole), begin, len(whole))
+			}
 		}
 		s.raw(body, "tls.handshake.extension.data")
 	}
@@ -233,7 +237,8 @@ func (s *sheet) authorities(r *cursor.Reader) {
 	list := s.sized(r, 2, "tls.handshake.dnames_len")
 	for list.Len() > 0 && !s.full() {
 		name := s.sized(list, 2, "tls.handshake.dname_len")
-		s.field("tls.handshake.dname", s.distinguishedName(name), offset(name), name.Len())
+		at, length := offset(name), name.Len()
+		s.field("tls.handshake.dname", s.distinguishedName(name), at, length)
 	}
 }
 

@@ -153,6 +153,8 @@ func snake(name string) string {
 func (s *sheet) sized(r *cursor.Reader, width int, name string) *cursor.Reader {
 	if r.Len() < width && r.Err() == nil {
 		s.malformed(offset(r), "%s: expected %d bytes, %d are there", name, width, r.Len())
+		s.raw(r, name)
+		return open(name, offset(r), nil)
 	}
 	n := s.number(r, width, name, decimal)
 	return s.bounded(r, n, name)
@@ -262,14 +264,16 @@ func count(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-// retry is the random of a ServerHello that asks for another ClientHello (RFC 8446, section 4.1.3).
+// IsRetry says whether a ServerHello's random is that of one that asks for another ClientHello (RFC 8446, section 4.1.3).
+func IsRetry(random []byte) bool { return bytes.Equal(random, retry) }
+
 var retry = []byte("\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c")
 
 // serverHello reads a ServerHello (RFC 8446, section 4.1.3).
 func (t *tlsRecords) serverHello(r *cursor.Reader) {
 	name, in := "ServerHello", inServerHello
 	h := hello{version: t.number(r, 2, "tls.handshake.version", versionName)}
-	if bytes.Equal(t.random(r), retry) {
+	if IsRetry(t.random(r)) {
 		name, in = "HelloRetryRequest", inRetry
 		t.tag(words(name))
 	}

@@ -43,7 +43,7 @@ func (s *sheet) certificate(r *cursor.Reader) (subject string) {
 	s.publicKey(s.expect(c.Reader, "a public key", berSequence))
 	for c.Len() > 0 && !s.full() {
 		if e := s.element(c.Reader); e.tag == berContextual|3 {
-			s.certificateExtensions(s.expect(e.Reader, "extensions", berSequence))
+			s.certificateExtensions(s.expect(e.Reader, "extensions", berSequence), "x509af.extension.id", "x509af.extnValue")
 		}
 	}
 	s.algorithm(outer.Reader)
@@ -74,28 +74,30 @@ func (s *sheet) oid(r *cursor.Reader, name string) string {
 }
 
 func (s *sheet) oidIn(e berElement, name string) string {
-	content := s.primitive(e, name, func(b []byte) string {
-		number := berOIDText(b)
-		if known := oidNames[number]; known != "" {
-			return number + " (" + known + ")"
-		}
-		return number
-	})
+	content, _ := e.content()
 	number := berOIDText(content)
-	if known := oidNames[number]; known != "" {
-		return known
+	known := oidNames[number]
+	if known == "" {
+		s.primitive(e, name, func([]byte) string { return number })
+		return number
 	}
-	return number
+	s.primitive(e, name, func([]byte) string { return number + " (" + known + ")" })
+	return known
 }
 
-// algorithm reads an algorithm and returns its name and its parameters.
-func (s *sheet) algorithm(r *cursor.Reader) (string, berElement) {
+// algorithm reads an algorithm with its parameters, of which those that name a curve have a name of their own, and returns
+// its name.
+func (s *sheet) algorithm(r *cursor.Reader) string {
 	e := s.expect(r, "an algorithm", berSequence)
 	name := s.oid(e.Reader, "x509af.algorithm.id")
-	if e.Len() == 0 {
-		return name, berElement{}
+	switch tagAhead(e.Reader) {
+	case -1, berNull:
+	case berOID:
+		s.oid(e.Reader, "pkcs1.namedCurve")
+	default:
+		s.raw(e.Reader, "x509af.algorithm.parameters")
 	}
-	return name, s.element(e.Reader)
+	return name
 }
 
 // bits keeps a bit string of whole bytes, and gives a reader over them.
@@ -110,10 +112,7 @@ func (s *sheet) bits(e berElement, name string) *cursor.Reader {
 
 // publicKey reads a public key with its algorithm (RFC 3279, section 2.3).
 func (s *sheet) publicKey(e berElement) {
-	algorithm, parameters := s.algorithm(e.Reader)
-	if parameters.tag == berOID {
-		s.oidIn(parameters, "pkcs1.namedCurve")
-	}
+	algorithm := s.algorithm(e.Reader)
 	key := s.bits(s.expect(e.Reader, "a bit string", berBitString), "x509af.subjectPublicKey")
 	if algorithm == "rsaEncryption" {
 		rsa := s.expect(key, "an RSA key", berSequence)
@@ -125,21 +124,28 @@ func (s *sheet) publicKey(e berElement) {
 // time reads a time, told with a year of two digits or of four (RFC 5280, section 4.1.2.5).
 func (s *sheet) time(r *cursor.Reader) {
 	e := s.expect(r, "a time", berUTCTime, berGeneralizedTime)
-	name, form := "x509af.utcTime", "060102150405Z"
+	name, form := "x509af.utcTime", utcTime
 	if e.tag == berGeneralizedTime {
 		name, form = "x509af.generalizedTime", generalizedTime
 	}
 	s.primitive(e, name, saysTime(form))
 }
 
-const generalizedTime = "20060102150405Z"
+const (
+	utcTime         = "060102150405Z" // from 1950 to 2049
+	generalizedTime = "20060102150405Z"
+)
 
 func saysTime(form string) func([]byte) string {
 	return func(b []byte) string {
-		if t, err := time.Parse(form, string(b)); err == nil {
-			return t.Format(time.RFC3339)
+		t, err := time.Parse(form, string(b))
+		if err != nil {
+			return printable(b)
 		}
-		return printable(b)
+		if form == utcTime && t.Year() >= 2050 {
+			t = t.AddDate(-100, 0, 0)
+		}
+		return t.Format(time.RFC3339)
 	}
 }
 
@@ -157,8 +163,10 @@ func (s *sheet) distinguished(r *cursor.Reader, field string) string {
 	return name
 }
 
-// distinguishedName reads a name's attributes: "C=NO, O=Example, CN=…" in its own order.
+// distinguishedName reads a name's attributes: "C=NO, O=Example, CN=…" in its own order, and of a very long one the
+// beginning.
 func (s *sheet) distinguishedName(r *cursor.Reader) string {
+	const most = 10
 	var all []string
 	for name := s.expect(r, "a name", berSequence); name.Len() > 0 && !s.full(); {
 		for set := s.expect(name.Reader, "a part of a name", berSet); set.Len() > 0 && !s.full(); {
@@ -168,7 +176,13 @@ func (s *sheet) distinguishedName(r *cursor.Reader) string {
 			if short := attributeNames[kind]; short != "" {
 				kind = short
 			}
-			all = append(all, kind+"="+s.attributeValue(attribute.Reader, kind))
+			value := s.attributeValue(attribute.Reader, kind)
+			switch {
+			case len(all) < most:
+				all = append(all, kind+"="+value)
+			case len(all) == most:
+				all = append(all, "…")
+			}
 		}
 	}
 	return strings.Join(all, ", ")
@@ -191,25 +205,26 @@ var stringNames = map[int]string{
 	berIA5String: "x509sat.IA5String", berBMPString: "x509sat.bmpString",
 }
 
-// certificateExtensions reads a certificate's extensions (RFC 5280, section 4.2).
-func (s *sheet) certificateExtensions(list berElement) {
+// certificateExtensions reads the extensions of a certificate or of an answer on one (RFC 5280, section 4.2; RFC 6960,
+// section 4.4), whose identifiers and values have these names.
+func (s *sheet) certificateExtensions(list berElement, id, value string) {
 	for list.Len() > 0 && !s.full() {
 		extension := s.expect(list.Reader, "an extension", berSequence)
-		kind := s.oid(extension.Reader, "x509af.extension.id")
+		kind := s.oid(extension.Reader, id)
 		if tagAhead(extension.Reader) == berBoolean {
 			s.primitive(s.element(extension.Reader), "x509af.critical", saysBoolean)
 		}
-		value := s.expect(extension.Reader, "an extension's value", berOctetString)
+		e := s.expect(extension.Reader, "an extension's value", berOctetString)
 		if read := certificateForms[kind]; read != nil {
-			read(s, value.Reader)
+			read(s, e.Reader)
 		}
-		s.raw(value.Reader, "x509af.extnValue")
+		s.raw(e.Reader, value)
 	}
 }
 
 func saysBoolean(b []byte) string { return boolean(int(b[0])) }
 
-// certificateForms read what a certificate's extensions hold, by their names. What they leave is kept as bytes.
+// certificateForms read what a certificate's extensions hold, by their names. Of the others the bytes are kept.
 var certificateForms = map[string]func(s *sheet, r *cursor.Reader){
 	"id-ce-subjectAltName": func(s *sheet, r *cursor.Reader) { s.generalNames(s.expect(r, "names", berSequence).Reader) },
 	"id-ce-issuerAltName":  func(s *sheet, r *cursor.Reader) { s.generalNames(s.expect(r, "names", berSequence).Reader) },
@@ -232,30 +247,43 @@ var certificateForms = map[string]func(s *sheet, r *cursor.Reader){
 	},
 	"id-ce-certificatePolicies": func(s *sheet, r *cursor.Reader) {
 		for list := s.expect(r, "policies", berSequence); list.Len() > 0 && !s.full(); {
-			s.oid(s.expect(list.Reader, "a policy", berSequence).Reader, "x509ce.policyIdentifier")
+			policy := s.expect(list.Reader, "a policy", berSequence)
+			s.oid(policy.Reader, "x509ce.policyIdentifier")
+			s.raw(policy.Reader, "x509ce.policyQualifiers")
 		}
 	},
 	"id-ce-subjectKeyIdentifier": func(s *sheet, r *cursor.Reader) {
 		s.primitive(s.expect(r, "an identifier", berOctetString), "x509ce.SubjectKeyIdentifier", hexBytes)
 	},
 	"id-ce-authorityKeyIdentifier": func(s *sheet, r *cursor.Reader) {
-		if e := s.expect(r, "an identifier", berSequence); tagAhead(e.Reader) == berContext {
-			s.primitive(s.element(e.Reader), "x509ce.keyIdentifier", hexBytes)
+		for e := s.expect(r, "an identifier", berSequence); e.Len() > 0 && !s.full(); {
+			switch part := s.element(e.Reader); part.tag {
+			case berContext:
+				s.primitive(part, "x509ce.keyIdentifier", hexBytes)
+			case berContextual | 1:
+				s.generalNames(part.Reader)
+			case berContext | 2:
+				s.primitive(part, "x509ce.authorityCertSerialNumber", hexBytes)
+			}
 		}
 	},
 	"id-ce-cRLDistributionPoints": func(s *sheet, r *cursor.Reader) {
 		for list := s.expect(r, "points", berSequence); list.Len() > 0 && !s.full(); {
 			for point := s.expect(list.Reader, "a point", berSequence); point.Len() > 0 && !s.full(); {
-				if e := s.element(point.Reader); e.tag == berContextual && tagAhead(e.Reader) == berContextual {
+				e := s.element(point.Reader)
+				if e.tag == berContextual && tagAhead(e.Reader) == berContextual {
 					s.generalNames(s.element(e.Reader).Reader)
 				}
+				s.raw(e.Reader, "x509ce.DistributionPoint")
 			}
 		}
 	},
 	"id-ce-nameConstraints": func(s *sheet, r *cursor.Reader) {
 		for trees := s.expect(r, "constraints", berSequence); trees.Len() > 0 && !s.full(); {
 			for list := s.element(trees.Reader); list.Len() > 0 && !s.full(); {
-				s.generalName(s.expect(list.Reader, "a tree", berSequence).Reader)
+				tree := s.expect(list.Reader, "a tree", berSequence)
+				s.generalName(tree.Reader)
+				s.raw(tree.Reader, "x509ce.GeneralSubtree")
 			}
 		}
 	},
@@ -342,13 +370,13 @@ func (s *sheet) ocspAnswers(data berElement) {
 	for list := s.expect(data.Reader, "answers", berSequence); list.Len() > 0 && !s.full(); {
 		s.ocspAnswer(s.expect(list.Reader, "an answer", berSequence))
 	}
-	for data.Len() > 0 && !s.full() {
-		for list := s.expect(s.element(data.Reader).Reader, "extensions", berSequence); list.Len() > 0 && !s.full(); {
-			extension := s.expect(list.Reader, "an extension", berSequence)
-			s.oid(extension.Reader, "pkix1explicit.id")
-			s.raw(s.expect(extension.Reader, "an extension's value", berOctetString).Reader, "ocsp.extnValue")
-		}
+	if data.Len() > 0 {
+		s.ocspExtensions(data.Reader)
 	}
+}
+
+func (s *sheet) ocspExtensions(r *cursor.Reader) {
+	s.certificateExtensions(s.expect(s.element(r).Reader, "extensions", berSequence), "pkix1explicit.id", "ocsp.extnValue")
 }
 
 // ocspAnswer reads the answer on one certificate.
@@ -358,11 +386,17 @@ func (s *sheet) ocspAnswer(e berElement) {
 	s.primitive(s.expect(id.Reader, "a hash", berOctetString), "ocsp.issuerNameHash", hexBytes)
 	s.primitive(s.expect(id.Reader, "a hash", berOctetString), "ocsp.issuerKeyHash", hexBytes)
 	s.primitive(s.expect(id.Reader, "a serial number", berInteger), "ocsp.serialNumber", hexBytes)
-	status := s.element(e.Reader)
-	s.field("ocsp.certStatus", named(map[int]string{0: "good", 1: "revoked", 2: "unknown"})(status.tag&0x1f), status.at, status.end()-status.at)
+	status := s.expect(e.Reader, "a status", berContext, berContextual|1, berContext|2)
+	if e.Err() == nil {
+		says := named(map[int]string{berContext: "good", berContextual | 1: "revoked", berContext | 2: "unknown"})
+		s.field("ocsp.certStatus", says(status.tag), status.at, status.end()-status.at)
+	}
 	s.primitive(s.expect(e.Reader, "a time", berGeneralizedTime), "ocsp.thisUpdate", saysTime(generalizedTime))
 	if tagAhead(e.Reader) == berContextual {
 		s.primitive(s.element(s.element(e.Reader).Reader), "ocsp.nextUpdate", saysTime(generalizedTime))
+	}
+	if e.Len() > 0 {
+		s.ocspExtensions(e.Reader)
 	}
 }
 

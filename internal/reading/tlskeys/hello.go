@@ -1,11 +1,11 @@
 package tlskeys
 
 import (
-	"bytes"
 	"encoding/binary"
 
 	"github.com/inquest-project/inquest/internal/ground/cursor"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reading/dissect"
 )
 
 // Handshake messages and extensions that matter here (RFC 8446, section 4; RFC 7366, RFC 7627).
@@ -24,12 +24,6 @@ const (
 	extEarlyData      = 42
 	extVersions       = 43
 )
-
-// retryRandom is the random of a HelloRetryRequest, which has a ServerHello's type (RFC 8446, section 4.1.3).
-var retryRandom = []byte{
-	0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
-	0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
-}
 
 // handshake is a handshake message.
 type handshake struct {
@@ -50,7 +44,7 @@ func split(joined []byte) (whole []handshake) {
 	return whole
 }
 
-func isRetry(h handshake) bool { return len(h.raw) >= 38 && bytes.Equal(h.raw[6:38], retryRandom) }
+func isRetry(h handshake) bool { return len(h.raw) >= 38 && dissect.IsRetry(h.raw[6:38]) }
 
 // hello is what is common to both sides' hellos.
 type hello struct {
