@@ -20,6 +20,9 @@ type Session struct {
 	Problem      string          // why it is not open, where something is known
 }
 
+// Resumes says whether it may resume another session.
+func (s *Session) Resumes() bool { return s.Connection != nil && len(s.Connection.Resumed()) > 0 }
+
 // Sessions are the TLS connections among conversations, opened as far as key logs open them.
 func (r *Reading) Sessions(among []*conversation.Conversation) (all []*Session) {
 	logged := map[string][]keylog.Entry{} // by what knows the connection: a log may be of thousands
@@ -42,34 +45,42 @@ func (r *Reading) Sessions(among []*conversation.Conversation) (all []*Session) 
 		}
 		all = append(all, s)
 	}
-	resume(all)
+	Resume(all)
 	return all
 }
 
-// resume opens sessions with the masters of those that they resume. One that was resumed can be resumed again.
-func resume(sessions []*Session) {
-	masters := map[string]tlskeys.Secrets{}
-	for opened := sessions; len(opened) > 0; {
-		for _, s := range opened {
-			if s.Opened != nil {
-				for _, name := range s.Connection.Granted() {
-					masters[name] = s.Secrets
-				}
+// Resume opens sessions with the masters of those that they resume, or that resume them.
+func Resume(sessions []*Session) {
+	closed := map[string][]*Session{} // by the names of the master that they may have
+	names := func(s *Session) []string { return slices.Concat(s.Connection.Granted(), s.Connection.Resumed()) }
+	var open []*Session
+	for _, s := range sessions {
+		switch {
+		case s.Opened != nil:
+			open = append(open, s)
+		case s.Connection != nil:
+			for _, name := range names(s) {
+				closed[name] = append(closed[name], s)
 			}
 		}
-		opened = nil
-		for _, s := range sessions {
-			if s.Connection == nil || s.Opened != nil {
-				continue
-			}
-			problem := s.Problem
-			for _, name := range s.Connection.Resumed() {
-				if s.try(masters[name]); s.Opened != nil {
-					opened = append(opened, s)
-					break
+	}
+	for len(open) > 0 && len(closed) > 0 {
+		known := open[0]
+		open = open[1:]
+		for _, name := range names(known) {
+			for _, s := range closed[name] {
+				if s.Opened != nil {
+					continue
 				}
-				s.Problem = problem
+				problem := s.Problem
+				if s.try(known.Secrets); s.Opened == nil {
+					s.Problem = problem
+					continue
+				}
+				s.InCore = known.InCore
+				open = append(open, s)
 			}
+			delete(closed, name)
 		}
 	}
 }

@@ -34,6 +34,7 @@ func openSessions(r *reading.Reading, when moment.Moment) []*reading.Session {
 	ctx, stop := context.WithTimeout(context.Background(), searched)
 	defer stop()
 	r.OpenFromCore(ctx, wanted, false)
+	reading.Resume(sessions)
 	return sessions
 }
 

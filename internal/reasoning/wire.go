@@ -42,13 +42,20 @@ func Wire(ctx context.Context, r *reading.Reading, follow int) *finding.Wire {
 	return w
 }
 
-// followed loads a conversation, and opens what TLS it has.
+// followed loads a conversation, and opens what TLS it has. One that resumes another is opened with the other's secrets.
 func followed(ctx context.Context, r *reading.Reading, number int) (*conversation.Conversation, []*reading.Session) {
+	t := r.Traffic
 	wanted := func(c *conversation.Conversation) bool { return c.Number+1 == number }
-	r.Traffic.Load(r.Traffic.First, r.Traffic.Last, wanted)
-	c := r.Traffic.Conversations[slices.IndexFunc(r.Traffic.Conversations, wanted)]
+	c := t.Conversations[slices.IndexFunc(t.Conversations, wanted)]
+	t.Load(t.First, t.Last, wanted)
 	sessions := r.Sessions([]*conversation.Conversation{c})
 	r.OpenFromCore(ctx, sessions, false)
+	if len(sessions) > 0 && sessions[0].Opened == nil && sessions[0].Resumes() {
+		t.Load(t.First, t.Last, func(other *conversation.Conversation) bool {
+			return wanted(other) || other.Ends[conversation.Responder] == c.Ends[conversation.Responder]
+		})
+		sessions = r.Sessions(t.Conversations)
+	}
 	return c, sessions
 }
 
@@ -61,6 +68,7 @@ func KeyLog(ctx context.Context, r *reading.Reading) ([]keylog.Entry, *finding.T
 	latest := slices.Clone(sessions) // first: of these the process may still have had the keys
 	slices.Reverse(latest)
 	r.OpenFromCore(ctx, latest, true)
+	reading.Resume(sessions)
 	return reading.KeyLog(sessions), counted(sessions)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gopacket/gopacket"
@@ -19,27 +20,31 @@ var layered = []struct {
 	layer     gopacket.LayerType
 	transport string // "" if any
 	ports     []uint16
-	length    func(data []byte) int // of the message that data begins with; 0 if it is none
+	length    func(data []byte) int // as told, of the message that data begins with; 0 if it is none
 }{
 	{"RADIUS", layers.LayerTypeRADIUS, "udp", nil, radiusLength},
 	{"DHCP", layers.LayerTypeDHCPv4, "udp", nil, dhcpLength},
-	{"DHCPv6", layers.LayerTypeDHCPv6, "udp", []uint16{546, 547}, whole},
+	{"DHCPv6", layers.LayerTypeDHCPv6, "udp", []uint16{546, 547}, beginning(1, 13)},
 	{"NTP", layers.LayerTypeNTP, "udp", []uint16{123}, ntpLength},
 	{"SIP", layers.LayerTypeSIP, "", nil, sipLength},
 	{"Diameter", layers.LayerTypeDiameter, "tcp", nil, diameterLength},
 	{"Modbus", layers.LayerTypeModbusTCP, "tcp", []uint16{502}, modbusLength},
 	{"ENIP", layers.LayerTypeENIP, "", []uint16{44818}, enipLength},
-	{"sFlow", layers.LayerTypeSFlow, "udp", []uint16{6343}, whole},
-	{"BFD", layers.LayerTypeBFD, "udp", []uint16{3784, 4784}, whole},
-	{"RMCP", layers.LayerTypeRMCP, "udp", []uint16{623}, whole},
-	{"GTPv2", layers.LayerTypeGTPv2, "udp", []uint16{2123}, whole},
+	{"sFlow", layers.LayerTypeSFlow, "udp", []uint16{6343}, sflowLength},
+	{"BFD", layers.LayerTypeBFD, "udp", []uint16{3784, 4784}, bfdLength},
+	{"RMCP", layers.LayerTypeRMCP, "udp", []uint16{623}, beginning(6, 6)},
+	{"GTPv2", layers.LayerTypeGTPv2, "udp", []uint16{2123}, beginning(0x40, 0x5f)},
 }
+
+// cutDatagrams are RADIUS's ports and ENIP's, on which the beginning of a datagram is known for what it is: nothing else of
+// it can be checked.
+var cutDatagrams = []uint16{1645, 1646, 1812, 1813, 3799, 44818}
 
 // layeredMost bounds a message that gopacket is given, in bytes: it keeps more than that of it.
 const layeredMost = 64 << 10
 
-// layer reads what gopacket decodes. A field of bytes is told where it stands; of numbers gopacket doesn't say, so they
-// are in the whole layer.
+// layer reads what gopacket decodes. gopacket doesn't say where a number stands: its field has where the layer begins, and no
+// length.
 func layer(data []byte, hint Hint) (Dissection, bool) {
 	head := data[:min(len(data), layeredMost):min(len(data), layeredMost)]
 	for _, p := range layered {
@@ -47,14 +52,21 @@ func layer(data []byte, hint Hint) (Dissection, bool) {
 			continue
 		}
 		n := p.length(head)
-		if n <= 0 || n > len(head) {
+		if n <= 0 || n > layeredMost || n > len(head) && hint.Transport == "udp" && !slices.Contains(cutDatagrams, hint.Port) {
 			continue
+		}
+		s := &sheet{}
+		s.say("%s", p.name)
+		s.tag(p.name)
+		s.direction(hint)
+		if n > len(head) {
+			s.unfinished(p.name, data, n, hint)
+			return s.done(p.name), true
 		}
 		message := head[:n:n]
 		packet := gopacket.NewPacket(message, p.layer, gopacket.DecodeOptions{NoCopy: true})
 		if found := packet.Layers(); len(found) > 0 && found[0].LayerType() == p.layer {
-			s := &sheet{}
-			s.layers(p.name, found, message, hint)
+			s.layers(p.name, found, message)
 			s.rest = len(data) - n
 			return s.done(p.name), true
 		}
@@ -62,80 +74,91 @@ func layer(data []byte, hint Hint) (Dissection, bool) {
 	return Dissection{}, false
 }
 
-// layers keeps what the layers of a message have, and says what the first one is.
-func (s *sheet) layers(protocol string, found []gopacket.Layer, message []byte, hint Hint) {
-	s.say("%s", protocol)
-	s.tag(protocol)
-	for _, l := range found {
-		switch failed, is := l.(*gopacket.DecodeFailure); {
-		case is:
-			s.malformed(0, "%v", failed.Error())
-			continue
-		case l.LayerType() == gopacket.LayerTypePayload:
-			continue
-		}
-		w := layerWalk{s, message, at(message, l.LayerContents(), 0), len(l.LayerContents())}
-		w.value(strings.ToLower(l.LayerType().String()), reflect.ValueOf(l), 0)
-	}
-	if kind := s.kindOf(protocol, found[0]); kind != "" {
-		s.say("%s", kind)
-		s.tag(kind)
-	}
+func (s *sheet) direction(hint Hint) {
 	if hint.FromClient {
 		s.tag("request")
-	} else {
-		s.tag("response")
-		s.answer("request")
+		return
+	}
+	s.tag("response")
+	s.answer("request")
+}
+
+// unfinished is the beginning of a message of n bytes: in a stream the rest comes with the next one.
+func (s *sheet) unfinished(protocol string, data []byte, n int, hint Hint) {
+	s.tag("partial")
+	s.say("%d of %d bytes", len(data), n)
+	s.field(strings.ToLower(protocol)+".payload", hexBytes(data), 0, len(data))
+	if hint.Transport == "tcp" {
+		hint.from().keep(data, layer)
 	}
 }
 
-// kindOf is what kind of message it is, if one of its first fields tells by name.
-func (s *sheet) kindOf(protocol string, l gopacket.Layer) string {
-	if dhcp, is := l.(*layers.DHCPv4); is {
-		for _, option := range dhcp.Options {
+// layers keeps what the layers of a message have, and what is left of it, and says what kind of message it is.
+func (s *sheet) layers(protocol string, found []gopacket.Layer, message []byte) {
+	if kind := kindOf(found[0]); kind != "" {
+		s.say("%s", kind)
+		s.tag(kind)
+	}
+	w := layerWalk{s: s, message: message, budget: layeredMost}
+	for _, l := range found {
+		failed, bad := l.(*gopacket.DecodeFailure)
+		if bad {
+			s.malformed(0, "%v", failed.Error())
+		}
+		if bad || l.LayerType() == gopacket.LayerTypePayload {
+			break
+		}
+		w.offset = w.place(l.LayerContents(), 0)
+		w.value(strings.ToLower(l.LayerType().String()), reflect.ValueOf(l), 0)
+		w.left = l.LayerPayload()
+	}
+	w.bytes(strings.ToLower(protocol)+".payload", w.left)
+}
+
+// kindOf is what kind of message it is, for those that tell.
+func kindOf(l gopacket.Layer) string {
+	switch l := l.(type) {
+	case *layers.RADIUS:
+		return l.Code.String()
+	case *layers.DHCPv4:
+		for _, option := range l.Options {
 			if option.Type == layers.DHCPOptMessageType && len(option.Data) == 1 {
 				return layers.DHCPMsgType(option.Data[0]).String()
 			}
 		}
-	}
-	for _, f := range s.Fields[:min(len(s.Fields), 3)] {
-		if f.Value != "" && f.Value[0] >= 'A' && f.Value[0] <= 'Z' && !strings.HasPrefix(f.Value, protocol) {
-			return f.Value
+	case *layers.DHCPv6:
+		return l.MsgType.String()
+	case *layers.SIP:
+		if l.IsResponse {
+			return printable([]byte(strconv.Itoa(l.ResponseCode) + " " + l.ResponseStatus))
 		}
+		return l.Method.String()
 	}
 	return ""
 }
 
-// at is where in a message bytes stand that are a piece of it; otherwise it is what is given.
-func at(message, piece []byte, otherwise int) int {
-	if len(piece) == 0 || cap(piece) > cap(message) {
-		return otherwise
-	}
-	if begin := cap(message) - cap(piece); begin+len(piece) <= len(message) && &message[begin] == &piece[0] {
-		return begin
-	}
-	if begin := bytes.Index(message, piece); begin >= 0 && len(piece) > 3 {
-		return begin
-	}
-	return otherwise
-}
-
 // layerWalk walks through what a layer has, by reflection.
 type layerWalk struct {
-	s              *sheet
-	message        []byte
-	offset, length int // of the layer
+	s       *sheet
+	message []byte
+	offset  int    // of the layer
+	left    []byte // what the last layer left
+	budget  int    // bytes of the message that may still be searched for what gopacket has copied, times their number
 }
 
 // layerDeepest bounds how deep it goes.
 const layerDeepest = 6
 
-func (w layerWalk) value(name string, v reflect.Value, depth int) {
+func (w *layerWalk) value(name string, v reflect.Value, depth int) {
 	if depth > layerDeepest || w.s.full() {
 		return
 	}
 	if b, ok := bytesIn(v); ok {
-		w.bytes(name, b, v)
+		if told, ok := v.Interface().(fmt.Stringer); ok && v.Kind() == reflect.Slice {
+			w.said(name, told.String(), b)
+		} else {
+			w.bytes(name, b)
+		}
 		return
 	}
 	switch v.Kind() {
@@ -154,68 +177,111 @@ func (w layerWalk) value(name string, v reflect.Value, depth int) {
 			w.value(fmt.Sprintf("%s[%d]", name, i), v.Index(i), depth+1)
 		}
 	case reflect.Map:
-		keys := v.MapKeys()
-		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
-		for _, key := range keys {
-			w.value(name+"."+printable([]byte(fmt.Sprint(key))), v.MapIndex(key), depth+1)
-		}
+		w.entries(name, v, depth)
 	case reflect.String:
-		w.bytes(name, []byte(v.String()), v)
+		w.bytes(name, []byte(v.String()))
 	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Invalid:
 	default:
-		w.s.field(name, printable([]byte(fmt.Sprint(v.Interface()))), w.offset, w.length)
+		w.s.field(name, printable([]byte(fmt.Sprint(v.Interface()))), w.offset, 0)
+	}
+}
+
+// entries are a map's values, in the order of their keys.
+func (w *layerWalk) entries(name string, v reflect.Value, depth int) {
+	values := map[string]reflect.Value{}
+	var keys []string
+	for key, value := range v.Seq2() {
+		said := printable([]byte(fmt.Sprint(key.Interface())))
+		keys = append(keys, said)
+		values[said] = value
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		w.value(name+"."+key, values[key], depth+1)
 	}
 }
 
 // bytesIn are a value's bytes, if it is made of them.
 func bytesIn(v reflect.Value) ([]byte, bool) {
-	switch v.Kind() {
-	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return v.Bytes(), true
-		}
-	case reflect.Array:
-		if v.Type().Elem().Kind() == reflect.Uint8 && v.CanAddr() {
-			return v.Bytes(), true
-		}
+	made := v.Kind() == reflect.Slice || v.Kind() == reflect.Array && v.CanAddr()
+	if !made || v.Type().Elem().Kind() != reflect.Uint8 {
+		return nil, false
 	}
-	return nil, false
+	return v.Bytes(), true
 }
 
-// bytes keeps a field of bytes, and as a part where it is known where they stand.
-func (w layerWalk) bytes(name string, b []byte, v reflect.Value) {
+// bytes keeps a field of bytes, as text if it reads as such.
+func (w *layerWalk) bytes(name string, b []byte) {
+	says := hexBytes(b)
+	if mostlyText(b) {
+		says = printable(b)
+	}
+	w.said(name, says, b)
+}
+
+// said keeps a field of bytes, and where it is known where they stand, a part.
+func (w *layerWalk) said(name, says string, b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	begin := at(w.message, b, -1)
-	says := hexBytes(b)
-	if told, ok := v.Interface().(fmt.Stringer); ok && v.Kind() != reflect.Array {
-		says = told.String()
-	} else if mostlyText(b) {
-		says = printable(b)
-	}
+	begin := w.place(b, -1)
 	if begin < 0 {
-		w.s.field(name, says, w.offset, w.length)
+		w.s.field(name, says, w.offset, 0)
 		return
 	}
 	w.s.field(name, says, begin, len(b))
 	w.s.part(name[strings.LastIndexByte(name, '.')+1:], begin, len(b))
 }
 
-func whole(data []byte) int { return len(data) }
+// place is where in the message bytes stand: they are a piece of it, or a copy of one that is there once. Otherwise it is what
+// is given.
+func (w *layerWalk) place(piece []byte, otherwise int) int {
+	const short, searches = 4, 32
+	if begin := cap(w.message) - cap(piece); len(piece) > 0 && begin >= 0 && begin+len(piece) <= len(w.message) && &w.message[begin] == &piece[0] {
+		return begin
+	}
+	if w.budget += len(w.message) / searches; len(piece) < short || w.budget < len(w.message) {
+		return otherwise
+	}
+	w.budget -= len(w.message)
+	begin := bytes.Index(w.message, piece)
+	if begin < 0 || bytes.Contains(w.message[begin+1:], piece) {
+		return otherwise
+	}
+	return begin
+}
+
+// beginning takes a datagram as a whole whose first byte is in a range.
+func beginning(least, most byte) func([]byte) int {
+	return func(data []byte) int {
+		if len(data) == 0 || data[0] < least || data[0] > most {
+			return 0
+		}
+		return len(data)
+	}
+}
 
 // radiusLength is that of a RADIUS packet (RFC 2865, section 3), whose attributes fill it.
 func radiusLength(data []byte) int {
-	const header = 20
-	if len(data) < header || data[0] == 0 || data[0] > 50 || int(binary.BigEndian.Uint16(data[2:])) != len(data) {
+	const header, most = 20, 4096
+	if len(data) < header || data[0] == 0 || data[0] > 50 {
 		return 0
 	}
-	for at := header; at < len(data); at += int(data[at+1]) {
-		if at+2 > len(data) || data[at+1] < 2 || at+int(data[at+1]) > len(data) {
+	n := int(binary.BigEndian.Uint16(data[2:]))
+	if n < len(data) || n > most {
+		return 0
+	}
+	at := header
+	for at+2 <= len(data) {
+		if data[at+1] < 2 {
 			return 0
 		}
+		at += int(data[at+1])
 	}
-	return len(data)
+	if at > n || n == len(data) && at != n {
+		return 0
+	}
+	return n
 }
 
 // dhcpLength is that of a DHCP message (RFC 2131, section 2): the cookie before its options tells it.
@@ -229,24 +295,37 @@ func dhcpLength(data []byte) int {
 
 // ntpLength is that of an NTP packet (RFC 5905, section 7.3) of version 1 to 4 between a client and a server.
 func ntpLength(data []byte) int {
-	if version, mode := data0(data)>>3&7, data0(data)&7; len(data) < 48 || version < 1 || version > 4 || mode < 1 || mode > 5 {
+	if len(data) < 48 {
+		return 0
+	}
+	if version, mode := data[0]>>3&7, data[0]&7; version < 1 || version > 4 || mode < 1 || mode > 5 {
 		return 0
 	}
 	return len(data)
 }
 
-func data0(data []byte) byte {
-	if len(data) == 0 {
-		return 0
-	}
-	return data[0]
-}
-
-// sipLength is that of a SIP message (RFC 3261, section 7) up to the end of its body.
+// sipLength is that of a SIP message (RFC 3261, section 7): its head, and as much of a body as that tells. A datagram tells it
+// by its own end.
 func sipLength(data []byte) int {
 	line, _, ok := bytes.Cut(data, []byte("\r\n"))
 	if !ok || !bytes.HasPrefix(line, []byte("SIP/2.0 ")) && !bytes.HasSuffix(line, []byte(" SIP/2.0")) {
 		return 0
+	}
+	head, _, ended := bytes.Cut(data, []byte("\r\n\r\n"))
+	if !ended {
+		return len(data)
+	}
+	n := len(head) + len("\r\n\r\n")
+	for line := range bytes.Lines(head) {
+		name, value, _ := strings.Cut(string(line[:min(len(line), 100)]), ":")
+		if name = strings.ToLower(strings.TrimSpace(name)); name != "content-length" && name != "l" {
+			continue
+		}
+		body, err := strconv.Atoi(strings.TrimSpace(value))
+		if err != nil || body < 0 {
+			return len(data)
+		}
+		return n + min(body, layeredMost)
 	}
 	return len(data)
 }
@@ -259,12 +338,15 @@ func diameterLength(data []byte) int {
 		return 0
 	}
 	n := int(data[1])<<16 | int(data[2])<<8 | int(data[3])
-	if n < header || n%4 != 0 || n > len(data) {
+	if n < header || n%4 != 0 {
 		return 0
 	}
 	for at := header; at < n; {
 		if at+8 > n {
 			return 0
+		}
+		if at+8 > len(data) {
+			break
 		}
 		size := int(data[at+5])<<16 | int(data[at+6])<<8 | int(data[at+7])
 		if size < 8 || at+size > n {
@@ -277,11 +359,15 @@ func diameterLength(data []byte) int {
 
 // modbusLength is that of a Modbus message over TCP (MODBUS Messaging on TCP/IP, section 3.1.3).
 func modbusLength(data []byte) int {
-	const header = 6
+	const header, most = 6, 254
 	if len(data) < header+2 || data[2] != 0 || data[3] != 0 {
 		return 0
 	}
-	return header + int(binary.BigEndian.Uint16(data[4:]))
+	n := int(binary.BigEndian.Uint16(data[4:]))
+	if n < 2 || n > most {
+		return 0
+	}
+	return header + n
 }
 
 // enipLength is that of an EtherNet/IP packet (its length is little-endian, without the header of 24 bytes).
@@ -291,4 +377,20 @@ func enipLength(data []byte) int {
 		return 0
 	}
 	return header + int(binary.LittleEndian.Uint16(data[2:]))
+}
+
+// sflowLength is that of an sFlow datagram of version 5 (sflow_version_5.txt).
+func sflowLength(data []byte) int {
+	if len(data) < 28 || binary.BigEndian.Uint32(data) != 5 {
+		return 0
+	}
+	return len(data)
+}
+
+// bfdLength is that of a BFD control packet (RFC 5880, section 4.1), of version 1.
+func bfdLength(data []byte) int {
+	if len(data) < 24 || data[0]>>5 != 1 || int(data[3]) != len(data) {
+		return 0
+	}
+	return len(data)
 }

@@ -7,6 +7,7 @@ const (
 	radiusAccess  = "\x01\x2a\x00\x2b" + "0123456789abcdef" + "\x01\x05ann" + "\x02\x12ENCRYPTED-PASSWD"
 	dhcpFixed     = "\x01\x01\x06\x00\xde\xad\xbe\xef\x00\x00\x80\x00"
 	sipInvite     = "INVITE sip:bob@example.org SIP/2.0\r\nVia: SIP/2.0/UDP pc.example.org;branch=z9hG4bK776\r\nCall-ID: a84b4c76e66710\r\nCSeq: 314159 INVITE\r\nContent-Length: 4\r\n\r\nv=0\n"
+	sipAnswer     = "SIP/2.0 200 OK\r\nl: 4\r\n\r\nv=0\n"
 	diameterHello = "\x01\x00\x00\x30\x80\x00\x01\x01\x00\x00\x00\x00\x11\x22\x33\x44\x55\x66\x77\x88" +
 		"\x00\x00\x01\x08\x40\x00\x00\x1bclient.example.org1\x00"
 	modbusRead = "\x00\x07\x00\x00\x00\x06\x11\x03\x00\x6b\x00\x03"
@@ -29,7 +30,11 @@ var layeredExamples = []example{
 	{"client", ntpRequest, onPort(udpClient, 123), "NTP", map[string]string{"ntp.version": "4", "ntp.stratum": "2"}, []string{"ntp"}, nil},
 	{"client on any port", ntpRequest, udpClient, "binary", nil, nil, nil},
 	{"invite", sipInvite, udpClient, "SIP", map[string]string{"sip.request_uri": "sip:bob@example.org", "sip.method": "INVITE"}, []string{"sip", "invite"}, nil},
+	{"answer with a body, and more", sipAnswer + sipAnswer, fromServer, "SIP", map[string]string{"sip.response_code": "200", "sip.payload": "v=0\\n"}, []string{"200 ok"}, []string{"request"}},
+	{"access request that is cut", radiusAccess[:30], onPort(udpClient, 1812), "RADIUS", nil, []string{"partial"}, nil},
+	{"capabilities that go on", diameterHello[:30], fromClient, "Diameter", nil, []string{"partial"}, nil},
+	{"RMCP of no version", "\x00\x01\x02garbage", onPort(udpClient, 623), "binary", nil, nil, nil},
 	{"capabilities", diameterHello, fromClient, "Diameter", map[string]string{"diameter.command_code": "257"}, []string{"diameter"}, nil},
 	{"two messages", diameterHello + diameterHello, fromClient, "Diameter", nil, nil, nil},
-	{"read registers", modbusRead, onPort(fromClient, 502), "Modbus", map[string]string{"modbustcp.transaction_identifier": "7"}, nil, nil},
+	{"read registers", modbusRead, onPort(fromClient, 502), "Modbus", map[string]string{"modbustcp.transaction_identifier": "7", "modbus.payload": "03006b0003"}, nil, nil},
 }
