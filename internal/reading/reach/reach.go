@@ -38,8 +38,9 @@ type Held struct {
 // Word is a machine word in a register or on the live stack.
 type Word struct {
 	Value uint64
-	Place string // "rdi" or the address of the stack word
-	far   int    // from what the frame of interest was doing: 0 its registers, then words of stack from its end
+	Place string        // "rdi" or the address of the stack word
+	At    place.Address // of a stack word; 0 of a register
+	far   int           // from what the frame of interest was doing: 0 its registers, then words of stack from its end
 }
 
 // Pointer is one way to an address.
@@ -109,12 +110,12 @@ func (h *Held) addRegisters(stack unwind.Stack, frame int) {
 		far = furthest
 		for n, name := range stack.Regs.DWARFNames() {
 			if v, ok := stack.Frames[frame].Reg(n); ok {
-				h.Words = append(h.Words, Word{v, fmt.Sprintf("%s of frame %d", name, frame), 0})
+				h.Words = append(h.Words, Word{Value: v, Place: fmt.Sprintf("%s of frame %d", name, frame)})
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(running)) {
-		h.Words = append(h.Words, Word{running[name], name, far})
+		h.Words = append(h.Words, Word{Value: running[name], Place: name, far: far})
 	}
 }
 
@@ -140,7 +141,7 @@ func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack, frame int) {
 	data := im.Bytes(lo, int(hi-lo))
 	for off := 0; off+8 <= len(data); off += 8 {
 		at := lo + place.Address(off)
-		h.Words = append(h.Words, Word{binary.LittleEndian.Uint64(data[off:]), at.String(), 1 + wordsBetween(base, at)})
+		h.Words = append(h.Words, Word{Value: binary.LittleEndian.Uint64(data[off:]), Place: at.String(), At: at, far: 1 + wordsBetween(base, at)})
 	}
 }
 

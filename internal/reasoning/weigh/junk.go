@@ -9,6 +9,7 @@ import (
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/reach"
 )
 
 var junkLevels = []string{"none of it", "bytes of many", "some of its bytes", "most of its bytes"}
@@ -84,44 +85,60 @@ func observeJunk(c *Case) []finding.Observation {
 }
 
 // citeJunk cites the piece that the fewest messages hold.
-func citeJunk(level string, held map[uint64]bool, holders map[uint64]int, pieces map[uint64]string) finding.Observation {
+func citeJunk(level string, held map[uint64]bool, holders map[uint64]int, pieces map[uint64]junk) finding.Observation {
 	o := finding.Observation{Level: level}
 	if len(held) == 0 {
 		return o
 	}
 	rarest := slices.MinFunc(slices.Sorted(maps.Keys(held)), func(a, b uint64) int { return holders[a] - holders[b] })
 	text := binary.LittleEndian.AppendUint64(nil, rarest)[:junkLeast]
-	o.RestsOn = []string{pieces[rarest]}
-	o.Facts = map[string]string{"place": pieces[rarest], "word": fmt.Sprintf("%q", text)}
+	o.RestsOn = []string{pieces[rarest].place}
+	o.Facts = map[string]string{"place": pieces[rarest].place, "word": fmt.Sprintf("%q", text)}
 	return o
 }
 
-// junkPieces are all stretches of junkLeast bytes of the junk words, each as a number, with the register or
-// the address where it stands.
-func junkPieces(c *Case) map[uint64]string {
+// junk is where a stretch of junk stands: in a register, or at an address with memory around it.
+type junk struct {
+	place  string
+	around []byte
+	at     int // of the stretch, in that
+}
+
+// junkPieces are all stretches of junkLeast bytes of the junk words, each as a number.
+func junkPieces(c *Case) map[uint64]junk {
 	if c.Image == nil || c.Held == nil {
 		return nil
 	}
-	pieces := map[uint64]string{}
-	add := func(b []byte, place string) {
+	pieces := map[uint64]junk{}
+	add := func(b []byte, where junk) {
 		for at := 0; at+junkLeast <= len(b); at++ {
-			if piece := pieceAt(b[at:]); bytes.IndexByte(b[at:at+junkLeast], 0) < 0 && pieces[piece] == "" {
-				pieces[piece] = place
+			if piece := pieceAt(b[at:]); bytes.IndexByte(b[at:at+junkLeast], 0) < 0 && pieces[piece].place == "" {
+				pieces[piece] = junk{where.place, where.around, where.at + at}
 			}
 		}
 	}
 	for _, w := range c.Held.Words[:min(junkTop, len(c.Held.Words))] {
 		if c.Image.Mapped(place.Address(w.Value)) {
 			if header := brokenHeader(c, place.Address(w.Value)); header != nil {
-				add(header, "the header of the block at "+place.Address(w.Value).String())
+				add(header, junk{place: "the header of the block at " + place.Address(w.Value).String(), around: header})
 			}
 			continue
 		}
 		if b, ok := junkBytes(w.Value); ok {
-			add(b, w.Place)
+			add(b, wordIn(c, w))
 		}
 	}
 	return pieces
+}
+
+// wordIn is a word with the memory around it.
+func wordIn(c *Case, w reach.Word) junk {
+	const before, behind = 256, 256
+	if w.At == 0 {
+		return junk{place: w.Place, around: binary.LittleEndian.AppendUint64(nil, w.Value)}
+	}
+	from := w.At - min(before, w.At-c.Held.StackLow)
+	return junk{place: w.Place, around: c.Image.Bytes(from, int(w.At-from)+behind), at: int(w.At - from)}
 }
 
 // brokenHeader is what stands in and before the header of the heap block at an address, if the block's size
@@ -146,11 +163,13 @@ func pieceAt(b []byte) uint64 {
 	return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint16(b[4:]))<<32
 }
 
-func piecesIn(data []byte, pieces map[uint64]string) map[uint64]bool {
+// piecesIn are the pieces that a message holds, but for those that stand in another text which has a piece in common.
+func piecesIn(data []byte, pieces map[uint64]junk) map[uint64]bool {
 	var found map[uint64]bool
 	for at := 0; at+junkLeast <= len(data); at++ {
 		piece := pieceAt(data[at:])
-		if pieces[piece] == "" {
+		where, is := pieces[piece]
+		if !is || diverges(where.around, where.at, data, at, junkLeast) {
 			continue
 		}
 		if found == nil {

@@ -65,6 +65,9 @@ func Locate(c *Case) {
 	for _, region := range c.Image.Writable() {
 		for hit := range foldedHits(index, region.Data) {
 			s := sought[hit.Needle]
+			if diverges(region.Data, hit.Memory, s.data, hit.Offset, hit.Length) {
+				continue
+			}
 			extent, part := s.judge(hit)
 			if s.best != nil && extent < s.best.Extent && s.best.Extent >= half {
 				continue // most hits end here
