@@ -269,8 +269,8 @@ var junkScenarios = []scenario{
 			"Connection: 1", "Connection: 2", "Connection: 3", "Connection: 4 killing!", "innocent"))
 	}, map[string]string{"Connection: 1": "bytes of many", "Connection: 4 killing!": "most of its bytes", "innocent": "none of it"}},
 	{"another text that begins alike", func(t testing.TB) *Case {
-		return core{words: []uint64{word("SEARCH K"), word("OI8-R te"), word("xt\x00\x00\x00\x00\x00\x00")}}.with(asked(t, "SEARCH KANJI text", "innocent"))
-	}, map[string]string{"SEARCH KANJI text": "none of it", "innocent": "none of it"}},
+		return core{words: []uint64{word("SEARCH K"), word("OI8-R te"), word("xt\x00\x00\x00\x00\x00\x00")}}.with(asked(t, "SEARCH KANJI text", "SEARCH KOI8-R text", "innocent"))
+	}, map[string]string{"SEARCH KANJI text": "none of it", "SEARCH KOI8-R text": "most of its bytes", "innocent": "none of it"}},
 	{"a message that was sent again is one", func(t testing.TB) *Case {
 		return core{words: []uint64{word("killing!")}}.with(asked(t, "killing!", "killing!", "killing!", "killing!", "innocent"))
 	}, map[string]string{"killing!": "most of its bytes", "innocent": "none of it"}},
