@@ -323,18 +323,33 @@ func butFor(f *Found) string {
 // commonShare is the share of candidates from which on a level is common in this process.
 const commonShare = 0.2
 
+// keptShare is the share of what came last on the connections that were open from which on it is common to stand in memory:
+// where a daemon keeps each connection's buffer, the last message stands there, whatever it was.
+const keptShare = 0.5
+
 // observeFound makes observations from the places found; grade gives the strength of a level, 0 for
-// none, and its name. A level that a good share of all candidates reach, or pass, is common.
+// none, and its name. A level that a good share of all candidates reach, or pass, is common; of what came last on a
+// connection that was open, one that most of these reach.
 func observeFound(c *Case, grade func(*Found) (int, string)) []finding.Observation {
 	if c.fromMemory() {
 		return nil // it was taken from there
 	}
-	reaching := map[int]int{} // strength -> candidates of at least that
+	reaching, reachingLast := map[int]int{}, map[int]int{} // strength -> candidates of at least that
+	last := 0
 	for _, candidate := range c.Candidates {
 		strength, _ := grade(candidate.Memory)
 		for s := range strength + 1 {
 			reaching[s]++
+			if candidate.lastOfOpen() {
+				reachingLast[s]++
+			}
 		}
+		if candidate.lastOfOpen() {
+			last++
+		}
+	}
+	kept := func(candidate *Candidate, strength int) bool { // beside the candidate itself
+		return candidate.lastOfOpen() && reachingLast[strength]-1 >= 3 && float64(reachingLast[strength]-1) >= keptShare*float64(last-1)
 	}
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
@@ -342,7 +357,7 @@ func observeFound(c *Case, grade func(*Found) (int, string)) []finding.Observati
 			continue
 		}
 		strength, level := grade(candidate.Memory)
-		if strength > 0 && float64(reaching[strength]) > max(3, commonShare*float64(len(c.Candidates))) {
+		if strength > 0 && (float64(reaching[strength]) > max(3, commonShare*float64(len(c.Candidates))) || kept(candidate, strength)) {
 			level += ", common"
 		}
 		o := finding.Observation{Level: level}

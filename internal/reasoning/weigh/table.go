@@ -61,7 +61,7 @@ func (t Table) Weigh(messages [][]finding.Observation, lateness, lost float64) (
 		return messages, sums
 	}
 	for i := range messages {
-		share := math.Log2((1-lateness)*math.Exp2(wire[i])/mean+lateness) - wire[i]
+		share := math.Log2((1-lateness)*math.Exp2(wire[i])/max(mean, 1)+lateness) - wire[i]
 		sums[i] += share
 		level := "less"
 		if share > 0 {

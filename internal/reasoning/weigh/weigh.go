@@ -68,6 +68,12 @@ func (c *Candidate) Last() bool {
 	return c.Carrier.Index == len(c.Message.Conversation.Messages(c.Own.Side))-1
 }
 
+// lastOfOpen says whether it came last on a connection that was open when the process died.
+func (c *Candidate) lastOfOpen() bool {
+	alive := c.Own.State == moment.ClosedFIN || c.Own.State == moment.ClosedRST || c.Own.State == moment.Open
+	return c.Message != nil && c.Message.Conversation.Transport == "tcp" && alive && c.Last()
+}
+
 // Kind is one kind of evidence: what it is called, and its levels, those first that speak least for a
 // message. A stronger level never weighs less than a weaker one, however few deaths have shown it.
 type Kind struct {
