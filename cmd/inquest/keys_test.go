@@ -25,6 +25,7 @@ import (
 // fallen is what is left of a TLS server that died of a request, and what its clients asked it for, in order.
 type fallen struct {
 	core, capture string
+	port          string // the server's
 	asked         []string
 }
 
@@ -45,6 +46,7 @@ func fell(t *testing.T, version string) fallen {
 	address := free.Addr().String()
 	free.Close()
 	f := fallen{capture: filepath.Join(dir, "wire.pcap")}
+	_, f.port, _ = net.SplitHostPort(address)
 	stop := tcpdump(t, f.capture, address)
 
 	script, err := filepath.Abs("testdata/keys/frail.py")
@@ -185,7 +187,7 @@ func TestKeysInACoreOpenWhatKilled(t *testing.T) {
 			if info, err := os.Stat(keys); err != nil || info.Mode() != 0o600 {
 				t.Fatalf("the key log is %v, %v", info.Mode(), err)
 			}
-			theirs, ours := requestsByTshark(t, f.capture, keys), requests(t, f.capture, keys)
+			theirs, ours := requestsByTshark(t, f, keys), requests(t, f.capture, keys)
 			if whole := connectionsIn(t, keys); len(theirs) != whole || slices.ContainsFunc(theirs, func(path string) bool { return !slices.Contains(ours, path) }) {
 				t.Errorf("with the key log that was written, which has all of %d connections, we read\n%v\ntshark reads\n%v", whole, ours, theirs)
 			}
@@ -217,10 +219,11 @@ func connectionsIn(t *testing.T, keys string) int {
 }
 
 // requestsByTshark are the paths asked for, as tshark opens them with a key log.
-func requestsByTshark(t *testing.T, capture, keys string) []string {
+func requestsByTshark(t *testing.T, f fallen, keys string) []string {
 	t.Helper()
-	port := exec.Command("tshark", "-r", capture, "-o", "tls.keylog_file:"+keys, "-Y", "http.request", "-T", "fields", "-e", "http.request.uri")
-	out, err := port.Output()
+	tshark := exec.Command("tshark", "-r", f.capture, "-o", "tls.keylog_file:"+keys, "-d", "tcp.port=="+f.port+",tls",
+		"-Y", "http.request", "-T", "fields", "-e", "http.request.uri")
+	out, err := tshark.Output()
 	if err != nil {
 		t.Fatalf("tshark: %v", err)
 	}

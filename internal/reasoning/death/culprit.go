@@ -158,7 +158,7 @@ func (s *scene) role(m *finding.Mechanism) string {
 			return finding.Victim
 		}
 	case finding.FaultRead, finding.FaultWrite, finding.Fault, finding.FaultNull:
-		if m.Detail == finding.InAllocator || m.Kind != finding.FaultNull && (m.Address == nil || s.wild(*m.Address)) {
+		if m.Detail == finding.InAllocator || m.Kind != finding.FaultNull && !s.beyond && (m.Address == nil || s.wild(*m.Address)) {
 			return finding.Victim
 		}
 	case finding.FaultExecute:

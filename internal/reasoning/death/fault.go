@@ -105,6 +105,7 @@ func (s *scene) accessed(m *finding.Mechanism, access *disasm.Access) {
 			m.Address = &address
 		}
 		s.by(m, access.By)
+		s.beyond = s.fromPointer(access.By)
 	}
 	if m.Address == nil {
 		return
@@ -283,6 +284,15 @@ func (s *scene) access(i disasm.Instruction, fault *place.Address) *disasm.Acces
 		return &all[0]
 	}
 	return nil
+}
+
+// fromPointer says whether an address was made of a pointer to memory that is there and of how far to go from it: then that is
+// what is wrong, and it was not the pointer that was damaged.
+func (s *scene) fromPointer(by []int) bool {
+	return len(by) > 1 && slices.ContainsFunc(by, func(n int) bool {
+		v, known := s.register(n)
+		return known && v >= nullPage && s.im.Mapped(place.Address(v))
+	})
 }
 
 // wild says whether an address is junk: nothing is mapped there or next to it. What lies next to a mapping

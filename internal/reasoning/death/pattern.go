@@ -101,8 +101,12 @@ func (s *scene) isFreedLink(pointer uint64) bool {
 }
 
 // isFreedMark says whether the C library's own data hold this word: the random key that glibc (since 2.34) writes
-// into each freed block.
+// into each freed block. Numbers and sizes stand among these data, too; a random word has something in its upper bits.
 func (s *scene) isFreedMark(pointer uint64) bool {
+	const upper = 48
+	if high := pointer >> upper; high == 0 || high == 1<<(64-upper)-1 {
+		return false
+	}
 	key := binary.LittleEndian.AppendUint64(nil, pointer)
 	for _, segment := range s.im.Core.Segments {
 		m := s.owner(segment.Start)

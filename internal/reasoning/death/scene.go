@@ -20,6 +20,7 @@ type scene struct {
 	first   int            // the frame that was running then
 	never   map[place.Address]bool
 
+	beyond   bool   // what faulted was reached from a pointer to memory that is there
 	followed uint64 // bytes of code, in search of helpers
 }
 
