@@ -104,8 +104,8 @@ func (s *scene) accessed(m *finding.Mechanism, access *disasm.Access) {
 		if m.Address == nil && (!canonical(address) || s.misaligned(*access)) {
 			m.Address = &address
 		}
-		s.by(m, access.By)
 		s.beyond = s.fromPointer(access.By)
+		s.by(m, access.By)
 	}
 	if m.Address == nil {
 		return
@@ -164,14 +164,16 @@ func (s *scene) saidBefore() string {
 	return ""
 }
 
-// by names the register that led astray: the one whose value is junk by its looks, else the base.
+// by names the register that led astray: the one whose value is junk by its looks, else how far it was to go from a pointer,
+// else the base.
 func (s *scene) by(m *finding.Mechanism, registers []int) {
 	for n := len(registers) - 1; n >= 0; n-- {
 		v, ok := s.register(registers[n])
 		if !ok || registers[n] >= len(s.machine.Registers) {
 			continue
 		}
-		if pattern := s.pattern(v); n == 0 || pattern != "" {
+		off := s.beyond && !s.im.Mapped(place.Address(v)) && m.Register == ""
+		if pattern := s.pattern(v); n == 0 && !s.beyond || off || pattern != "" {
 			value := place.Address(v)
 			m.Register, m.Value, m.Pattern = s.machine.Registers[registers[n]], &value, pattern
 		}

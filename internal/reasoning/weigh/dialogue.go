@@ -22,6 +22,9 @@ func (c *Case) hear(own moment.Own, opened *tlskeys.Opened, latest time.Time) {
 	var watch tickets
 	for _, m := range Merged(own.Conversation.Messages(own.Side), sent) {
 		for _, h := range ears.Hear(m, latest) {
+			if refused(m) {
+				continue // nobody received it
+			}
 			if m.Receiver == own.Side {
 				candidate := &Candidate{
 					Message: h.Message, Carrier: m, Sealed: h.Sealed, Own: own, Data: h.Message.Data, Cut: h.Cut, Dissection: h.Dissection,
@@ -34,6 +37,17 @@ func (c *Case) hear(own moment.Own, opened *tlskeys.Opened, latest time.Time) {
 			}
 		}
 	}
+}
+
+// refused says whether a datagram came to a port that nobody had: the host said so at once.
+func refused(m *conversation.Message) bool {
+	const atOnce = 10 * time.Millisecond
+	u := m.Conversation.Unreachable
+	if u == nil || m.Conversation.Transport != "udp" || u.Side != m.Receiver || m.End.After(u.Time) || u.Time.Sub(m.End) > atOnce {
+		return false
+	}
+	all := m.Conversation.Messages(m.Receiver)
+	return m.Index == len(all)-1 || all[m.Index+1].End.After(u.Time)
 }
 
 // Merged are two sides' messages by when they began, each side's in its own order: a byte that was lost and sent

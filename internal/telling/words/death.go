@@ -143,7 +143,7 @@ func instruction(m *finding.Mechanism) string {
 		return ""
 	}
 	says := "; the instruction " + m.Instruction
-	if m.Access == "read" || m.Access == "write" {
+	if (m.Access == "read" || m.Access == "write") && (m.Size > 0 || m.Register != "" && m.Value != nil) {
 		says += " " + m.Access + "s"
 		if m.Size == 1 {
 			says += " 1 byte"

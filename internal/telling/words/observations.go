@@ -32,7 +32,7 @@ var observations = map[string]map[string]string{
 		"left before the death": "it was not answered, but its client was gone before the death",
 		"long waiting":          "it was not answered, but had been waiting for longer than this daemon takes",
 		"never a byte":          "it was the first on its connection, and never a byte came back",
-		"unanswered":            "it was acknowledged and never answered",
+		"unanswered":            "it was never answered",
 	},
 	"read": {
 		"another process's": "its connection went on after the death: another process had it",

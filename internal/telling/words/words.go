@@ -58,7 +58,7 @@ const (
 // verdict is the one sentence: who, of what, by whom decided, and what killed, as far as is known.
 func verdict(f *finding.Findings) string {
 	if f.Death == nil {
-		return "No death was found in this evidence."
+		return noDeath(f)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s died", Program(f.Process))
@@ -73,6 +73,15 @@ func verdict(f *finding.Findings) string {
 	b.WriteString(". ")
 	b.WriteString(killer(f))
 	return b.String()
+}
+
+// noDeath is for a capture without a core, a record or a stack: it shows at most what looks like a death.
+func noDeath(f *finding.Findings) string {
+	if f.Traffic == nil || len(f.Suspects) == 0 || f.Traffic.ClosedFIN+f.Traffic.ClosedRST < 2 {
+		return "No death was found in this evidence."
+	}
+	return fmt.Sprintf("No record of a death was found, but %s closed %d connections together, as a dying process does. If it died: %s",
+		strings.Join(f.Traffic.Servers, ", "), f.Traffic.ClosedFIN+f.Traffic.ClosedRST, killer(f))
 }
 
 func killer(f *finding.Findings) string {
