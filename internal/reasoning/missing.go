@@ -39,6 +39,9 @@ func tellMissing(f *finding.Findings, r *reading.Reading, d death.Death, when mo
 		if r.Traffic.Dropped > 0 {
 			missing("dropped packets", "count", fmt.Sprint(r.Traffic.Dropped))
 		}
+		if n := snapped(when); n > 0 {
+			missing("ends of packets", "count", fmt.Sprint(n))
+		}
 		if n, why := closed(sessions); n > 0 && why == "" && wholeCore(r) {
 			missing("TLS keys, beside a core", "count", fmt.Sprint(n), "of", fmt.Sprint(len(sessions)))
 		} else if n > 0 {
@@ -51,6 +54,18 @@ func tellMissing(f *finding.Findings, r *reading.Reading, d death.Death, when mo
 	if when.Record == nil {
 		missing("log record")
 	}
+}
+
+// snapped counts the messages to the dead process of which the capture has less than came.
+func snapped(when moment.Moment) (n int) {
+	for _, own := range when.Own {
+		for _, m := range own.Conversation.Messages(own.Side) {
+			if m.Length > len(m.Data) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // withoutBinary names the modules whose code could not be read, those on the dying stack first of all.

@@ -210,6 +210,7 @@ func tellTraffic(f *finding.Findings, r *reading.Reading, when moment.Moment, c 
 		Duplicates:    r.Traffic.Duplicates,
 		Folded:        r.Traffic.Folded,
 		Forgotten:     r.Traffic.Forgotten,
+		Strange:       c.Strange,
 		TLS:           counted(sessions),
 	}
 	if !r.Traffic.Whole {
@@ -260,7 +261,7 @@ func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking, ses
 		}
 		f.Suspects = append(f.Suspects, s)
 	}
-	_, prior := weigh.Prior(len(ranking.Candidates), c.Lost)
+	_, prior := weigh.Prior(len(ranking.Candidates), c.Missed())
 	f.None = &finding.None{Probability: ranking.None, Prior: prior}
 	for _, candidate := range weigh.Acquitted(ranking, shownBest) {
 		f.Acquitted = append(f.Acquitted, finding.Acquitted{

@@ -320,6 +320,7 @@ type Traffic struct {
 	Own           int      `json:"own"`              // conversations of the dead process
 	Shared        bool     `json:"shared,omitempty"` // other processes served the same ends: at most Own were its own
 	Messages      int      `json:"messages"`
+	Strange       bool     `json:"strange,omitempty"` // nothing in the core is of these conversations: they may be another process's
 	Servers       []string `json:"servers,omitempty"` // the daemon's listening ends
 	ClosedFIN     int      `json:"closed_fin"`        // closed at death with FIN
 	ClosedRST     int      `json:"closed_rst"`

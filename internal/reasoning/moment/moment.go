@@ -50,6 +50,7 @@ type Moment struct {
 	Servers          []string       // the daemon's listening ends
 	Own              []Own
 	Siblings         bool // other processes served the same ends and lived on
+	Named            bool // the core's memory holds an end of one of its own
 }
 
 // State is how a conversation stood at the death, seen from the dead process.
@@ -88,6 +89,9 @@ func Judge(process Process, traffic *conversation.Traffic, records []logs.Record
 	b := findBurst(services, m.Record, process.Names)
 	m.fromBurst(b)
 	m.own(process, traffic, services, b)
+	m.Named = process.Names != nil && slices.ContainsFunc(m.Own, func(own Own) bool {
+		return process.Names(own.Conversation.Ends[conversation.Opener]) || process.Names(own.Conversation.Ends[conversation.Responder])
+	})
 	return m
 }
 

@@ -25,6 +25,7 @@ func NewCase(im *image.Image, stacks []unwind.Stack, d death.Death, when moment.
 	}
 	c.infer()
 	Locate(c)
+	c.Strange = c.strange()
 	return c
 }
 

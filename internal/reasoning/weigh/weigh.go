@@ -21,6 +21,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/inquest-project/inquest/internal/ground/bytesearch"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reading/dissect"
@@ -41,6 +42,7 @@ type Case struct {
 	Moment     moment.Moment
 	Candidates []*Candidate
 	Lost       float64 // share of the packets that the capture lost
+	Strange    bool    // nothing in the process's memory is of these conversations
 
 	answers map[*conversation.Message][]string // what the messages that it sent answer, by their tags
 }
@@ -144,7 +146,7 @@ func Rank(c *Case, weights Table) Ranking {
 	for i, candidate := range c.Candidates {
 		candidate.Observations, candidate.Bits = observed[i], scores[i]
 	}
-	probabilities, none := Posterior(scores, c.Lost)
+	probabilities, none := Posterior(scores, c.Missed())
 	for i, candidate := range c.Candidates {
 		candidate.Probability = probabilities[i]
 	}
@@ -166,6 +168,35 @@ func Observe(c *Case) {
 			}
 		}
 	}
+}
+
+// Missed is the probability that what killed was in none of the captures, before any evidence but that they are whole and of
+// this process.
+func (c *Case) Missed() float64 {
+	if c.Strange {
+		return max(c.Lost, StrangeMissed)
+	}
+	return c.Lost
+}
+
+// StrangeMissed is the stated probability that captures are not of this process at all, where nothing in its memory is of
+// their conversations.
+const StrangeMissed = 0.95
+
+// strange says whether nothing in a whole core's memory shows that its process had these conversations: not one of many
+// messages stands there, nor an address. What was encrypted stands there seldom.
+func (c *Case) strange() bool {
+	const enough = 50
+	readable := 0
+	for _, candidate := range c.Candidates {
+		if candidate.Memory != nil {
+			return false
+		}
+		if candidate.Message != nil && candidate.Dissection.Protocol != "TLS" && len(candidate.Data) >= bytesearch.MinRun {
+			readable++
+		}
+	}
+	return c.Image != nil && c.Image.Core.Expected <= c.Image.Core.Size && readable >= enough && !c.Moment.Named
 }
 
 func (c *Case) lateness() float64 {

@@ -67,8 +67,8 @@ func onTheWire(innocents int, bits ...float64) (Table, [][]finding.Observation) 
 	return table, messages
 }
 
-// If one killed at once, then one did: what the wire tells of all messages is likelihood of mean one, and with
-// the probability that the death was late it is one for each.
+// If one killed at once, then one did: what the wire tells of all messages is likelihood of mean one at most, less where it
+// tells against each of them; and with the probability that the death was late it is one for each.
 func TestWhatTheWireTellsIsSharedOut(t *testing.T) {
 	for _, lateness := range []float64{0, 0.03, 0.3, 0.75, 1} {
 		for _, bits := range [][]float64{{10}, {10, 10}, {14, 3, -2}, {-6}, {0}} {
@@ -87,7 +87,7 @@ func TestWhatTheWireTellsIsSharedOut(t *testing.T) {
 					t.Fatalf("the observations' bits are %.3f, their sum %.3f", total, sum)
 				}
 			}
-			if math.Abs(mean-1) > 1e-9 {
+			if against := bits[0] < 0; against && (mean >= 1 && lateness < 1 || mean < 0.9) || !against && math.Abs(mean-1) > 1e-9 {
 				t.Errorf("%v, late with %.2f: the mean likelihood is %.6f", bits, lateness, mean)
 			}
 		}

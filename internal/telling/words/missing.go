@@ -19,6 +19,11 @@ var missing = map[string]finding.Missing{
 		WouldTell: "the memory that was lost; what is unknown is said frame by frame",
 		Get:       "raise LimitCORE, and for systemd-coredump ProcessSizeMax and ExternalSizeMax",
 	},
+	"ends of packets": {
+		Says:      "the capture has less than came of {count} messages: its packets were cut (snapshot length)",
+		WouldTell: "what was in them; a message's end may have killed, and messages are told from each other by less",
+		Get:       "tcpdump -s 0",
+	},
 	"binaries": {
 		Says:      "no binary for {count} modules: {names}",
 		WouldTell: "certain frames through them, and names",

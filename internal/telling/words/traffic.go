@@ -12,8 +12,14 @@ func traffic(t *finding.Traffic) []string {
 	if t.Shared {
 		shared = "other processes served the same ends; at most "
 	}
-	says := []string{shared + fmt.Sprintf("%d of %d conversations were its own, with %d messages to it; at the death %d closed with FIN, %d with RST",
-		t.Own, t.Conversations, t.Messages, t.ClosedFIN, t.ClosedRST)}
+	own := shared + fmt.Sprintf("%d of %d conversations were its own, with %d messages to it", t.Own, t.Conversations, t.Messages)
+	if t.ClosedFIN+t.ClosedRST > 0 {
+		own += fmt.Sprintf("; at the death %d closed with FIN, %d with RST", t.ClosedFIN, t.ClosedRST)
+	}
+	says := []string{own}
+	if t.Strange {
+		says = append(says, "nothing in the core is of any of them, no message and no address: these captures may be another process's, or of another time")
+	}
 	if t.TLS != nil {
 		says = append(says, opened(t.TLS))
 	}
