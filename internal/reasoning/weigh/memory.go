@@ -353,8 +353,8 @@ func observeFound(c *Case, grade func(*Found) (int, string)) []finding.Observati
 	}
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
-		if len(candidate.Data) < shortest {
-			continue
+		if len(candidate.Data) < shortest || candidate.ciphertext() {
+			continue // it is decrypted in place: what is left of it says nothing
 		}
 		strength, level := grade(candidate.Memory)
 		if strength > 0 && (float64(reaching[strength]) > max(3, commonShare*float64(len(c.Candidates))) || kept(candidate, strength)) {

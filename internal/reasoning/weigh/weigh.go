@@ -70,6 +70,11 @@ func (c *Candidate) Last() bool {
 	return c.Carrier.Index == len(c.Message.Conversation.Messages(c.Own.Side))-1
 }
 
+// ciphertext says whether nothing of it can be read: the process held it in another form.
+func (c *Candidate) ciphertext() bool {
+	return !c.Sealed && c.Dissection.Protocol == "TLS" && slices.Contains(c.Dissection.Tags, "encrypted") && !slices.Contains(c.Dissection.Tags, "handshake")
+}
+
 // lastOfOpen says whether it came last on a connection that was open when the process died.
 func (c *Candidate) lastOfOpen() bool {
 	alive := c.Own.State == moment.ClosedFIN || c.Own.State == moment.ClosedRST || c.Own.State == moment.Open
