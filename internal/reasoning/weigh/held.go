@@ -103,11 +103,11 @@ func isASCII(b byte) bool { return b >= ' ' && b <= '~' || b == '\n' || b == '\r
 func isText(b byte) bool { return isASCII(b) || b >= 0x80 }
 
 // nearestPeer is the one socket address of fewest hops, if there is only one at that distance that can
-// be a client's.
+// be a client's. What lies more than one hop off may be another connection's.
 func nearestPeer(windows []reach.Window) netip.AddrPort {
-	const ephemeral = 1024 // ports from here on are a caller's
+	const ephemeral, furthest = 1024, 1 // ports from the first on are a caller's
 	var nearest netip.AddrPort
-	hops, ambiguous := reach.MaxHops+1, false
+	hops, ambiguous := furthest+1, false
 	for addr, s := range peersWithin(windows) {
 		switch {
 		case addr.Port() < ephemeral:
