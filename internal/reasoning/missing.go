@@ -60,7 +60,7 @@ func tellMissing(f *finding.Findings, r *reading.Reading, d death.Death, when mo
 func snapped(when moment.Moment) (n int) {
 	for _, own := range when.Own {
 		for _, m := range own.Conversation.Messages(own.Side) {
-			if m.Length > len(m.Data) {
+			if m.Length > len(m.Data) && m.Listed == "" {
 				n++
 			}
 		}

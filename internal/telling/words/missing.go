@@ -20,7 +20,7 @@ var missing = map[string]finding.Missing{
 		Get:       "raise LimitCORE, and for systemd-coredump ProcessSizeMax and ExternalSizeMax",
 	},
 	"ends of packets": {
-		Says:      "the capture has less than came of {count} messages: its packets were cut (snapshot length)",
+		Says:      "packets were cut by the snapshot length: of {count} messages the capture has less than came",
 		WouldTell: "what was in them; a message's end may have killed, and messages are told from each other by less",
 		Get:       "tcpdump -s 0",
 	},
