@@ -52,7 +52,8 @@ func (d *duplicates) has(k key, swapped bool, p *capture.Packet, at Event) bool 
 		d.recent[sum] = sighting{p.Time, at.File, p.Place}
 		return false
 	}
-	return p.ID != 0 || p.Protocol == capture.TCP || first.file != at.File || first.place != p.Place
+	again := p.Protocol == capture.TCP && p.Flags&capture.RST != 0 // each packet to a port that is closed has one of its own
+	return p.ID != 0 || p.Protocol == capture.TCP && !again || first.file != at.File || first.place != p.Place
 }
 
 // sum is of all that stays as it is on the way.

@@ -32,7 +32,7 @@ func wire(w *finding.Wire) string {
 		says string
 	}{
 		{int(w.Dropped), "the capture lost %d packets"},
-		{w.Duplicates, "%d packets were captured at a second place, and count once"},
+		{w.Duplicates, "%d packet(s) captured at a second place, which count once"},
 		{w.Folded, "%d conversations were captured again with addresses translated, and count once"},
 		{w.Forgotten, "%d conversations were left out, those quiet longest, since there were too many"},
 		{w.ICMPErrors, "%d ICMP errors"},
