@@ -191,6 +191,9 @@ func TestKeysInACoreOpenWhatKilled(t *testing.T) {
 			if whole := connectionsIn(t, keys); len(theirs) != whole || slices.ContainsFunc(theirs, func(path string) bool { return !slices.Contains(ours, path) }) {
 				t.Errorf("with the key log that was written, which has all of %d connections, we read\n%v\ntshark reads\n%v", whole, ours, theirs)
 			}
+			if inside := spokenInside(t, f.capture, keys); inside["HTTP"] != len(ours) {
+				t.Errorf("of %d connections that are opened the list says %v", len(ours), inside)
+			}
 			alive, opened := 0, 0
 			for i, path := range f.asked {
 				if i%2 == 1 || i == len(f.asked)-1 {
@@ -228,6 +231,25 @@ func requestsByTshark(t *testing.T, f fallen, keys string) []string {
 		t.Fatalf("tshark: %v", err)
 	}
 	return strings.Fields(string(out))
+}
+
+// spokenInside counts what the list of conversations says is spoken inside of TLS.
+func spokenInside(t *testing.T, capture, keys string) map[string]int {
+	t.Helper()
+	var out bytes.Buffer
+	if err := runWire(t.Context(), &out, wireOptions{evidence: evidence.Request{Paths: []string{capture, keys}}, json: true}); err != nil {
+		t.Fatal(err)
+	}
+	keepsSchema(t, "wire.json", out.Bytes())
+	var wire finding.Wire
+	if err := json.Unmarshal(out.Bytes(), &wire); err != nil {
+		t.Fatal(err)
+	}
+	inside := map[string]int{}
+	for _, c := range wire.Conversations {
+		inside[c.Inside]++
+	}
+	return inside
 }
 
 // requests are the paths asked for, by following each conversation with a key log.

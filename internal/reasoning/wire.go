@@ -27,6 +27,9 @@ func Wire(ctx context.Context, r *reading.Reading, follow int) *finding.Wire {
 			w.Conversations = append(w.Conversations, converse(c))
 		}
 	}
+	if follow == 0 && len(r.Keys) > 0 {
+		tellInside(w, r)
+	}
 	if follow > 0 && len(w.Conversations) == 1 {
 		c, sessions := followed(ctx, r, follow)
 		heard := hear(c, sessions)
@@ -40,6 +43,34 @@ func Wire(ctx context.Context, r *reading.Reading, follow int) *finding.Wire {
 		w.Problems = append(w.Problems, p.String())
 	}
 	return w
+}
+
+// tellInside tells what is spoken inside of the TLS connections that key logs open.
+func tellInside(w *finding.Wire, r *reading.Reading) {
+	t := r.Traffic
+	t.Load(t.First, t.Last, func(c *conversation.Conversation) bool { return protocol(c) == "TLS" })
+	sessions := r.Sessions(t.Conversations)
+	w.TLS = counted(sessions)
+	spoken := map[int]string{}
+	for _, s := range sessions {
+		spoken[s.Conversation.Number+1] = inside(s)
+	}
+	for i := range w.Conversations {
+		w.Conversations[i].Inside = spoken[w.Conversations[i].Number]
+	}
+}
+
+// inside is the protocol of the first message that was decrypted and is none of TLS itself.
+func inside(s *reading.Session) string {
+	ears := weigh.Ears{Opened: s.Opened}
+	for _, carrier := range both(s.Conversation) {
+		for _, h := range ears.Hear(carrier, time.Time{}) {
+			if h.Sealed && h.Dissection.Protocol != "TLS" {
+				return h.Dissection.Protocol
+			}
+		}
+	}
+	return ""
 }
 
 // followed loads a conversation, and opens what TLS it has. One that resumes another is opened with the other's secrets.

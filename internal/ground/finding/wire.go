@@ -15,6 +15,7 @@ type Wire struct {
 	Folded        int            `json:"folded,omitempty"`     // conversations that were captured again with addresses translated
 	Forgotten     int            `json:"forgotten,omitempty"`  // conversations left out, since there were too many
 	ICMPErrors    int            `json:"icmp_errors,omitempty"`
+	TLS           *TLS           `json:"tls,omitempty"` // where keys are at hand: what they open
 	Conversations []Conversation `json:"conversations"`
 	Problems      []string       `json:"problems,omitempty"`
 	Says          string         `json:"says,omitempty"`
@@ -30,6 +31,7 @@ type Conversation struct {
 	Guessed     bool        `json:"guessed,omitempty"` // who was the client, since the beginning was not captured
 	Also        [][2]string `json:"also,omitempty"`    // client and server as captured elsewhere, with addresses translated
 	Protocol    string      `json:"protocol,omitempty"`
+	Inside      string      `json:"inside,omitempty"`   // the protocol of what was decrypted
 	Inferred    int         `json:"inferred,omitempty"` // no dissector knows its protocol: from so many messages of the service fields were inferred
 	Start       time.Time   `json:"start"`
 	End         time.Time   `json:"end"`

@@ -64,6 +64,9 @@ func conversationRow(c *finding.Conversation) []string {
 	if c.Protocol != "" {
 		protocol += " " + c.Protocol
 	}
+	if c.Inside != "" {
+		protocol += ": " + c.Inside
+	}
 	lost := ""
 	if missing := c.FromClient.Missing + c.FromServer.Missing; missing > 0 {
 		lost = fmt.Sprintf(" (%d missing)", missing)

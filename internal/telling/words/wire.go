@@ -41,6 +41,9 @@ func wire(w *finding.Wire) string {
 			says += "; " + fmt.Sprintf(left.says, left.n)
 		}
 	}
+	if w.TLS != nil {
+		says += fmt.Sprintf("; %d of %d TLS connections are opened", w.TLS.FromLog+w.TLS.FromCore, w.TLS.Connections)
+	}
 	return says
 }
 
