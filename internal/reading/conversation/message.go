@@ -45,7 +45,7 @@ func (m *Message) Frames() []int {
 			frames = append(frames, int(s.Frame))
 		}
 	}
-	return frames
+	return slices.Compact(frames) // of several pieces that one packet brought, as of what was decrypted
 }
 
 // Capture is the name of the capture that the message begins in.
