@@ -272,6 +272,8 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 		wire[i] = math.Exp(wire[i])
 		mean += r.count * wire[i] / float64(c.size)
 	}
+	against := mean < 1 // then it is not shared out
+	mean = max(mean, 1)
 	ratio, soon := make([]float64, len(c.rows)), make([]float64, len(c.rows))
 	total, killers := none, 0.0
 	for i, r := range c.rows {
@@ -298,6 +300,9 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 	}
 	for i, r := range c.rows {
 		share := r.count * wire[i] / (mean * float64(c.size))
+		if against {
+			share = 0
+		}
 		for _, level := range r.wire {
 			byWeight[level] += c.worth * (pull[i]*soon[i] - drawn*share)
 		}
