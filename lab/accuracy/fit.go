@@ -67,6 +67,7 @@ type model struct {
 type choice struct {
 	worth    float64
 	lateness float64
+	waits    bool // a message may have been at work at the death
 	rows     []row
 	size     int // candidates
 }
@@ -108,7 +109,7 @@ func newModel(runs []*observed, kinds []weigh.Kind) *model {
 
 // choice gathers equal candidates.
 func (m *model) choice(run *observed, index map[string]map[string]int) choice {
-	c := choice{lateness: run.lateness(), size: len(run.candidates)}
+	c := choice{lateness: run.lateness(), size: len(run.candidates), waits: run.waits()}
 	rows := map[string]int{}
 	for _, candidate := range run.candidates {
 		r := row{}
@@ -274,6 +275,10 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 	}
 	against := mean < 1 // then it is not shared out
 	mean = max(mean, 1)
+	atOnce := 1 - c.lateness
+	if !c.waits {
+		atOnce *= weigh.AllAnswered
+	}
 	ratio, soon := make([]float64, len(c.rows)), make([]float64, len(c.rows))
 	total, killers := none, 0.0
 	for i, r := range c.rows {
@@ -283,7 +288,7 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 		}
 		ratio[i] = each * math.Exp(other)
 		if onWire {
-			at := (1 - c.lateness) * wire[i] / mean
+			at := atOnce * wire[i] / mean
 			soon[i] = at / (at + c.lateness)
 			ratio[i] *= at + c.lateness
 		}

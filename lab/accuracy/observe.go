@@ -122,6 +122,15 @@ func (o *observed) is(c candidate, d lab.Deed) bool {
 // lateness is how likely inquest takes this death for a late one.
 func (o *observed) lateness() float64 { return weigh.Lateness(o.mechanism, o.culprit.Role) }
 
+// waits says whether a message may have been at work when the process died.
+func (o *observed) waits() bool {
+	var messages [][]finding.Observation
+	for _, c := range o.candidates {
+		messages = append(messages, c.observed)
+	}
+	return weigh.Waits(messages)
+}
+
 // killer is the index of the message that killed; -1 if it is not among the candidates.
 func (o *observed) killer() int {
 	return slices.IndexFunc(o.candidates, func(c candidate) bool { return c.kills })

@@ -60,16 +60,52 @@ func (t Table) Weigh(messages [][]finding.Observation, lateness, lost float64) (
 	if !onWire {
 		return messages, sums
 	}
+	atOnce, less := 1-lateness, "less"
+	if !Waits(messages) {
+		atOnce, less = atOnce*AllAnswered, "less, as all was answered"
+	}
 	for i := range messages {
-		share := math.Log2((1-lateness)*math.Exp2(wire[i])/max(mean, 1)+lateness) - wire[i]
+		share := math.Log2(atOnce*math.Exp2(wire[i])/max(mean, 1)+lateness) - wire[i]
 		sums[i] += share
-		level := "less"
+		level := less
 		if share > 0 {
 			level = "more"
 		}
 		messages[i] = append(messages[i], finding.Observation{Kind: finding.Share, Level: level, Bits: share})
 	}
 	return messages, sums
+}
+
+// AllAnswered is the stated likelihood ratio, of a death at once against a late one or one by no message, of that the process
+// had answered all that it had read. Measured elsewhere on real daemons with published bugs, 1 of 57 that died at once had
+// answered the killer; that nothing waits is what is seen about half of the time anyway, which is judgement.
+const AllAnswered = 2.0 / 57
+
+// Waits says whether any message may have been at work when the process died: it was read, and no answer to it was seen.
+// Where nobody knows what was answered, one may.
+func Waits(messages [][]finding.Observation) bool {
+	told := false
+	for _, observations := range messages {
+		answer, read := "", ""
+		for _, o := range observations {
+			switch o.Kind {
+			case "unanswered":
+				answer, told = o.Level, true
+			case "read":
+				read = o.Level
+			}
+		}
+		switch answer {
+		case "":
+			if read != unread && read != "" {
+				return true // what seems to answer it may be none
+			}
+		case answered, passedOnward, notReceived, goneBefore:
+		default:
+			return true
+		}
+	}
+	return !told
 }
 
 var silent = levelsOf(func(k Kind) []string { return k.Silence })

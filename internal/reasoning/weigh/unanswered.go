@@ -14,10 +14,11 @@ const (
 	notReceived  = "not received"
 	answered     = "answered"
 	passedOnward = "passed on"
+	goneBefore   = "left before the death"
 )
 
 var unansweredLevels = []string{
-	notReceived, answered, passedOnward, "left before the death", "long waiting", "as most of its kind", "unanswered", "never a byte",
+	notReceived, answered, passedOnward, goneBefore, "long waiting", "as most of its kind", "unanswered", "never a byte",
 }
 
 // unheard are the levels of messages to which no answer is in the capture.
@@ -117,7 +118,7 @@ func (h habit) level(c *Case, candidate *Candidate) string {
 	case m.Conversation.Transport == "tcp" && m.AckedAt == nil && m.Conversation.Streams[candidate.Own.Side].Sent > 0 && candidate.Own.State == moment.Ended:
 		return notReceived
 	case candidate.Own.State == moment.Ended:
-		return "left before the death"
+		return goneBefore
 	case !c.Moment.Earliest.IsZero() && c.lastAtWork().Sub(m.End) > h.slow:
 		return "long waiting"
 	case candidate.Carrier.Index == 0 && m.Conversation.Transport == "tcp":
