@@ -206,11 +206,7 @@ func (p *printer) suspect(i int, s finding.Suspect) {
 	p.item(p.bold(fmt.Sprintf("%d. %9s", i+1, words.Percent(s.Probability))) + "  " + Safe(s.Says))
 	evidence := strongest(s.Evidence)
 	if !p.style.Verbose {
-		evidence = slices.DeleteFunc(evidence, func(o finding.Observation) bool { return o.Kind == finding.Share })
-		if i > 0 {
-			evidence = evidence[:min(1, len(evidence))]
-		}
-		evidence = evidence[:min(briefEvidence, len(evidence))]
+		evidence = brief(evidence, i == 0)
 	}
 	for _, o := range evidence {
 		p.fold("              ", "                    ", fmt.Sprintf("%+5.1f %s", o.Bits, Safe(o.Says)))
@@ -218,6 +214,23 @@ func (p *printer) suspect(i int, s finding.Suspect) {
 	for _, w := range s.With {
 		p.fold("              ", "                    ", "with  "+Safe(w.Says))
 	}
+}
+
+// brief is of the first suspect the strongest evidence, with what speaks most against it unless that is little; of another
+// what speaks most for it.
+func brief(evidence []finding.Observation, first bool) []finding.Observation {
+	const little = -1.3 // bits
+	evidence = slices.DeleteFunc(evidence, func(o finding.Observation) bool {
+		return o.Kind == finding.Share && (o.Level == "less" || o.Level == "more") || !first && o.Bits < 0
+	})
+	if !first {
+		return evidence[:min(1, len(evidence))]
+	}
+	shown := slices.Clone(evidence[:min(briefEvidence, len(evidence))])
+	if against := slices.IndexFunc(evidence, func(o finding.Observation) bool { return o.Bits < little }); against >= briefEvidence {
+		shown = append(shown, evidence[against])
+	}
+	return shown
 }
 
 func (p *printer) acquitted(all []finding.Acquitted) {
