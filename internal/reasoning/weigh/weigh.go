@@ -8,9 +8,9 @@
 // shown.
 //
 // What the wire tells (when a message came, and what became of its conversation) is taken relative to all
-// messages of the death: if one killed at once, then one did. Two probabilities are stated and not fitted: that
-// none of the messages killed, which a lab in which one always did can't teach, and that the death is a late one,
-// of which it has few.
+// messages of the death: if one killed at once, then one did. Four probabilities are stated and not fitted, since a lab in
+// which a captured message always killed can't teach them: that none did (NonePrior), that the death is a late one
+// (Lateness), that who dies at once had answered all (AllAnswered), and that captures are another process's (StrangeMissed).
 //
 // Rank is the whole story.
 package weigh
