@@ -2,7 +2,9 @@ package reasoning
 
 import (
 	"context"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/inquest-project/inquest/internal/evidence/keylog"
@@ -18,15 +20,12 @@ import (
 func Wire(ctx context.Context, r *reading.Reading, follow int) *finding.Wire {
 	t := r.Traffic
 	w := &finding.Wire{Version: 1, Captures: t.Captures(), Packets: t.Packets, Dropped: t.Dropped, Duplicates: t.Duplicates,
-		Folded: t.Folded, Forgotten: t.Forgotten, ICMPErrors: len(t.ICMP), Conversations: []finding.Conversation{}}
+		Folded: t.Folded, Forgotten: t.Forgotten, ICMPErrors: len(t.ICMP)}
 	if t.Packets > 0 {
 		w.First, w.Last = &t.First, &t.Last
 	}
-	for _, c := range t.Conversations {
-		if follow == 0 || c.Number+1 == follow {
-			w.Conversations = append(w.Conversations, converse(c))
-		}
-	}
+	told := slices.DeleteFunc(slices.Clone(t.Conversations), func(c *conversation.Conversation) bool { return follow > 0 && c.Number+1 != follow })
+	w.Conversations = converseAll(told)
 	if follow == 0 && len(r.Keys) > 0 {
 		tellInside(w, r)
 	}
@@ -105,6 +104,22 @@ func KeyLog(ctx context.Context, r *reading.Reading) ([]keylog.Entry, *finding.T
 
 var sides = [2]string{conversation.Opener: "client", conversation.Responder: "server"}
 
+// converseAll tells of all conversations, a share of them on each processor: what is spoken in each has to be found out.
+func converseAll(all []*conversation.Conversation) []finding.Conversation {
+	told := make([]finding.Conversation, len(all))
+	var wait sync.WaitGroup
+	share := len(all)/runtime.GOMAXPROCS(0) + 1
+	for from := 0; from < len(all); from += share {
+		wait.Go(func() {
+			for i, c := range all[from:min(from+share, len(all))] {
+				told[from+i] = converse(c)
+			}
+		})
+	}
+	wait.Wait()
+	return told
+}
+
 func converse(c *conversation.Conversation) finding.Conversation {
 	told := finding.Conversation{
 		Number: c.Number + 1, Capture: c.Capture, Transport: c.Transport, Guessed: !c.OpenerKnown, Also: c.Also,
@@ -135,9 +150,9 @@ func protocol(c *conversation.Conversation) string {
 	const enough = 512
 	for side := range c.Streams {
 		if head := c.Streams[side].Head; len(head) > 0 {
-			return dissect.Message(head[:min(len(head), enough)], dissect.Hint{
+			return dissect.Protocol(head[:min(len(head), enough)], dissect.Hint{
 				Transport: c.Transport, Port: c.Ends[conversation.Responder].Port(), FromClient: conversation.Side(side) == conversation.Opener,
-			}).Protocol
+			})
 		}
 	}
 	return ""

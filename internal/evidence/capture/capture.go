@@ -122,7 +122,7 @@ func (f *File) Packets() iter.Seq[Packet] {
 		f.walk(f, func(r record) bool {
 			frame++
 			ahead.At(r.at)
-			p := Packet{Frame: frame, Time: timeOf(r.nanos)}
+			p := Packet{Frame: frame, Time: timeOf(r.nanos), Of: uint32(len(f.Interfaces))}
 			if p.decode(r); p.part != nil {
 				for _, given := range parts.add(&p) {
 					if more = yield(given); !more {

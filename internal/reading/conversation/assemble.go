@@ -111,11 +111,17 @@ func keyOf(src, dst [16]byte, srcPort, dstPort uint16, protocol uint8) (k key, s
 }
 
 func (a *assembler) keyOf(p *capture.Packet) (key, bool) {
-	src, dst := p.Src.Addr().As16(), p.Dst.Addr().As16()
 	if p.Listed != nil {
-		src, dst = a.numbered(p.Src, p.Listed.Source), a.numbered(p.Dst, p.Listed.Destination)
+		src, dst := a.numbered(p.Src, p.Listed.Source), a.numbered(p.Dst, p.Listed.Destination)
+		return keyOf(src, dst, p.Src.Port(), p.Dst.Port(), p.Protocol)
 	}
-	return keyOf(src, dst, p.Src.Port(), p.Dst.Port(), p.Protocol)
+	// The same without copies: a packet's ends are of one family, so they have one order.
+	lesser, greater := &p.Src, &p.Dst
+	swapped := greater.Compare(*lesser) < 0
+	if swapped {
+		lesser, greater = greater, lesser
+	}
+	return key{lesser.Addr().As16(), greater.Addr().As16(), lesser.Port(), greater.Port(), uint16(p.Protocol)}, swapped
 }
 
 // numbered stands for the address of an end that may only have a name.
@@ -158,7 +164,7 @@ func (a *assembler) packet(p *capture.Packet, at Event) {
 // again says whether a packet was captured before, at another place. Most captures are of one place, and don't pay for it.
 func (a *assembler) again(k key, swapped bool, p *capture.Packet, at Event) bool {
 	if a.places == nil {
-		if p.Place == 0 && len(a.traffic.files[at.File].Interfaces) < 2 {
+		if p.Place == 0 && p.Of < 2 {
 			return false
 		}
 		a.places = newDuplicates()

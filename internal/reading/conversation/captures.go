@@ -13,7 +13,7 @@ import (
 func inTime(files []*capture.File) iter.Seq2[int32, capture.Packet] {
 	return func(yield func(int32, capture.Packet) bool) {
 		if len(files) == 1 {
-			for p := range files[0].Packets() {
+			for p := range ahead(files[0].Packets()) {
 				if !yield(0, p) {
 					return
 				}
@@ -21,6 +21,44 @@ func inTime(files []*capture.File) iter.Seq2[int32, capture.Packet] {
 			return
 		}
 		merge(files, yield)
+	}
+}
+
+// ahead has another processor decode packets, some thousands at a time, while this one does with them what is to be done.
+// To wake the other costs more than hundreds of packets.
+func ahead(packets iter.Seq[capture.Packet]) iter.Seq[capture.Packet] {
+	const batch, batches = 4096, 4
+	return func(yield func(capture.Packet) bool) {
+		full, used := make(chan []capture.Packet, batches), make(chan []capture.Packet, batches)
+		for range batches {
+			used <- nil
+		}
+		go func() {
+			defer close(full)
+			filling, more := <-used
+			for p := range packets {
+				if filling = append(filling, p); len(filling) < batch {
+					continue
+				}
+				full <- filling
+				if filling, more = <-used; !more {
+					return
+				}
+			}
+			full <- filling
+		}()
+		more := true
+		for decoded := range full {
+			for i := 0; i < len(decoded) && more; i++ {
+				more = yield(decoded[i])
+			}
+			if more {
+				used <- decoded[:0]
+			} else if used != nil {
+				close(used) // the other ends at its next batch, before the capture may be closed
+				used = nil
+			}
+		}
 	}
 }
 

@@ -58,6 +58,19 @@ func (d *Dialogue) Next(data []byte, hint Hint) Dissection {
 	return whole
 }
 
+// Protocol is what a conversation begins with, by the beginning of what either side said first: of a message of which nothing
+// is known that came before it.
+func Protocol(head []byte, hint Hint) string {
+	hint.past = new(Dialogue)
+	if found, ok := proxy(head, hint); ok {
+		return found.Protocol
+	}
+	if found, ok := recognised(head, hint); ok {
+		return found.Protocol
+	}
+	return Binary
+}
+
 // read dissects what a message begins with.
 func (d *Dialogue) read(data []byte, hint Hint) Dissection {
 	from := hint.from()
@@ -76,12 +89,19 @@ func (d *Dialogue) read(data []byte, hint Hint) Dissection {
 
 // known dissects by content alone what no header of the PROXY protocol stands in front of.
 func known(data []byte, hint Hint) Dissection {
-	for _, read := range dissectors {
-		if found, ok := read(data, hint); ok {
-			return found
-		}
+	if found, ok := recognised(data, hint); ok {
+		return found
 	}
 	return binaryMessage(data)
+}
+
+func recognised(data []byte, hint Hint) (Dissection, bool) {
+	for _, read := range dissectors {
+		if found, ok := read(data, hint); ok {
+			return found, true
+		}
+	}
+	return Dissection{}, false
 }
 
 // from is the side that sent the message.
