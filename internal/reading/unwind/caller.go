@@ -158,6 +158,9 @@ func (w *walker) calls(regs registers) (place.Address, bool) {
 	if !ok {
 		return 0, false
 	}
+	if i.Direct {
+		return place.Address(i.Target), true
+	}
 	to, ok := i.Goes(regs.get, func(a uint64) (uint64, bool) { return w.im.Uint64(place.Address(a)) })
 	return place.Address(to), ok
 }
