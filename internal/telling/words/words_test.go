@@ -111,6 +111,23 @@ func TestNobodyIsCalledTheKillerBelowEvenOdds(t *testing.T) {
 	}
 }
 
+func TestACaptureAloneSaysWhatItShows(t *testing.T) {
+	f := finding.Findings{
+		Traffic:  &finding.Traffic{Servers: []string{"192.0.2.2:80"}, ClosedFIN: 3, ClosedRST: 1},
+		Suspects: []finding.Suspect{{Message: finding.Message{Summary: "GET /", Client: "192.0.2.1:4711", Frames: []int{12}}, Probability: 0.6}},
+		None:     &finding.None{Probability: 0.1},
+	}
+	Fill(&f)
+	if want := "No record of a death was found, but 192.0.2.2:80 closed 4 connections together, as a dying process does. If it died: The killer is probably GET /"; !strings.HasPrefix(f.Verdict, want) {
+		t.Errorf("%s", f.Verdict)
+	}
+	f.Traffic.ClosedFIN, f.Traffic.ClosedRST = 0, 1
+	Fill(&f)
+	if f.Verdict != "No death was found in this evidence." {
+		t.Errorf("of one close: %s", f.Verdict)
+	}
+}
+
 // Debian's redis-server is a link to redis-check-rdb, and the kernel tells the file's own name.
 func TestAProgramThatIsALinkHasOneName(t *testing.T) {
 	f := finding.Findings{
