@@ -23,7 +23,7 @@ type Packet struct {
 	Again    bool   // it came before as a Fragment, and is what there is of its packet: the rest was not captured
 	ID       uint16 // of the IPv4 packet; 0 also where it has none
 	Place    uint32 // where the frame was captured, by interface and direction, as far as the capture tells them apart
-	Of       uint32 // so many interfaces the capture had told of by then
+	Of       uint32 // how many interfaces the capture had told of by then: with one alone there is one place
 	ICMP     *ICMP
 	Listed   *ListedInfo // from a text packet list
 

@@ -9,7 +9,8 @@
 // SNMP (RFC 1157, RFC 3416, RFC 3412), PostgreSQL (version 3), SMTP (RFC 5321) and the PROXY protocol (1 and 2) have files of
 // their own; RADIUS, DHCP, NTP, SIP, Diameter and a few more are read by gopacket's layers, without the place of each number;
 // what is none of them is read as text, by lines, or as binary, by its statistics. What values carry (JSON, forms, base64,
-// protobuf) is read in many of them. Fields are named as Wireshark names them, where it does. To add a dissector: one file with a function like those in the list below, and its test.
+// protobuf) is read in many of them. Fields are named as Wireshark names them, where it does. To add a dissector: one file
+// with a function like those in the list below, and its test.
 //
 // Messages are hostile, and the one that killed is often malformed on purpose. So a length that lies is
 // noted in a field "malformed" and reading goes on with the bytes that are there; every loop ends with the

@@ -36,8 +36,8 @@ var layered = []struct {
 	{"GTPv2", layers.LayerTypeGTPv2, "udp", []uint16{2123}, beginning(0x40, 0x5f)},
 }
 
-// cutDatagrams are RADIUS's ports and ENIP's, on which the beginning of a datagram is known for what it is: nothing else of
-// it can be checked.
+// cutDatagrams are RADIUS's ports and ENIP's, on which the beginning of a datagram is known for what it is, though gopacket
+// reads none of it.
 var cutDatagrams = []uint16{1645, 1646, 1812, 1813, 3799, 44818}
 
 // layeredMost bounds a message that gopacket is given, in bytes: it keeps more than that of it.
@@ -51,23 +51,29 @@ func layer(data []byte, hint Hint) (Dissection, bool) {
 		if p.transport != "" && p.transport != hint.Transport || len(p.ports) > 0 && !slices.Contains(p.ports, hint.Port) {
 			continue
 		}
-		n := p.length(head)
-		if n <= 0 || n > layeredMost || n > len(head) && hint.Transport == "udp" && !slices.Contains(cutDatagrams, hint.Port) {
+		told := p.length(head)
+		if told <= 0 || told > layeredMost {
 			continue
+		}
+		n := min(told, len(head))
+		if hint.Transport == "udp" {
+			n = len(head) // a datagram is one message, whatever that tells of its length
 		}
 		s := &sheet{}
 		s.say("%s", p.name)
 		s.tag(p.name)
 		s.direction(hint)
-		if n > len(head) {
-			s.unfinished(p.name, data, n, hint)
-			return s.done(p.name), true
-		}
 		message := head[:n:n]
-		packet := gopacket.NewPacket(message, p.layer, gopacket.DecodeOptions{NoCopy: true})
-		if found := packet.Layers(); len(found) > 0 && found[0].LayerType() == p.layer {
-			s.layers(p.name, found, message)
-			s.rest = len(data) - n
+		if told <= n || hint.Transport == "udp" {
+			packet := gopacket.NewPacket(message, p.layer, gopacket.DecodeOptions{NoCopy: true})
+			if found := packet.Layers(); len(found) > 0 && found[0].LayerType() == p.layer {
+				s.layers(p.name, found, message)
+				s.rest = len(data) - n
+				return s.done(p.name), true
+			}
+		}
+		if told > n && (hint.Transport != "udp" || slices.Contains(cutDatagrams, hint.Port)) {
+			s.unfinished(p.name, data, told, hint)
 			return s.done(p.name), true
 		}
 	}
@@ -143,7 +149,7 @@ type layerWalk struct {
 	message []byte
 	offset  int    // of the layer
 	left    []byte // what the last layer left
-	budget  int    // bytes of the message that may still be searched for what gopacket has copied, times their number
+	budget  int    // bytes that may still be looked through for where copies stand
 }
 
 // layerDeepest bounds how deep it goes.
@@ -304,8 +310,7 @@ func ntpLength(data []byte) int {
 	return len(data)
 }
 
-// sipLength is that of a SIP message (RFC 3261, section 7): its head, and as much of a body as that tells. A datagram tells it
-// by its own end.
+// sipLength is that of a SIP message (RFC 3261, section 7): its head, and as much of a body as that tells.
 func sipLength(data []byte) int {
 	line, _, ok := bytes.Cut(data, []byte("\r\n"))
 	if !ok || !bytes.HasPrefix(line, []byte("SIP/2.0 ")) && !bytes.HasSuffix(line, []byte(" SIP/2.0")) {

@@ -31,6 +31,7 @@ var layeredExamples = []example{
 	{"client on any port", ntpRequest, udpClient, "binary", nil, nil, nil},
 	{"invite", sipInvite, udpClient, "SIP", map[string]string{"sip.request_uri": "sip:bob@example.org", "sip.method": "INVITE"}, []string{"sip", "invite"}, nil},
 	{"answer with a body, and more", sipAnswer + sipAnswer, fromServer, "SIP", map[string]string{"sip.response_code": "200", "sip.payload": "v=0\\n"}, []string{"200 ok"}, []string{"request"}},
+	{"invite that tells more than there is", strings.Replace(sipInvite, "Length: 4", "Length: 4000", 1), udpClient, "SIP", map[string]string{"sip.payload": "v=0\\n"}, nil, nil},
 	{"access request that is cut", radiusAccess[:30], onPort(udpClient, 1812), "RADIUS", nil, []string{"partial"}, nil},
 	{"capabilities that go on", diameterHello[:30], fromClient, "Diameter", nil, []string{"partial"}, nil},
 	{"RMCP of no version", "\x00\x01\x02garbage", onPort(udpClient, 623), "binary", nil, nil, nil},

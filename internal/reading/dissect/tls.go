@@ -39,9 +39,10 @@ type tlsRecords struct {
 	fromClient bool
 	version    int // of the record
 	run        gathered
-	whole      int  // bytes of it that are whole messages
-	missing    int  // bytes of the record that the message ends within
-	cutRun     bool // that is one of the run
+	whole      int    // bytes of it that are whole messages
+	missing    int    // bytes of the record that the message ends within
+	cutRun     bool   // that is one of the run
+	header     []byte // the beginning of a record's header, which the message ends within
 }
 
 // tls reads TLS records, or a hello in SSLv2's framing.
@@ -66,10 +67,12 @@ func newTLSRecords(hint Hint) *tlsRecords {
 func (t *tlsRecords) records(data []byte, at int) Dissection {
 	for at < len(data) && !t.full() {
 		if rest := data[at:]; !isRecord(rest) {
-			t.flush()
-			if len(rest) >= 5 || !t.from.keep(rest, tls) {
-				t.malformed(at, "expected a TLS record's header, found %s", hexBytes(rest[:min(5, len(rest))]))
+			if len(rest) < 5 {
+				t.header = rest
+				break
 			}
+			t.flush()
+			t.malformed(at, "expected a TLS record's header, found %s", hexBytes(rest[:5]))
 			break
 		}
 		at = t.record(data, at)
@@ -91,10 +94,12 @@ func (t *tlsRecords) end() {
 	if length > 0 {
 		t.cut = true
 		t.tag("partial")
-		record := slices.Concat([]byte{contentHandshake, byte(t.version >> 8), byte(t.version), byte(length >> 8), byte(length)}, rest)
+		record := slices.Concat([]byte{contentHandshake, byte(t.version >> 8), byte(t.version), byte(length >> 8), byte(length)}, rest, t.header)
 		if (length > recordMost || !t.from.keep(record, tls)) && t.cutRun {
 			t.from.left, t.from.next = uint64(t.missing), recordRest(contentHandshake)
 		}
+	} else {
+		t.from.keep(t.header, tls)
 	}
 	t.flush()
 }

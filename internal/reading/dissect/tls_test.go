@@ -45,6 +45,8 @@ func TestHandshakeMessagesAreReadByWhatWasAgreed(t *testing.T) {
 			map[string]string{"tls.handshake.sig_len": "256"}, false},
 		"a message over records and messages": {[]string{tlsRecord(22, serverHelloOf(ecdheRSA, "")) + tlsRecord(22, exchange[:50]) + tlsRecord(22, exchange[50:200])[:20],
 			tlsRecord(22, exchange[50:200])[20:] + tlsRecord(22, exchange[200:])}, map[string]string{"tls.handshake.sig_len": "256"}, false},
+		"a message, and a header, that go on in the next": {[]string{tlsRecord(22, serverHelloOf(ecdheRSA, "")) + tlsRecord(22, exchange[:50]) + tlsRecord(22, exchange[50:])[:3],
+			tlsRecord(22, exchange[50:])[3:]}, map[string]string{"tls.handshake.sig_len": "256"}, false},
 		"a hello again, in two records": {[]string{tlsRecord(22, serverHelloOf("\x13\x01", agreed13)) + tlsRecord(20, "\x01") + tlsRecord(22, serverHelloOf("\x13\x01", agreed13)[:30]) +
 			tlsRecord(22, serverHelloOf("\x13\x01", agreed13)[30:])}, map[string]string{"tls.handshake.ciphersuite": "AES_128_GCM_SHA256"}, false},
 		"a certificate that is none": {[]string{tlsRecord(22, certificate)}, map[string]string{"tls.handshake.certificate": "2000 bytes"}, true},

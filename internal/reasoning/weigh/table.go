@@ -36,8 +36,8 @@ func ParseTable(data []byte) (Table, error) {
 // Weigh gives each observation of a death's messages its bits, and each message the sum of its own.
 //
 // What the wire tells is shared out among the messages: if one killed at once, then one did, however many
-// came last and were not answered. Where it tells against all of them, it tells that none did. And where the death is a late one, which it is with the given probability,
-// the wire tells nothing of its killer. So each message's sum is corrected, by an observation of its own.
+// came last and were not answered. Where it tells against all of them, it tells that none did. And where the death is a
+// late one, which it is with the given probability, the wire tells nothing of its killer. So each message's sum is corrected, by an observation of its own.
 //
 // Where a share of the packets was lost, silence tells nothing with that probability.
 func (t Table) Weigh(messages [][]finding.Observation, lateness, lost float64) ([][]finding.Observation, []float64) {
