@@ -40,7 +40,8 @@ type Case struct {
 	// Script is the traffic, which depends on the stage's random numbers alone.
 	Script func(*Stage) []Conversation
 
-	Culprit   Culprit  // its module as a pattern, where the daemon loads a copy by a name of its own
+	None      bool     // no message kills: a timer does, a signal, or the daemon's own age
+	Culprit   Culprit  // its module as a pattern, where the daemon loads a copy by a name of its own; none if it is killed from outside
 	Mechanism string   // one of finding's MechanismKind values
 	Factors   []Factor // of the circumstance; none if the daemon dies everywhere
 	// Dies says whether the daemon dies under a combination of factors; nil means always.

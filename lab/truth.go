@@ -11,6 +11,7 @@ import (
 type Truth struct {
 	Case         string       `json:"case"`
 	Seed         uint64       `json:"seed"`
+	None         bool         `json:"none,omitempty"` // no message killed: there is no Killer
 	Killer       Deed         `json:"killer"`
 	Trap         *Deed        `json:"trap,omitempty"`
 	Twin         *Deed        `json:"twin,omitempty"`
@@ -90,13 +91,15 @@ func (c Case) usual() map[string]bool {
 func truthOf(s *Stage, names map[string]string) (Truth, error) {
 	t := Truth{
 		Case: s.Case.Name, Seed: s.Seed, Culprit: s.Case.Culprit.renamed(names),
-		Mechanism: s.Case.Mechanism, Circumstance: s.Case.Circumstance(),
+		Mechanism: s.Case.Mechanism, Circumstance: s.Case.Circumstance(), None: s.Case.None,
 	}
-	module, err := loadedAs(t.Culprit.Module)
-	if err != nil {
-		return t, err
+	if t.Culprit.Module != "" { // who is killed from outside has no culprit
+		module, err := loadedAs(t.Culprit.Module)
+		if err != nil {
+			return t, err
+		}
+		t.Culprit.Module = module
 	}
-	t.Culprit.Module = module
 	frames, err := readFrames(s.evidence("capture.pcap"))
 	if err != nil {
 		return t, err
@@ -119,7 +122,7 @@ func truthOf(s *Stage, names map[string]string) (Truth, error) {
 			t.Waiting = append(t.Waiting, deed)
 		}
 	}
-	if t.Killer.Client == "" {
+	if t.Killer.Client == "" && !t.None {
 		return t, fmt.Errorf("%s, seed %d: the daemon died before its killer was sent", t.Case, t.Seed)
 	}
 	slices.SortFunc(members, func(a, b Deed) int { return slices.Compare(a.Frames, b.Frames) })
