@@ -29,6 +29,7 @@ lint:
 lab:
 	$(MAKE) -C lab
 	$(MAKE) -C lab RENAME=1
+	$(MAKE) -C lab CLANG=1
 
 accuracy: setup lab
 	rm -rf $(RUNS)
