@@ -102,7 +102,7 @@ func (s *Stage) play(o order) (died bool, err error) {
 	if err != nil {
 		return died, err
 	}
-	truth, err := truthOf(s, names)
+	truth, err := truthOf(s, filepath.Base(filepath.Dir(o.Build)), names)
 	if err != nil {
 		return died, err
 	}

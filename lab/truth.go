@@ -10,6 +10,7 @@ import (
 // Truth is what really happened in a run: truth.json.
 type Truth struct {
 	Case         string       `json:"case"`
+	Build        string       `json:"build"` // of the lab's, or another: gcc's is "build", clang's "build-clang"
 	Seed         uint64       `json:"seed"`
 	None         bool         `json:"none,omitempty"` // no message killed: there is no Killer
 	Killer       Deed         `json:"killer"`
@@ -88,9 +89,9 @@ func (c Case) usual() map[string]bool {
 }
 
 // truthOf puts together what the case knows and what its script did.
-func truthOf(s *Stage, names map[string]string) (Truth, error) {
+func truthOf(s *Stage, build string, names map[string]string) (Truth, error) {
 	t := Truth{
-		Case: s.Case.Name, Seed: s.Seed, Culprit: s.Case.Culprit.renamed(names),
+		Case: s.Case.Name, Build: build, Seed: s.Seed, Culprit: s.Case.Culprit.renamed(names),
 		Mechanism: s.Case.Mechanism, Circumstance: s.Case.Circumstance(), None: s.Case.None,
 	}
 	if t.Culprit.Module != "" { // who is killed from outside has no culprit

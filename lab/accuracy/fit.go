@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/optimize"
 
@@ -36,10 +35,10 @@ var expected = map[string]map[string]float64{
 }
 
 // fit finds the weights under which the killers of the runs are likeliest: a conditional logit over each
-// run's candidates and the stated prior of none of them, penalised, in which a stronger level of a kind never
+// run's candidates and none of them, of which the prior is stated, penalised, in which a stronger level of a kind never
 // weighs less than a weaker one. Weights are in bits, and so placed that over the innocents of the runs a
 // kind's mean likelihood ratio is one.
-func fit(runs []*observed, kinds ...weigh.Kind) weigh.Table {
+func fit(runs []*seen, kinds ...weigh.Kind) weigh.Table {
 	m := newModel(runs, kinds)
 	u := m.climb()
 	weights, _ := m.weights(u)
@@ -59,7 +58,7 @@ type model struct {
 	kinds   []weigh.Kind
 	first   []int
 	levels  int
-	share   []float64 // of the innocents that a kind speaks of, the share that has the level
+	share   []float64 // of the innocents that a kind speaks of, the share that has the level; where it speaks of none of them, of the runs in which one killed
 	choices []choice
 }
 
@@ -68,38 +67,41 @@ type choice struct {
 	worth    float64
 	lateness float64
 	waits    bool // a message may have been at work at the death
-	rows     []row
-	size     int // candidates
+	alike    []alike
+	size     int   // candidates
+	against  []int // indices of levels of the explanation that no message killed
+	none     bool  // which is true
 }
 
-// row is all candidates of a run that have the same levels.
-type row struct {
+// alike is all candidates of a run that have the same levels.
+type alike struct {
 	wire, other    []int   // indices of levels
 	count, killers float64 // how many there are, and how many of them are the killer or, in memory, pieces of it
 }
 
-func newModel(runs []*observed, kinds []weigh.Kind) *model {
+func newModel(runs []*seen, kinds []weigh.Kind) *model {
 	m := &model{kinds: kinds}
-	index := map[string]map[string]int{}
+	index := map[string]int{}
+	wire := map[int]bool{}
 	for _, kind := range kinds {
-		index[kind.Name] = map[string]int{}
 		m.first = append(m.first, m.levels)
 		for _, level := range kind.Levels {
-			index[kind.Name][level] = m.levels
+			index[kind.Name+": "+level] = m.levels
+			wire[m.levels] = kind.Wire
 			m.levels++
 		}
 	}
 	perProgram := map[string]float64{}
 	for _, run := range runs {
-		perProgram[run.truth.Case]++
+		perProgram[run.Case]++
 	}
 	m.share = make([]float64, m.levels)
 	for _, run := range runs {
-		if run.killer() < 0 {
-			continue // not among the candidates, so it teaches nothing about their order
+		if !run.kills() && !run.None {
+			continue // what killed is not among the candidates, so it teaches nothing about their order
 		}
-		c := m.choice(run, index)
-		c.worth = worth / perProgram[run.truth.Case]
+		c := newChoice(run, index, wire)
+		c.worth = worth / perProgram[run.Case]
 		m.choices = append(m.choices, c)
 		m.countShares(c)
 	}
@@ -107,52 +109,52 @@ func newModel(runs []*observed, kinds []weigh.Kind) *model {
 	return m
 }
 
-// choice gathers equal candidates.
-func (m *model) choice(run *observed, index map[string]map[string]int) choice {
-	c := choice{lateness: run.lateness(), size: len(run.candidates), waits: run.waits()}
-	rows := map[string]int{}
-	for _, candidate := range run.candidates {
-		r := row{}
-		var key strings.Builder
-		for _, kind := range m.kinds {
-			for _, o := range candidate.observed {
-				level, known := index[o.Kind][o.Level]
-				if o.Kind != kind.Name {
-					continue
-				}
-				if !known {
-					panic(fmt.Sprintf("the kind %s has no level %q", o.Kind, o.Level))
-				}
-				fmt.Fprint(&key, level, " ")
-				if kind.Wire {
-					r.wire = append(r.wire, level)
-				} else {
-					r.other = append(r.other, level)
-				}
+// newChoice gathers candidates that are equal by the kinds that are fitted.
+func newChoice(run *seen, index map[string]int, wire map[int]bool) choice {
+	c := choice{lateness: run.Lateness, size: run.candidates(), waits: run.waits(), none: run.None}
+	for _, level := range run.Against {
+		if i, fitted := index[level]; fitted {
+			c.against = append(c.against, i)
+		}
+	}
+	at := map[string]int{}
+	for _, r := range run.Rows {
+		a := alike{}
+		for _, level := range r.Levels {
+			switch i, fitted := index[level]; {
+			case !fitted:
+			case wire[i]:
+				a.wire = append(a.wire, i)
+			default:
+				a.other = append(a.other, i)
 			}
 		}
-		at, known := rows[key.String()]
+		key := fmt.Sprint(a.wire, a.other)
+		i, known := at[key]
 		if !known {
-			at = len(c.rows)
-			rows[key.String()] = at
-			c.rows = append(c.rows, r)
+			i = len(c.alike)
+			at[key] = i
+			c.alike = append(c.alike, a)
 		}
-		c.rows[at].count++
-		if candidate.kills {
-			c.rows[at].killers++
-		}
+		c.alike[i].count += float64(r.Count)
+		c.alike[i].killers += float64(r.Kills)
 	}
 	return c
 }
 
 // countShares adds a run's innocents, each run with the same weight.
 func (m *model) countShares(c choice) {
-	for _, r := range c.rows {
+	for _, r := range c.alike {
 		innocents := r.count - r.killers
 		for _, levels := range [][]int{r.wire, r.other} {
 			for _, level := range levels {
 				m.share[level] += c.worth * innocents / float64(c.size)
 			}
+		}
+	}
+	for _, level := range c.against {
+		if !c.none {
+			m.share[level] += c.worth
 		}
 	}
 }
@@ -252,9 +254,9 @@ func (m *model) loss(u []float64) (loss float64, gradient []float64) {
 // withoutWire is the run as it is learnt from the second time.
 func (c choice) withoutWire() choice {
 	c.worth *= withheld
-	c.rows = slices.Clone(c.rows)
-	for i := range c.rows {
-		c.rows[i].wire = nil
+	c.alike = slices.Clone(c.alike)
+	for i := range c.alike {
+		c.alike[i].wire = nil
 	}
 	return c
 }
@@ -263,25 +265,22 @@ func (c choice) withoutWire() choice {
 // run's candidates, as weigh.Table does.
 func (c choice) loss(weights, byWeight []float64) float64 {
 	each, none := weigh.Prior(c.size, 0)
-	wire, pull := make([]float64, len(c.rows)), make([]float64, len(c.rows))
-	mean, onWire := 0.0, false
-	for i, r := range c.rows {
-		for _, level := range r.wire {
-			wire[i] += weights[level]
-			onWire = true
-		}
-		wire[i] = math.Exp(wire[i])
-		mean += r.count * wire[i] / float64(c.size)
+	for _, level := range c.against {
+		none *= math.Exp(weights[level])
 	}
+	wire, mean, onWire := c.onWire(weights)
 	against := mean < 1 // then it is not shared out
 	mean = max(mean, 1)
 	atOnce := 1 - c.lateness
 	if !c.waits {
 		atOnce *= weigh.AllAnswered
 	}
-	ratio, soon := make([]float64, len(c.rows)), make([]float64, len(c.rows))
-	total, killers := none, 0.0
-	for i, r := range c.rows {
+	ratio, soon := make([]float64, len(c.alike)), make([]float64, len(c.alike))
+	total, killing := none, 0.0
+	if c.none {
+		killing = none
+	}
+	for i, r := range c.alike {
 		other := 0.0
 		for _, level := range r.other {
 			other += weights[level]
@@ -293,17 +292,17 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 			ratio[i] *= at + c.lateness
 		}
 		total += r.count * ratio[i]
-		killers += r.killers * ratio[i]
+		killing += r.killers * ratio[i]
 	}
-	drawn := 0.0 // how much all candidates together pull at the mean
-	for i, r := range c.rows {
-		pull[i] = ratio[i] * (r.count/total - r.killers/killers)
+	pull, drawn := make([]float64, len(c.alike)), 0.0 // how much all candidates together pull at the mean
+	for i, r := range c.alike {
+		pull[i] = ratio[i] * (r.count/total - r.killers/killing)
 		drawn += pull[i] * soon[i]
 		for _, level := range r.other {
 			byWeight[level] += c.worth * pull[i]
 		}
 	}
-	for i, r := range c.rows {
+	for i, r := range c.alike {
 		share := r.count * wire[i] / (mean * float64(c.size))
 		if against {
 			share = 0
@@ -312,5 +311,25 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 			byWeight[level] += c.worth * (pull[i]*soon[i] - drawn*share)
 		}
 	}
-	return -c.worth * math.Log(killers/total)
+	for _, level := range c.against {
+		byWeight[level] += c.worth * none / total
+		if c.none {
+			byWeight[level] -= c.worth
+		}
+	}
+	return -c.worth * math.Log(killing/total)
+}
+
+// onWire is what the wire tells of each row, as a likelihood, and the mean over all candidates.
+func (c choice) onWire(weights []float64) (wire []float64, mean float64, told bool) {
+	wire = make([]float64, len(c.alike))
+	for i, r := range c.alike {
+		for _, level := range r.wire {
+			wire[i] += weights[level]
+			told = true
+		}
+		wire[i] = math.Exp(wire[i])
+		mean += r.count * wire[i] / float64(c.size)
+	}
+	return wire, mean, told
 }

@@ -1,235 +1,235 @@
 package main
 
 import (
-	"fmt"
-	"maps"
+	"cmp"
+	"math"
+	"math/rand/v2"
 	"slices"
-	"strings"
 
-	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
 
-// tally counts, for one program, in how many runs each thing was right.
-type tally struct {
-	runs, culprit, role, mechanism        int
-	first, three, set, sure, wrongAndSure int
-	traps, trapCleared, twinFirst         int
-	heldFirst, heldThree, heldWrong       int            // with the core alone
-	alone                                 map[string]int // kind: runs in which it alone puts the killer first
+// judged is what was said of one death, by weights that were fitted without its program, beside what is true.
+type judged struct {
+	*seen
+	candidates  int
+	place       int     // of what killed, from 1; of several that are said to be as likely the last. 0 if it isn't there
+	truth       float64 // the probability that was given to what is true
+	said        float64 // the probability of the likeliest explanation
+	right       bool    // that is true
+	setNamed    bool    // all earlier members of the killer's set are named with it or come next
+	trap        float64 // the probability that was given to the trap; -1 if there is none
+	twinFirst   bool
+	sureOfWrong bool // something that is not true was given more than 90 %
 }
 
-// judge weighs each program's runs with weights fitted on the others, with all evidence and with the core
-// alone, and writes the tables.
-func judge(runs, alone []*observed) string {
-	tallies := map[string]*tally{}
-	for _, r := range runs {
-		tallies[r.truth.Case] = &tally{alone: map[string]int{}}
-	}
-	programs := slices.Sorted(maps.Keys(tallies))
-	for program, t := range tallies {
-		its, others := apart(runs, program)
-		t.judge(its, others)
-		its, others = apart(alone, program)
-		t.judgeCores(its, others)
-	}
-	return strings.Join([]string{
-		about, accuracyTable(programs, tallies), aboutCores, coreTable(programs, tallies), aboutAlone, aloneTable(programs, tallies),
-	}, "\n")
-}
+// sure is the probability above which a statement must not be wrong.
+const sure = 0.9
 
-// What the tables are, for who reads them.
-const (
-	about = `# Accuracy
-
-Written by ` + "`make accuracy`" + `: fresh runs of each lab case, with its traffic seeded anew. Each program is judged by
-weights that were fitted on the others' runs alone, as a daemon is judged that nobody has seen. Said above 90 % counts the
-runs in which some message was given more than that, of these wrong those in which it was another than the killer.
-Set named: where two messages kill together, the earlier one is named with the last or comes next. The trap is cleared
-when it is given less than 2 %.
-`
-	aboutCores = `With the core alone, no capture and no log: whether the pieces of memory that are shown first, as what the dying
-thread held, have a dozen bytes in a row of the killer's.
-`
-	aboutAlone = `What each kind of evidence would put first if it were the only one. A message that shares the first place is not
-first: that a kind can't tell it from others is what it says.
-`
-)
-
-// apart divides runs into a program's and all others'.
-func apart(runs []*observed, program string) (its, others []*observed) {
-	for _, r := range runs {
-		if r.truth.Case == program {
-			its = append(its, r)
-		} else {
-			others = append(others, r)
-		}
-	}
-	return its, others
-}
-
-// judgeCores judges what a core alone tells: whether what is shown as held is of the killer.
-func (t *tally) judgeCores(runs, others []*observed) {
-	weights := fit(others, held...)
-	for _, r := range runs {
-		order, probability := rank(r, weights)
-		at := slices.IndexFunc(order, func(i int) bool { return r.candidates[i].kills })
-		if at == 0 {
-			t.heldFirst++
-		}
-		if at >= 0 && at < 3 {
-			t.heldThree++
-		}
-		if len(order) > 0 && at != 0 && probability[order[0]] > 0.9 {
-			t.heldWrong++
-		}
-	}
-}
-
-func (t *tally) judge(runs, others []*observed) {
-	weights := fit(others, received...)
-	for _, r := range runs {
-		t.runs++
-		t.verdict(r)
-		t.suspects(r, weights)
-	}
-	for _, kind := range received {
-		weights := fit(others, kind)
-		for _, r := range runs {
-			if best, tied := first(r, weights); best == r.killer() && !tied {
-				t.alone[kind.Name]++
+// judgeAll weighs each program's deaths by weights that were fitted on the others'.
+func judgeAll(all []*seen, without ...string) (list []judged) {
+	for _, program := range programs(all) {
+		weights := fitted(all, program, without...)
+		for _, s := range all {
+			if s.Case == program {
+				list = append(list, judge(s, weights))
 			}
 		}
 	}
+	return list
 }
 
-func (t *tally) verdict(r *observed) {
-	if r.culprit.Module == r.truth.Culprit.Module && (r.culprit.Function == r.truth.Culprit.Function || r.culprit.Function == "") {
-		t.culprit++
+// fitted are the weights that all deaths but a program's teach, but for those of some kinds.
+func fitted(all []*seen, program string, without ...string) weigh.Table {
+	teach := func(evidence string) []*seen {
+		return slices.DeleteFunc(slices.Clone(all), func(s *seen) bool {
+			return s.Case == program || s.Build != ordinary || s.Evidence != evidence
+		})
 	}
-	if r.culprit.Role == r.truth.Culprit.Role {
-		t.role++
-	}
-	if r.mechanism == finding.MechanismKind(r.truth.Mechanism) {
-		t.mechanism++
-	}
-}
-
-func (t *tally) suspects(r *observed, weights weigh.Table) {
-	order, probability := rank(r, weights)
-	killer := r.killer()
-	at := slices.Index(order, killer)
-	if at == 0 {
-		t.first++
-	}
-	if at >= 0 && at < 3 {
-		t.three++
-	}
-	if top := probability[order[0]]; top > 0.9 {
-		t.sure++
-		if at != 0 {
-			t.wrongAndSure++
-		}
-	}
-	if r.setNamed(order) {
-		t.set++
-	}
-	if twin := r.truth.Twin; twin != nil && r.is(r.candidates[order[0]], *twin) {
-		t.twinFirst++
-	}
-	if trap := r.truth.Trap; trap != nil {
-		t.traps++
-		for i, c := range r.candidates {
-			if r.is(c, *trap) && probability[i] < 0.02 {
-				t.trapCleared++
-				break
-			}
-		}
-	}
-}
-
-// setNamed says whether all earlier members of the killer's set are named with it or come next.
-func (r *observed) setNamed(order []int) bool {
-	for _, member := range r.truth.Killer.With {
-		named := false
-		for place, i := range order {
-			c := r.candidates[i]
-			named = named || r.is(c, member) && (c.accomplice || place <= len(r.truth.Killer.With))
-		}
-		if !named {
-			return false
-		}
-	}
-	return true
-}
-
-// rank orders the candidates as the program would.
-func rank(r *observed, weights weigh.Table) (order []int, probability []float64) {
-	observed := make([][]finding.Observation, len(r.candidates))
-	for i, c := range r.candidates {
-		order = append(order, i)
-		observed[i] = slices.Clone(c.observed)
-	}
-	_, bits := weights.Weigh(observed, r.lateness(), 0)
-	slices.SortStableFunc(order, func(a, b int) int {
+	var received, held []weigh.Kind
+	for _, k := range weigh.Kinds {
 		switch {
-		case bits[a] > bits[b]:
-			return -1
-		case bits[a] < bits[b]:
-			return 1
+		case slices.Contains(without, k.Name):
+		case k.Held:
+			held = append(held, k)
+		default:
+			received = append(received, k)
 		}
-		return 0
-	})
-	probability, _ = weigh.Posterior(bits, 0)
-	return order, probability
-}
-
-// first is the best candidate and whether others are as good.
-func first(r *observed, weights weigh.Table) (best int, tied bool) {
-	order, probability := rank(r, weights)
-	if len(order) == 0 {
-		return -1, false
 	}
-	return order[0], len(order) > 1 && probability[order[0]] == probability[order[1]]
+	table := fit(teach(whole), received...)
+	for kind, levels := range fit(teach(coreAlone), held...) {
+		table[kind] = levels
+	}
+	return table
 }
 
-func accuracyTable(programs []string, tallies map[string]*tally) string {
-	var b strings.Builder
-	b.WriteString("| program | runs | culprit | role | mechanism | killer first | in the first three | set named | said above 90 % | of these wrong | trap cleared | twin first |\n")
-	b.WriteString("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
-	for _, p := range programs {
-		t := tallies[p]
-		trap := "-"
-		if t.traps > 0 {
-			trap = fmt.Sprintf("%d of %d", t.trapCleared, t.traps)
+// programs are the cases' names, in order.
+func programs(all []*seen) (names []string) {
+	for _, s := range all {
+		names = append(names, s.Case)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func judge(s *seen, weights weigh.Table) judged {
+	j := judged{seen: s, trap: -1, setNamed: true, candidates: s.candidates()}
+	order, each, none := s.rank(weights)
+	j.said = none
+	if s.None {
+		j.truth, j.right, j.place = none, true, 1
+	}
+	if none > sure && !s.None {
+		j.sureOfWrong = true
+	}
+	members := 0
+	for place, i := range order {
+		r := s.Rows[i]
+		if place == 0 && j.candidates > 0 {
+			j.twinFirst = r.Twins > 0
 		}
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %s | %d |\n",
-			p, t.runs, t.culprit, t.role, t.mechanism, t.first, t.three, t.set, t.sure, t.wrongAndSure, trap, t.twinFirst)
-	}
-	return b.String()
-}
-
-func coreTable(programs []string, tallies map[string]*tally) string {
-	var b strings.Builder
-	b.WriteString("| program, its core alone | runs | killer's bytes first | in the first three | others said above 90 % |\n")
-	b.WriteString("| --- | --- | --- | --- | --- |\n")
-	for _, p := range programs {
-		t := tallies[p]
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d |\n", p, t.runs, t.heldFirst, t.heldThree, t.heldWrong)
-	}
-	return b.String()
-}
-
-func aloneTable(programs []string, tallies map[string]*tally) string {
-	var b strings.Builder
-	b.WriteString("| alone | " + strings.Join(programs, " | ") + " |\n")
-	b.WriteString("| --- |" + strings.Repeat(" --- |", len(programs)) + "\n")
-	for _, kind := range received {
-		b.WriteString("| " + kind.Name)
-		for _, p := range programs {
-			fmt.Fprintf(&b, " | %d of %d", tallies[p].alone[kind.Name], tallies[p].runs)
+		if each[i] > j.said {
+			j.said, j.right = each[i], r.Kills == r.Count
 		}
-		b.WriteString(" |\n")
+		if each[i] > sure && r.Kills < r.Count {
+			j.sureOfWrong = true
+		}
+		if s.None && each[i] > none && place == 0 {
+			j.place = 2 // behind messages
+		}
+		if r.Kills > 0 {
+			j.place = s.ahead(order[:place+1])
+			j.truth = each[i] * float64(r.Kills)
+		}
+		if r.Traps > 0 {
+			j.trap = each[i]
+		}
+		if r.Members > 0 && (r.Named == r.Members || s.ahead(order[:place+1]) <= s.Members+1) {
+			members += r.Members
+		}
 	}
-	return b.String()
+	j.setNamed = members >= s.Members
+	return j
+}
+
+// ahead is how many candidates some rows have.
+func (s *seen) ahead(rows []int) (n int) {
+	for _, i := range rows {
+		n += s.Rows[i].Count
+	}
+	return n
+}
+
+// rank orders the rows as the program would their candidates, and gives each candidate of a row its probability.
+func (s *seen) rank(weights weigh.Table) (order []int, each []float64, none float64) {
+	messages, rows := s.each()
+	_, bits := weights.Weigh(messages, s.Lateness, 0)
+	probability, none := weigh.Posterior(bits, weights.Sum(observations(s.Against)), s.Missed)
+	each = make([]float64, len(s.Rows))
+	for i, p := range probability {
+		each[rows[i]] = p
+	}
+	for i := range s.Rows {
+		order = append(order, i)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(each[b], each[a]) })
+	return order, each, none
+}
+
+// some are those of a list for which something holds.
+func some(list []judged, is func(judged) bool) (some []judged) {
+	for _, j := range list {
+		if is(j) {
+			some = append(some, j)
+		}
+	}
+	return some
+}
+
+func count(list []judged, is func(judged) bool) int { return len(some(list, is)) }
+
+func first(j judged) bool { return j.place == 1 }
+func three(j judged) bool { return j.place >= 1 && j.place <= 3 }
+
+// logLoss is the mean surprise at the truth, in nats.
+func logLoss(list []judged) (loss float64) {
+	for _, j := range list {
+		loss -= math.Log(max(j.truth, 1e-9)) / float64(len(list))
+	}
+	return loss
+}
+
+// uniform is the log loss of who takes every candidate for as likely.
+func uniform(list []judged) (loss float64) {
+	for _, j := range list {
+		loss += math.Log(float64(max(j.candidates, 1))) / float64(len(list))
+	}
+	return loss
+}
+
+// bins are how many groups of equal count statements are put into by their probability.
+const bins = 10
+
+// bin is one of them.
+type bin struct{ said, true float64 }
+
+// reliability is how often statements were true that were made with about the same probability: of each death the
+// likeliest explanation.
+func reliability(list []judged) (all []bin) {
+	ordered := slices.Clone(list)
+	slices.SortStableFunc(ordered, func(a, b judged) int { return cmp.Compare(a.said, b.said) })
+	for i := range bins {
+		group := ordered[len(ordered)*i/bins : len(ordered)*(i+1)/bins]
+		b := bin{}
+		for _, j := range group {
+			b.said += j.said / float64(len(group))
+			b.true += float64(one(j.right)) / float64(len(group))
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+// calibrationError is the mean distance of said from true over the bins, and that over many resamples of the programs:
+// another handful of programs might have been written.
+func calibrationError(list []judged) float64 {
+	const resamples = 1000
+	names := map[string][]judged{}
+	for _, j := range list {
+		names[j.Case] = append(names[j.Case], j)
+	}
+	var cases [][]judged
+	for _, s := range list {
+		if its := names[s.Case]; its != nil {
+			cases = append(cases, its)
+			names[s.Case] = nil
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	total := 0.0
+	for range resamples {
+		var drawn []judged
+		for range cases {
+			drawn = append(drawn, cases[r.IntN(len(cases))]...)
+		}
+		for _, b := range reliability(drawn) {
+			total += math.Abs(b.said-b.true) / bins / resamples
+		}
+	}
+	return total
+}
+
+// alone is in how many of a program's deaths a kind, as the only one, puts what killed first.
+func alone(all []*seen, kind weigh.Kind) map[string]int {
+	its := map[string]int{}
+	for _, program := range programs(all) {
+		others := slices.DeleteFunc(slices.Clone(all), func(s *seen) bool { return s.Case == program })
+		weights := fit(others, kind)
+		for _, s := range all {
+			if s.Case == program && judge(s, weights).place == 1 {
+				its[program]++
+			}
+		}
+	}
+	return its
 }

@@ -1,24 +1,23 @@
-// Command accuracy holds inquest against the lab's truth: it analyses recorded runs, fits the table of
-// weights, judges each program by weights that were fitted without it, and writes the tables that a
-// sceptic wants to see.
+// Command accuracy holds inquest against the lab's truth. It looks at recorded runs, with all of their evidence and with
+// less, and keeps what it saw; from what was kept it fits the table of weights, judges each program by weights that
+// were fitted without it, and writes the page that a sceptic wants to see.
 //
-//	go run ./lab/accuracy -runs DIR [-weights FILE] [-table FILE]
+//	go run ./lab/accuracy -runs DIR,DIR -seen FILE
+//	go run ./lab/accuracy -seen FILE [-weights FILE] [-page FILE]
 package main
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"maps"
 	"os"
-	"path/filepath"
-	"runtime"
-
-	"golang.org/x/sync/errgroup"
+	"strings"
 
 	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
+
+// ordinary is the build that weights are fitted on; others are counted apart.
+const ordinary = "build"
 
 func main() {
 	if err := run(); err != nil {
@@ -28,71 +27,44 @@ func main() {
 }
 
 func run() error {
-	dir := flag.String("runs", "lab/runs", "folder of recorded runs")
-	weights := flag.String("weights", "", "write the table fitted on all runs to this file")
-	tableFile := flag.String("table", "", "write the tables, as Markdown, to this file")
+	runs := flag.String("runs", "", "look at the recorded runs in these folders")
+	few := flag.Int("few", 3, "of so many runs of each case, with less of the evidence, too")
+	file := flag.String("seen", "lab/accuracy/seen.jsonl.gz", "what was seen: written with -runs, else read")
+	weights := flag.String("weights", "", "write the table of weights to this file")
+	page := flag.String("page", "", "write the tables, as Markdown, to this file, and the diagram beside it")
 	flag.Parse()
-	runs, err := observeAll(*dir, observe)
-	if err != nil {
-		return err
+	if *runs != "" {
+		return look(strings.Split(*runs, ","), *few, *file)
 	}
-	alone, err := observeAll(*dir, observeAlone)
+	all, err := readSeen(*file)
 	if err != nil {
 		return err
 	}
 	if *weights != "" {
-		table := fit(runs, received...)
-		maps.Copy(table, fit(alone, held...))
-		if err := writeJSON(*weights, table); err != nil {
+		if err := writeWeights(*weights, fitted(all, "")); err != nil {
 			return err
 		}
 	}
-	report := judge(runs, alone)
-	fmt.Print(report)
-	if *tableFile != "" {
-		return os.WriteFile(*tableFile, []byte(report), 0o644)
-	}
-	return nil
+	return report(all, *page)
 }
 
-// received are the kinds that speak of what a capture shows to have come, held those of what memory alone
-// shows.
-var received, held = func() (received, held []weigh.Kind) {
-	for _, k := range weigh.Kinds {
-		if k.Held {
-			held = append(held, k)
-		} else {
-			received = append(received, k)
+// look looks at runs and keeps what was seen.
+func look(dirs []string, few int, file string) error {
+	var all []*seen
+	for _, dir := range dirs {
+		seen, err := observeAll(dir, few)
+		if err != nil {
+			return err
 		}
+		if len(seen) == 0 {
+			return fmt.Errorf("no recorded runs in %s: record some with go run ./lab/run", dir)
+		}
+		all = append(all, seen...)
 	}
-	return received, held
-}()
-
-// observeAll observes all runs in a folder, as many at a time as there are processors.
-func observeAll(dir string, observe func(dir string) (*observed, error)) ([]*observed, error) {
-	truths, err := filepath.Glob(filepath.Join(dir, "*", "truth.json"))
-	if err != nil {
-		return nil, err
-	}
-	if len(truths) == 0 {
-		return nil, errors.New("no recorded runs in " + dir + ": record some with go run ./lab/run")
-	}
-	runs := make([]*observed, len(truths))
-	var all errgroup.Group
-	all.SetLimit(runtime.NumCPU())
-	for i, t := range truths {
-		all.Go(func() (err error) {
-			runs[i], err = observe(filepath.Dir(t))
-			if err != nil {
-				return fmt.Errorf("observing %s: %w", filepath.Dir(t), err)
-			}
-			return nil
-		})
-	}
-	return runs, all.Wait()
+	return writeSeen(file, all)
 }
 
-func writeJSON(path string, t weigh.Table) error {
+func writeWeights(path string, t weigh.Table) error {
 	data, err := json.MarshalIndent(t, "", "  ")
 	if err != nil {
 		return err

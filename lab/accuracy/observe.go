@@ -4,99 +4,174 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/inquest-project/inquest/internal/evidence"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading"
+	"github.com/inquest-project/inquest/internal/reading/unwind"
 	"github.com/inquest-project/inquest/internal/reasoning"
+	"github.com/inquest-project/inquest/internal/reasoning/death"
 	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 	"github.com/inquest-project/inquest/lab"
 )
 
-// observed is one run: what inquest sees in it, without any weights, and what is true.
-type observed struct {
-	truth      lab.Truth
-	culprit    finding.Culprit
-	mechanism  finding.MechanismKind
-	candidates []candidate
-}
-
-// candidate is a message and its observations.
-type candidate struct {
-	observed   []finding.Observation
-	client     string // from a capture
-	frames     []int
-	kills      bool
-	accomplice bool // named as an earlier member of the killer's set
-}
-
-// observe looks at a run with all its evidence.
-func observe(dir string) (*observed, error) {
-	return observeWith(dir, evidence.Request{Paths: []string{filepath.Join(dir, "evidence")}})
-}
-
-// observeAlone looks at a run's core alone.
-func observeAlone(dir string) (*observed, error) {
-	return observeWith(dir, evidence.Request{Cores: []string{filepath.Join(dir, "evidence", "core")}})
-}
-
-func observeWith(dir string, req evidence.Request) (*observed, error) {
-	o := &observed{}
-	data, err := os.ReadFile(filepath.Join(dir, "truth.json"))
+// observeAll observes all runs in a folder, as many at a time as there are processors: with all evidence and with the core
+// alone, and the first few runs of each case with every other variant, too.
+func observeAll(dir string, few int) ([]*seen, error) {
+	truths, err := filepath.Glob(filepath.Join(dir, "*", "truth.json"))
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(data, &o.truth); err != nil {
-		return nil, err
+	perCase := map[string]int{}
+	var all []*seen
+	var work errgroup.Group
+	work.SetLimit(runtime.NumCPU())
+	for _, path := range truths {
+		run := filepath.Dir(path)
+		truth, err := readTruth(path)
+		if err != nil {
+			return nil, err
+		}
+		perCase[truth.Case]++
+		for _, v := range variants {
+			if perCase[truth.Case] > few && !v.always {
+				continue
+			}
+			s := &seen{}
+			all = append(all, s)
+			work.Go(func() error { return v.observe(s, run, truth) })
+		}
 	}
-	req.Sysroots = []string{filepath.Join(dir, "sysroot")}
+	return all, work.Wait()
+}
+
+func readTruth(path string) (truth lab.Truth, err error) {
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &truth)
+	}
+	return truth, err
+}
+
+// observed is what is looked at of one death.
+type observed struct {
+	*seen
+	truth lab.Truth
+	frame map[int]int // from the frames of the variant's capture to those of the whole one; nil where they are the same
+}
+
+// observe looks at a run with what is left of its evidence.
+func (o *observed) observe(req evidence.Request) error {
 	set, err := evidence.Open(req)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer set.Close()
 	r := reading.Read(set, nil)
 	defer r.Close()
 	d, when := reasoning.Death(r)
-	if d.Culprit != nil {
-		o.culprit = *d.Culprit
-	}
-	if d.Finding.Mechanism != nil {
-		o.mechanism = d.Finding.Mechanism.Kind
-	}
 	c, _ := reasoning.Case(r, d, when)
 	if len(set.Captures) == 0 {
 		c.FromMemory()
 	}
+	o.judge(d, r.Stacks)
+	o.Lateness, o.Missed, o.None = c.Lateness(), c.Missed(), o.truth.None
+	o.Members = len(o.truth.Killer.With)
+	o.Before = reasoning.MayHaveComeBefore(r, when)
 	weigh.Observe(c)
-	for _, m := range c.Candidates {
-		o.candidates = append(o.candidates, o.candidateOf(m))
+	for _, against := range c.Against {
+		o.Against = append(o.Against, levelOf(against))
+	}
+	candidates := make([]row, len(c.Candidates))
+	for i, m := range c.Candidates {
+		candidates[i] = o.candidate(m)
 	}
 	for i, m := range c.Candidates {
-		if m.Message == nil || !o.candidates[i].kills {
+		if m.Message == nil || candidates[i].Kills == 0 {
 			continue
 		}
 		for _, a := range weigh.Accomplices(c, m) {
-			o.candidates[slices.Index(c.Candidates, a)].accomplice = true
+			at := slices.Index(c.Candidates, a)
+			candidates[at].Named = candidates[at].Members
 		}
 	}
-	return o, nil
+	o.Rows = gather(candidates)
+	return nil
 }
 
-func (o *observed) candidateOf(m *weigh.Candidate) candidate {
-	seen := candidate{}
+// judge holds how it died against the truth.
+func (o *observed) judge(d death.Death, stacks []unwind.Stack) {
+	culprit, mechanism := finding.Culprit{}, finding.MechanismKind("")
+	if d.Culprit != nil {
+		culprit = *d.Culprit
+	}
+	if d.Finding.Mechanism != nil {
+		mechanism = d.Finding.Mechanism.Kind
+	}
+	truth := o.truth.Culprit
+	is := func(module, function string) bool {
+		return module == truth.Module && (function == truth.Function || function == "")
+	}
+	o.Right = verdict{
+		Culprit: is(culprit.Module, culprit.Function), Role: culprit.Role == truth.Role,
+		Mechanism: mechanism == finding.MechanismKind(o.truth.Mechanism),
+	}
+	if len(stacks) > 0 {
+		o.Right.Plain = is(plain(stacks[0]))
+	}
+}
+
+// plain is whom the plain rule blames: the innermost frame that is no system library's, in the thread that dumped.
+func plain(stack unwind.Stack) (module, function string) {
+	for _, f := range stack.Frames {
+		if f.Module == nil || strings.HasPrefix(f.Module.Path, "/usr/lib/") || strings.HasPrefix(f.Module.Path, "/lib/") {
+			continue
+		}
+		return f.Module.Name, f.Function
+	}
+	return "", ""
+}
+
+func (o *observed) candidate(m *weigh.Candidate) row {
+	c := row{Count: 1}
 	for _, ob := range m.Observations {
-		seen.observed = append(seen.observed, finding.Observation{Kind: ob.Kind, Level: ob.Level})
+		c.Levels = append(c.Levels, levelOf(ob))
 	}
+	truth := o.truth
 	if m.Message == nil {
-		seen.kills = shareBytes(m.Data, o.truth.Killer.Bytes)
-		return seen
+		c.Kills = one(!truth.None && shareBytes(m.Data, truth.Killer.Bytes))
+		return c
 	}
-	seen.client = m.Message.Conversation.Names[m.Own.Side.Other()]
-	seen.frames = m.Message.Frames()
-	seen.kills = o.is(seen, o.truth.Killer)
-	return seen
+	c.Kills = one(!truth.None && o.is(m, truth.Killer))
+	c.Members = one(slices.ContainsFunc(truth.Killer.With, func(d lab.Deed) bool { return o.is(m, d) }))
+	c.Traps = one(truth.Trap != nil && o.is(m, *truth.Trap))
+	c.Twins = one(truth.Twin != nil && o.is(m, *truth.Twin))
+	return c
+}
+
+func one(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// is says whether a candidate is a deed of the truth: the same remote end, and a frame in common.
+func (o *observed) is(m *weigh.Candidate, d lab.Deed) bool {
+	if m.Message.Conversation.Names[m.Own.Side.Other()] != d.Client {
+		return false
+	}
+	return slices.ContainsFunc(m.Message.Frames(), func(f int) bool {
+		if o.frame != nil {
+			f = o.frame[f]
+		}
+		return slices.Contains(d.Frames, f)
+	})
 }
 
 // shareBytes says whether a piece of memory is of the killer: a dozen of its bytes in a row.
@@ -112,26 +187,4 @@ func shareBytes(a, b []byte) bool {
 		}
 	}
 	return false
-}
-
-// is says whether a candidate is a deed of the truth: the same remote end, and a frame in common.
-func (o *observed) is(c candidate, d lab.Deed) bool {
-	return c.client == d.Client && slices.ContainsFunc(c.frames, func(f int) bool { return slices.Contains(d.Frames, f) })
-}
-
-// lateness is how likely inquest takes this death for a late one.
-func (o *observed) lateness() float64 { return weigh.Lateness(o.mechanism, o.culprit.Role) }
-
-// waits says whether a message may have been at work when the process died.
-func (o *observed) waits() bool {
-	var messages [][]finding.Observation
-	for _, c := range o.candidates {
-		messages = append(messages, c.observed)
-	}
-	return weigh.Waits(messages)
-}
-
-// killer is the index of the message that killed; -1 if it is not among the candidates.
-func (o *observed) killer() int {
-	return slices.IndexFunc(o.candidates, func(c candidate) bool { return c.kills })
 }

@@ -76,6 +76,16 @@ func (t Table) Weigh(messages [][]finding.Observation, lateness, lost float64) (
 	return messages, sums
 }
 
+// Sum gives observations their bits, and is the sum of them.
+func (t Table) Sum(observations []finding.Observation) (sum float64) {
+	for i := range observations {
+		o := &observations[i]
+		o.Bits = t[o.Kind][o.Level]
+		sum += o.Bits
+	}
+	return sum
+}
+
 // AllAnswered is the stated likelihood ratio, of a death at once against a late one or one by no message, of that the process
 // had answered all that it had read. Measured elsewhere on real daemons with published bugs, 1 of 57 that died at once had
 // answered the killer; that nothing waits is what is seen about half of the time anyway, which is judgement.

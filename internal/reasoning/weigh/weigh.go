@@ -44,6 +44,8 @@ type Case struct {
 	Lost       float64 // share of the packets that the capture lost
 	Strange    bool    // nothing in the process's memory is of these conversations
 
+	Against []finding.Observation // what is seen of the explanation that no message killed
+
 	answers map[*conversation.Message][]string // what the messages that it sent answer, by their tags
 }
 
@@ -96,6 +98,9 @@ type Kind struct {
 	// Held kinds speak of what was taken from memory, where there is no capture.
 	Held bool
 
+	// None kinds speak of the explanation that no message killed, and have a single observation.
+	None bool
+
 	// observe returns one observation a candidate, or nil where the evidence says nothing at all (no core, no
 	// names); a single candidate of which it says nothing gets an empty level.
 	observe func(*Case) []finding.Observation
@@ -147,11 +152,11 @@ func Rank(c *Case, weights Table) Ranking {
 	for i, candidate := range c.Candidates {
 		observed[i] = candidate.Observations
 	}
-	observed, scores := weights.Weigh(observed, c.lateness(), c.Lost)
+	observed, scores := weights.Weigh(observed, c.Lateness(), c.Lost)
 	for i, candidate := range c.Candidates {
 		candidate.Observations, candidate.Bits = observed[i], scores[i]
 	}
-	probabilities, none := Posterior(scores, c.Missed())
+	probabilities, none := Posterior(scores, weights.Sum(c.Against), c.Missed())
 	for i, candidate := range c.Candidates {
 		candidate.Probability = probabilities[i]
 	}
@@ -165,10 +170,15 @@ func Observe(c *Case) {
 	for _, candidate := range c.Candidates {
 		candidate.Observations = candidate.Observations[:0]
 	}
+	c.Against = nil
 	for _, k := range Kinds {
 		for i, o := range k.observe(c) {
-			if o.Level != "" {
-				o.Kind = k.Name
+			if o.Kind = k.Name; o.Level == "" {
+				continue
+			}
+			if k.None {
+				c.Against = append(c.Against, o)
+			} else {
 				c.Candidates[i].Observations = append(c.Candidates[i].Observations, o)
 			}
 		}
@@ -204,7 +214,8 @@ func (c *Case) strange() bool {
 	return c.Image != nil && c.Image.Core.Expected <= c.Image.Core.Size && readable >= enough && !c.Moment.Named
 }
 
-func (c *Case) lateness() float64 {
+// Lateness is how likely this death was a late one.
+func (c *Case) Lateness() float64 {
 	kind, role := finding.MechanismKind(""), ""
 	if c.Death.Finding.Mechanism != nil {
 		kind = c.Death.Finding.Mechanism.Kind
@@ -226,10 +237,11 @@ func Prior(n int, lost float64) (each, none float64) {
 	return each, 1 - each*float64(n)
 }
 
-// Posterior shares out the probability: each message's prior grows by its bits.
-func Posterior(bits []float64, lost float64) (each []float64, none float64) {
+// Posterior shares out the probability: each message's prior grows by its bits, and that of none by its own.
+func Posterior(bits []float64, against, lost float64) (each []float64, none float64) {
 	each = make([]float64, len(bits))
 	prior, none := Prior(len(bits), lost)
+	none *= math.Exp2(against)
 	total := none
 	for i, b := range bits {
 		each[i] = prior * math.Exp2(b)

@@ -148,7 +148,7 @@ func TestThePriorLeavesForNoneWhatAHandfulMayNotHold(t *testing.T) {
 
 func TestThePosteriorSharesOutOneWithNone(t *testing.T) {
 	for _, bits := range [][]float64{nil, {0}, {-3, 0, 5}, make([]float64, 100), {300, -300, 20}, slices.Repeat([]float64{-8}, 50)} {
-		each, none := Posterior(bits, 0)
+		each, none := Posterior(bits, 0, 0)
 		sum := none
 		for i, p := range each {
 			sum += p
@@ -162,10 +162,10 @@ func TestThePosteriorSharesOutOneWithNone(t *testing.T) {
 			t.Errorf("%v: %v and %v for none make %v", bits, each, none, sum)
 		}
 	}
-	if each, none := Posterior(make([]float64, 100), 0); math.Abs(none-NonePrior) > 1e-9 || math.Abs(each[0]-0.0095) > 1e-9 {
+	if each, none := Posterior(make([]float64, 100), 0, 0); math.Abs(none-NonePrior) > 1e-9 || math.Abs(each[0]-0.0095) > 1e-9 {
 		t.Errorf("without evidence %.4f each and %.4f for none", each[0], none)
 	}
-	if each, none := Posterior([]float64{10, 0}, 0); each[0]/none < 50 || each[0]/each[1] < 1000 {
+	if each, none := Posterior([]float64{10, 0}, 0, 0); each[0]/none < 50 || each[0]/each[1] < 1000 {
 		t.Errorf("ten bits make %v and %v for none", each, none)
 	}
 }
