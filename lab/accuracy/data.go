@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
-	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
 
 // seen is one recorded death as inquest sees it with some of its evidence, before anything is weighed, and what is
@@ -29,7 +28,7 @@ type seen struct {
 	None     bool     `json:"none,omitempty"`    // no message killed
 	Before   bool     `json:"before,omitempty"`  // it is told that what killed may have come before the capture
 	Members  int      `json:"members,omitempty"` // of the killer's set, beside the killer
-	Against  []string `json:"against,omitempty"` // what is seen of the explanation that no message killed
+	Signs    []string `json:"signs,omitempty"`   // of the death as a whole
 	Rows     []row    `json:"rows"`
 }
 
@@ -108,11 +107,6 @@ func (s *seen) each() (messages [][]finding.Observation, rows []int) {
 		}
 	}
 	return messages, rows
-}
-
-func (s *seen) waits() bool {
-	messages, _ := s.each()
-	return weigh.Waits(messages)
 }
 
 // readSeen reads what writeSeen wrote: a line of JSON a death, compressed.

@@ -32,6 +32,7 @@ const (
 var expected = map[string]map[string]float64{
 	"unanswered": {"left before the death": 1, "as most of its kind": 2},
 	"read":       {"not seen": 1.5},
+	"waits":      {"one waits": 3.35},
 }
 
 // fit finds the weights under which the killers of the runs are likeliest: a conditional logit over each
@@ -58,7 +59,7 @@ type model struct {
 	kinds   []weigh.Kind
 	first   []int
 	levels  int
-	share   []float64 // of the innocents that a kind speaks of, the share that has the level; where it speaks of none of them, of the runs in which one killed
+	share   []float64 // of the innocents that a kind speaks of, the share that has the level; of deaths, where it speaks of these as a whole
 	choices []choice
 }
 
@@ -66,11 +67,10 @@ type model struct {
 type choice struct {
 	worth    float64
 	lateness float64
-	waits    bool // a message may have been at work at the death
 	alike    []alike
 	size     int   // candidates
-	against  []int // indices of levels of the explanation that no message killed
-	none     bool  // which is true
+	signs    []int // indices of levels of the death as a whole
+	none     bool  // no message killed
 }
 
 // alike is all candidates of a run that have the same levels.
@@ -111,10 +111,10 @@ func newModel(runs []*seen, kinds []weigh.Kind) *model {
 
 // newChoice gathers candidates that are equal by the kinds that are fitted.
 func newChoice(run *seen, index map[string]int, wire map[int]bool) choice {
-	c := choice{lateness: run.Lateness, size: run.candidates(), waits: run.waits(), none: run.None}
-	for _, level := range run.Against {
+	c := choice{lateness: run.Lateness, size: run.candidates(), none: run.None}
+	for _, level := range run.Signs {
 		if i, fitted := index[level]; fitted {
-			c.against = append(c.against, i)
+			c.signs = append(c.signs, i)
 		}
 	}
 	at := map[string]int{}
@@ -152,10 +152,8 @@ func (m *model) countShares(c choice) {
 			}
 		}
 	}
-	for _, level := range c.against {
-		if !c.none {
-			m.share[level] += c.worth
-		}
+	for _, level := range c.signs {
+		m.share[level] += c.worth
 	}
 }
 
@@ -254,6 +252,7 @@ func (m *model) loss(u []float64) (loss float64, gradient []float64) {
 // withoutWire is the run as it is learnt from the second time.
 func (c choice) withoutWire() choice {
 	c.worth *= withheld
+	c.signs = nil
 	c.alike = slices.Clone(c.alike)
 	for i := range c.alike {
 		c.alike[i].wire = nil
@@ -265,15 +264,12 @@ func (c choice) withoutWire() choice {
 // run's candidates, as weigh.Table does.
 func (c choice) loss(weights, byWeight []float64) float64 {
 	each, none := weigh.Prior(c.size, 0)
-	for _, level := range c.against {
-		none *= math.Exp(weights[level])
-	}
 	wire, mean, onWire := c.onWire(weights)
 	against := mean < 1 // then it is not shared out
 	mean = max(mean, 1)
 	atOnce := 1 - c.lateness
-	if !c.waits {
-		atOnce *= weigh.AllAnswered
+	for _, level := range c.signs {
+		atOnce *= math.Exp(weights[level])
 	}
 	ratio, soon := make([]float64, len(c.alike)), make([]float64, len(c.alike))
 	total, killing := none, 0.0
@@ -311,11 +307,8 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 			byWeight[level] += c.worth * (pull[i]*soon[i] - drawn*share)
 		}
 	}
-	for _, level := range c.against {
-		byWeight[level] += c.worth * none / total
-		if c.none {
-			byWeight[level] -= c.worth
-		}
+	for _, level := range c.signs {
+		byWeight[level] += c.worth * drawn
 	}
 	return -c.worth * math.Log(killing/total)
 }

@@ -123,8 +123,8 @@ func (s *seen) ahead(rows []int) (n int) {
 // rank orders the rows as the program would their candidates, and gives each candidate of a row its probability.
 func (s *seen) rank(weights weigh.Table) (order []int, each []float64, none float64) {
 	messages, rows := s.each()
-	_, bits := weights.Weigh(messages, s.Lateness, 0)
-	probability, none := weigh.Posterior(bits, weights.Sum(observations(s.Against)), s.Missed)
+	_, bits := weights.Weigh(messages, observations(s.Signs), s.Lateness, 0)
+	probability, none := weigh.Posterior(bits, s.Missed)
 	each = make([]float64, len(s.Rows))
 	for i, p := range probability {
 		each[rows[i]] = p

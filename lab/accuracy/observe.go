@@ -84,8 +84,8 @@ func (o *observed) observe(req evidence.Request) error {
 	o.Members = len(o.truth.Killer.With)
 	o.Before = reasoning.MayHaveComeBefore(r, when)
 	weigh.Observe(c)
-	for _, against := range c.Against {
-		o.Against = append(o.Against, levelOf(against))
+	for _, sign := range c.Signs {
+		o.Signs = append(o.Signs, levelOf(sign))
 	}
 	candidates := make([]row, len(c.Candidates))
 	for i, m := range c.Candidates {

@@ -32,7 +32,9 @@ type Held struct {
 	Words    []Word // registers and live stack, the innermost first
 	StackLow place.Address
 	StackEnd place.Address
-	pointers []Pointer // ordered by To, then Hops
+	entry    place.Address // where on the stack the frame of the thread's first function begins
+	sp       place.Address // what lies below is left over from calls that are over
+	pointers []Pointer     // ordered by To, then nearest
 }
 
 // Word is a machine word in a register or on the live stack.
@@ -41,12 +43,20 @@ type Word struct {
 	Place string        // "rdi" or the address of the stack word
 	At    place.Address // of a stack word; 0 of a register
 	far   int           // from what the frame of interest was doing: 0 its registers, then words of stack from its end
+	loose bool          // see Pointer
 }
+
+// Loose says whether the word is one of those that loose ways begin with.
+func (w Word) Loose() bool { return w.loose }
 
 // Pointer is one way to an address.
 type Pointer struct {
 	To     place.Address
 	Hops   int // 0: on the live stack itself; 1: a register or stack word points there
+
+	// Loose says that the way begins in the frame of the thread's first function, which stays from one message to the
+	// next and keeps what the last one left there, or below the stack pointer.
+	Loose  bool
 	word   int // the index in Words where the way begins
 	offset int // of the second hop's pointer from where the first leads, in bytes
 }
@@ -65,26 +75,35 @@ func (h *Held) Path(p Pointer) string {
 
 // From follows every pointer that a thread held. What its frame of that index held is nearest: what lies
 // further in is how it died, what lies further out how it came there.
-func From(im *image.Image, stack unwind.Stack, frame int) *Held {
+// entry is the frame of the thread's first function; what that holds counts for less, but where it is itself of interest.
+func From(im *image.Image, stack unwind.Stack, frame, entry int) *Held {
 	h := &Held{}
 	frame = max(frame, stack.Interrupted())
+	_, h.entry = stack.LiveRange()
+	if entry > frame && entry < len(stack.Frames) {
+		h.entry = stack.Frames[entry].SP
+	}
 	h.addRegisters(stack, frame)
 	h.addLiveStack(im, stack, frame)
 	writable := im.Writable()
 	var frontier []Pointer
 	for i, w := range h.Words {
-		frontier = append(frontier, Pointer{To: place.Address(w.Value), Hops: 1, word: i})
+		frontier = append(frontier, Pointer{To: place.Address(w.Value), Hops: 1, Loose: w.loose, word: i})
 	}
 	slices.SortStableFunc(frontier, func(a, b Pointer) int { return h.Words[a.word].far - h.Words[b.word].far })
-	seen := map[place.Address]bool{}
+	type way struct {
+		to    place.Address
+		loose bool
+	}
+	seen := map[way]bool{}
 	for hop := 1; hop <= MaxHops; hop++ {
 		var next []Pointer
 		for _, p := range frontier {
 			data := h.target(writable, p.To)
-			if data == nil || seen[p.To] {
+			if data == nil || seen[way{p.To, false}] || seen[way{p.To, p.Loose}] {
 				continue
 			}
-			seen[p.To] = true
+			seen[way{p.To, p.Loose}] = true
 			h.pointers = append(h.pointers, p)
 			if hop == MaxHops {
 				continue
@@ -92,13 +111,24 @@ func From(im *image.Image, stack unwind.Stack, frame int) *Held {
 			data = data[:min(window, len(data))]
 			for off := 0; off+8 <= len(data); off += 8 {
 				to := place.Address(binary.LittleEndian.Uint64(data[off:]))
-				next = append(next, Pointer{To: to, Hops: hop + 1, word: p.word, offset: off})
+				next = append(next, Pointer{To: to, Hops: hop + 1, Loose: p.Loose, word: p.word, offset: off})
 			}
 		}
 		frontier = next
 	}
-	slices.SortFunc(h.pointers, func(a, b Pointer) int { return cmp.Or(cmp.Compare(a.To, b.To), a.Hops-b.Hops) })
+	slices.SortFunc(h.pointers, func(a, b Pointer) int { return cmp.Or(cmp.Compare(a.To, b.To), nearer(a, b)) })
 	return h
+}
+
+// nearer orders ways: what the calls under way hold before what is loose, and then those of fewer hops.
+func nearer(a, b Pointer) int {
+	if a.Loose != b.Loose {
+		if a.Loose {
+			return 1
+		}
+		return -1
+	}
+	return a.Hops - b.Hops
 }
 
 // addRegisters takes the registers of the frame that was running, and those that the frame of interest still
@@ -128,6 +158,7 @@ func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack, frame int) {
 	if frame < len(stack.Frames) {
 		base = stack.Frames[frame].SP
 	}
+	h.sp = lo
 	if lo >= redZone {
 		lo -= redZone
 	}
@@ -141,9 +172,12 @@ func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack, frame int) {
 	data := im.Bytes(lo, int(hi-lo))
 	for off := 0; off+8 <= len(data); off += 8 {
 		at := lo + place.Address(off)
-		h.Words = append(h.Words, Word{Value: binary.LittleEndian.Uint64(data[off:]), Place: at.String(), At: at, far: 1 + wordsBetween(base, at)})
+		h.Words = append(h.Words, Word{Value: binary.LittleEndian.Uint64(data[off:]), Place: at.String(), At: at, far: 1 + wordsBetween(base, at), loose: h.loose(at)})
 	}
 }
+
+// loose says whether what lies at an address of the stack is no call's under way, but the first function's or left over.
+func (h *Held) loose(at place.Address) bool { return at < h.sp || at >= h.entry }
 
 // wordsBetween is how far a word of the stack lies from a frame's end; those further in count more.
 func wordsBetween(base, at place.Address) int {
@@ -170,15 +204,15 @@ func (h *Held) target(writable []image.Region, a place.Address) []byte {
 // OnStack says whether an address lies on the live stack.
 func (h *Held) OnStack(a place.Address) bool { return a >= h.StackLow && a < h.StackEnd }
 
-// Into returns the pointer of fewest hops into memory from lo up to, but without, hi.
+// Into returns the nearest pointer into memory from lo up to, but without, hi.
 func (h *Held) Into(lo, hi place.Address) (Pointer, bool) {
 	if lo < h.StackEnd && hi > h.StackLow {
-		return Pointer{To: lo}, true
+		return Pointer{To: lo, Loose: h.loose(max(lo, h.StackLow))}, true
 	}
 	i, _ := slices.BinarySearchFunc(h.pointers, lo, func(p Pointer, a place.Address) int { return cmp.Compare(p.To, a) })
 	best, found := Pointer{}, false
 	for ; i < len(h.pointers) && h.pointers[i].To < hi; i++ {
-		if !found || h.pointers[i].Hops < best.Hops {
+		if !found || nearer(h.pointers[i], best) < 0 {
 			best, found = h.pointers[i], true
 		}
 	}
@@ -195,7 +229,7 @@ func (h *Held) Ways() []Pointer {
 	ways := slices.Clone(h.pointers)
 	for i, w := range h.Words {
 		if h.OnStack(place.Address(w.Value)) {
-			ways = append(ways, Pointer{To: place.Address(w.Value), Hops: 1, word: i})
+			ways = append(ways, Pointer{To: place.Address(w.Value), Hops: 1, Loose: w.loose, word: i})
 		}
 	}
 	return h.nearestFirst(ways)

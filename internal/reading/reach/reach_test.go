@@ -36,7 +36,7 @@ func held(t testing.TB, rdi uint64, words, onHeap []byte) (*image.Image, *reach.
 	}
 	im := image.Open(core, image.Finder{})
 	t.Cleanup(im.Close)
-	return im, reach.From(im, unwind.Threads(im)[0], 0)
+	return im, reach.From(im, unwind.Threads(im)[0], 0, -1)
 }
 
 // at puts words into zeros of a size.

@@ -26,12 +26,13 @@ type Death struct {
 	Culprit   *finding.Culprit
 	Thread    int      // index of the stack of the thread that died of it; -1 without a core
 	Frame     int      // the culprit's, in that stack; -1 if there is none
+	Entry     int      // of the thread's first function that is no runtime's, in that stack; -1 if there is none
 	Functions []string // the names on that stack from the culprit outward
 }
 
 // Judge concludes from a core.
 func Judge(im *image.Image, stacks []unwind.Stack) Death {
-	d := Death{Thread: -1, Frame: -1}
+	d := Death{Thread: -1, Frame: -1, Entry: -1}
 	signal := im.Core.Signal
 	d.Finding.SignalNumber, d.Finding.Signal = signal.Number, SignalName(signal.Number)
 	d.Finding.Sender = sender(im)
@@ -41,6 +42,7 @@ func Judge(im *image.Image, stacks []unwind.Stack) Death {
 	}
 	d.Thread = dyingThread(im, stacks)
 	d.Finding.Thread = stacks[d.Thread].TID
+	d.Entry = entry(stacks[d.Thread])
 	s := newScene(im, stacks[d.Thread])
 	d.Finding.Mechanism = s.mechanism()
 	if d.Finding.Mechanism.Kind == finding.Killed {
@@ -92,6 +94,22 @@ func dies(im *image.Image, stack unwind.Stack) bool {
 	c, ok := s.callBefore(back)
 	_, name := s.target(c)
 	return ok && deadly[name] != ""
+}
+
+// entry is the frame of the thread's first function, main or what a thread was started with: the runtime called it. Of a
+// stack that was lost it is the outermost that is known.
+func entry(stack unwind.Stack) int {
+	frames := stack.Frames
+	at := len(frames) - 1
+	for i := at; i >= 0 && at-i < 4; i-- {
+		if isRuntime(frames[i].Module) {
+			at = i - 1 // what called the runtime is the program's _start
+		}
+	}
+	for at >= 0 && isRuntime(frames[at].Module) {
+		at--
+	}
+	return at
 }
 
 func names(frames []unwind.Frame) (names []string) {

@@ -18,7 +18,7 @@ func NewCase(im *image.Image, stacks []unwind.Stack, d death.Death, when moment.
 	c := &Case{Image: im, Death: d, Moment: when, Functions: d.Functions, answers: map[*conversation.Message][]string{}}
 	if im != nil && d.Thread >= 0 && d.Thread < len(stacks) {
 		c.Stack = &stacks[d.Thread]
-		c.Held = reach.From(im, *c.Stack, d.Frame)
+		c.Held = reach.From(im, *c.Stack, d.Frame, d.Entry)
 	}
 	for _, own := range when.Own {
 		c.hear(own, opened[own.Conversation], when.Latest)

@@ -15,7 +15,10 @@ var (
 	memoryLevels = []string{
 		"absent", "a run, common", "a run", "half, common", "a part, common", "whole, common", "half", "a part", "whole",
 	}
-	reachableLevels = []string{"out of reach", "two hops, common", "one hop, common", "two hops", "one hop"}
+	reachableLevels = []string{
+		"out of reach", "two hops, loose, common", "one hop, loose, common", "two hops, common", "one hop, common",
+		"two hops, loose", "one hop, loose", "two hops", "one hop",
+	}
 )
 
 // Found is where a message's bytes stand in the dead process.
@@ -228,8 +231,8 @@ func better(a, b Found) bool {
 	if (a.Pointer != nil) != (b.Pointer != nil) {
 		return a.Pointer != nil
 	}
-	if a.Pointer != nil && a.Pointer.Hops != b.Pointer.Hops {
-		return a.Pointer.Hops < b.Pointer.Hops
+	if a.Pointer != nil && (a.Pointer.Hops != b.Pointer.Hops || a.Pointer.Loose != b.Pointer.Loose) {
+		return !a.Pointer.Loose && b.Pointer.Loose || a.Pointer.Loose == b.Pointer.Loose && a.Pointer.Hops < b.Pointer.Hops
 	}
 	return a.Length > b.Length
 }
@@ -302,13 +305,17 @@ func observeReachable(c *Case) []finding.Observation {
 		return nil
 	}
 	return observeFound(c, func(f *Found) (int, string) {
-		switch {
-		case f == nil || f.Pointer == nil || f.Extent < half:
+		if f == nil || f.Pointer == nil || f.Extent < half {
 			return 0, "out of reach"
-		case f.Pointer.Hops < reach.MaxHops:
-			return 2, "one hop"
 		}
-		return 1, "two hops"
+		strength, level := 3, "two hops"
+		if f.Pointer.Hops < reach.MaxHops {
+			strength, level = 4, "one hop"
+		}
+		if f.Pointer.Loose {
+			return strength - 2, level + ", loose"
+		}
+		return strength, level
 	})
 }
 

@@ -33,14 +33,15 @@ func ParseTable(data []byte) (Table, error) {
 	return t, nil
 }
 
-// Weigh gives each observation of a death's messages its bits, and each message the sum of its own.
+// Weigh gives each observation of a death's messages and of the death as a whole its bits, and each message the sum of its own.
 //
 // What the wire tells is shared out among the messages: if one killed at once, then one did, however many
 // came last and were not answered. Where it tells against all of them, it tells that none did. And where the death is a
-// late one, which it is with the given probability, the wire tells nothing of its killer. So each message's sum is corrected, by an observation of its own.
+// late one, which it is with the given probability, or the signs are against that any killed at once, the wire tells nothing
+// of its killer. So each message's sum is corrected, by an observation of its own.
 //
 // Where a share of the packets was lost, silence tells nothing with that probability.
-func (t Table) Weigh(messages [][]finding.Observation, lateness, lost float64) ([][]finding.Observation, []float64) {
+func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observation, lateness, lost float64) ([][]finding.Observation, []float64) {
 	wire, sums := make([]float64, len(messages)), make([]float64, len(messages))
 	mean, onWire := 0.0, false
 	for i, observations := range messages {
@@ -57,12 +58,13 @@ func (t Table) Weigh(messages [][]finding.Observation, lateness, lost float64) (
 		}
 		mean += math.Exp2(wire[i]) / float64(len(messages))
 	}
+	sign := t.sum(signs)
 	if !onWire {
 		return messages, sums
 	}
-	atOnce, less := 1-lateness, "less"
-	if !Waits(messages) {
-		atOnce, less = atOnce*AllAnswered, "less, as all was answered"
+	atOnce, less := (1-lateness)*math.Exp2(sign), "less"
+	if sign < -1 {
+		less = "less, by the signs"
 	}
 	for i := range messages {
 		share := math.Log2(atOnce*math.Exp2(wire[i])/max(mean, 1)+lateness) - wire[i]
@@ -76,46 +78,14 @@ func (t Table) Weigh(messages [][]finding.Observation, lateness, lost float64) (
 	return messages, sums
 }
 
-// Sum gives observations their bits, and is the sum of them.
-func (t Table) Sum(observations []finding.Observation) (sum float64) {
+// sum gives observations their bits, and is the sum of them.
+func (t Table) sum(observations []finding.Observation) (sum float64) {
 	for i := range observations {
 		o := &observations[i]
 		o.Bits = t[o.Kind][o.Level]
 		sum += o.Bits
 	}
 	return sum
-}
-
-// AllAnswered is the stated likelihood ratio, of a death at once against a late one or one by no message, of that the process
-// had answered all that it had read. Measured elsewhere on real daemons with published bugs, 1 of 57 that died at once had
-// answered the killer; that nothing waits is what is seen about half of the time anyway, which is judgement.
-const AllAnswered = 2.0 / 57
-
-// Waits says whether any message may have been at work when the process died: it was read, and no answer to it was seen.
-// Where nobody knows what was answered, one may.
-func Waits(messages [][]finding.Observation) bool {
-	told := false
-	for _, observations := range messages {
-		answer, read := "", ""
-		for _, o := range observations {
-			switch o.Kind {
-			case "unanswered":
-				answer, told = o.Level, true
-			case "read":
-				read = o.Level
-			}
-		}
-		switch answer {
-		case "":
-			if read != unread && read != "" {
-				return true // what seems to answer it may be none
-			}
-		case answered, passedOnward, notReceived, goneBefore:
-		default:
-			return true
-		}
-	}
-	return !told
 }
 
 var silent = levelsOf(func(k Kind) []string { return k.Silence })

@@ -8,9 +8,9 @@
 // shown.
 //
 // What the wire tells (when a message came, and what became of its conversation) is taken relative to all
-// messages of the death: if one killed at once, then one did. Four probabilities are stated and not fitted, since a lab in
-// which a captured message always killed can't teach them: that none did (NonePrior), that the death is a late one
-// (Lateness), that who dies at once had answered all (AllAnswered), and that captures are another process's (StrangeMissed).
+// messages of the death: if one killed at once, then one did; and whether one did, the death as a whole has signs of (signs.go).
+// Three probabilities are stated and not fitted, since a lab can't teach how often which happens: that none of the messages
+// killed (NonePrior), that the death is a late one (Lateness), and that captures are another process's (StrangeMissed).
 //
 // Rank is the whole story.
 package weigh
@@ -44,7 +44,7 @@ type Case struct {
 	Lost       float64 // share of the packets that the capture lost
 	Strange    bool    // nothing in the process's memory is of these conversations
 
-	Against []finding.Observation // what is seen of the explanation that no message killed
+	Signs []finding.Observation // of the death as a whole
 
 	answers map[*conversation.Message][]string // what the messages that it sent answer, by their tags
 }
@@ -98,8 +98,9 @@ type Kind struct {
 	// Held kinds speak of what was taken from memory, where there is no capture.
 	Held bool
 
-	// None kinds speak of the explanation that no message killed, and have a single observation.
-	None bool
+	// Whole kinds speak of the death as a whole, in a single observation: of whether the process died at once of a message
+	// that it was at work on.
+	Whole bool
 
 	// observe returns one observation a candidate, or nil where the evidence says nothing at all (no core, no
 	// names); a single candidate of which it says nothing gets an empty level.
@@ -115,10 +116,14 @@ var Kinds = []Kind{
 	{Name: "fit", Levels: fitLevels, Clears: []string{pastIt}, observe: observeFit},
 	{Name: "memory", Levels: memoryLevels, observe: observeMemory},
 	{Name: "reachable", Levels: reachableLevels, observe: observeReachable},
+	{Name: "names", Levels: namesLevels, observe: observeNames},
 	{Name: "socket", Levels: socketLevels, observe: observeSocket},
 	{Name: "junk", Levels: junkLevels, observe: observeJunk},
 	{Name: "form", Levels: formLevels, Held: true, observe: observeForm},
 	{Name: "near", Levels: nearLevels, Held: true, observe: observeNear},
+	{Name: "waits", Levels: waitsLevels, Whole: true, observe: observeWaits},
+	{Name: "idle", Levels: idleLevels, Whole: true, observe: observeIdle},
+	{Name: "doing", Levels: doingLevels, Whole: true, observe: observeDoing},
 }
 
 // Lateness is the stated probability that a death was a late one: that the killing message had come, and had
@@ -152,11 +157,11 @@ func Rank(c *Case, weights Table) Ranking {
 	for i, candidate := range c.Candidates {
 		observed[i] = candidate.Observations
 	}
-	observed, scores := weights.Weigh(observed, c.Lateness(), c.Lost)
+	observed, scores := weights.Weigh(observed, c.Signs, c.Lateness(), c.Lost)
 	for i, candidate := range c.Candidates {
 		candidate.Observations, candidate.Bits = observed[i], scores[i]
 	}
-	probabilities, none := Posterior(scores, weights.Sum(c.Against), c.Missed())
+	probabilities, none := Posterior(scores, c.Missed())
 	for i, candidate := range c.Candidates {
 		candidate.Probability = probabilities[i]
 	}
@@ -170,14 +175,14 @@ func Observe(c *Case) {
 	for _, candidate := range c.Candidates {
 		candidate.Observations = candidate.Observations[:0]
 	}
-	c.Against = nil
+	c.Signs = nil
 	for _, k := range Kinds {
 		for i, o := range k.observe(c) {
 			if o.Kind = k.Name; o.Level == "" {
 				continue
 			}
-			if k.None {
-				c.Against = append(c.Against, o)
+			if k.Whole {
+				c.Signs = append(c.Signs, o)
 			} else {
 				c.Candidates[i].Observations = append(c.Candidates[i].Observations, o)
 			}
@@ -237,11 +242,10 @@ func Prior(n int, lost float64) (each, none float64) {
 	return each, 1 - each*float64(n)
 }
 
-// Posterior shares out the probability: each message's prior grows by its bits, and that of none by its own.
-func Posterior(bits []float64, against, lost float64) (each []float64, none float64) {
+// Posterior shares out the probability: each message's prior grows by its bits.
+func Posterior(bits []float64, lost float64) (each []float64, none float64) {
 	each = make([]float64, len(bits))
 	prior, none := Prior(len(bits), lost)
-	none *= math.Exp2(against)
 	total := none
 	for i, b := range bits {
 		each[i] = prior * math.Exp2(b)

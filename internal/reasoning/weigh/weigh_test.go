@@ -74,7 +74,7 @@ func TestWhatTheWireTellsIsSharedOut(t *testing.T) {
 		for _, bits := range [][]float64{{10}, {10, 10}, {14, 3, -2}, {-6}, {0}} {
 			messages, sums := func() ([][]finding.Observation, []float64) {
 				table, messages := onTheWire(100, bits...)
-				return table.Weigh(messages, lateness, 0)
+				return table.Weigh(messages, nil, lateness, 0)
 			}()
 			mean := 0.0
 			for i, sum := range sums {
@@ -97,11 +97,11 @@ func TestWhatTheWireTellsIsSharedOut(t *testing.T) {
 func TestSeveralThatStoodAlikeCountForLessEach(t *testing.T) {
 	_, alone := func() ([][]finding.Observation, []float64) {
 		table, m := onTheWire(1000, 12)
-		return table.Weigh(m, 0.03, 0)
+		return table.Weigh(m, nil, 0.03, 0)
 	}()
 	_, among := func() ([][]finding.Observation, []float64) {
 		table, m := onTheWire(1000, 12, 12, 12, 12)
-		return table.Weigh(m, 0.03, 0)
+		return table.Weigh(m, nil, 0.03, 0)
 	}()
 	if alone[0] <= among[0]+1 {
 		t.Errorf("alone it weighs %.2f, beside three others %.2f", alone[0], among[0])
@@ -111,7 +111,7 @@ func TestSeveralThatStoodAlikeCountForLessEach(t *testing.T) {
 func TestOfALateDeathTheWireClearsNobody(t *testing.T) {
 	for _, c := range []struct{ lateness, least float64 }{{0.03, math.Log2(0.03)}, {0.3, math.Log2(0.3)}, {0.75, math.Log2(0.75)}, {1, 0}} {
 		table, messages := onTheWire(100, 15, -20)
-		if _, sums := table.Weigh(messages, c.lateness, 0); math.Abs(sums[1]-c.least) > 1e-3 {
+		if _, sums := table.Weigh(messages, nil, c.lateness, 0); math.Abs(sums[1]-c.least) > 1e-3 {
 			t.Errorf("late with %.2f: %.3f are left of a message that can't have killed at once, expected %.3f", c.lateness, sums[1], c.least)
 		}
 	}
@@ -119,11 +119,11 @@ func TestOfALateDeathTheWireClearsNobody(t *testing.T) {
 
 func TestWithoutTheWireThereIsNothingToShareOut(t *testing.T) {
 	table := Table{"memory": {"absent": -2.5}, "time": {"earlier": -3}}
-	messages, sums := table.Weigh([][]finding.Observation{{{Kind: "memory", Level: "absent"}}}, 0.6, 0)
+	messages, sums := table.Weigh([][]finding.Observation{{{Kind: "memory", Level: "absent"}}}, nil, 0.6, 0)
 	if len(messages[0]) != 1 || sums[0] != -2.5 {
 		t.Errorf("found %v, sum %.2f", messages, sums)
 	}
-	if _, sums := table.Weigh([][]finding.Observation{{{Kind: "memory", Level: "unheard of"}, {Kind: "unheard of", Level: "absent"}}}, 0.6, 0); sums[0] != 0 {
+	if _, sums := table.Weigh([][]finding.Observation{{{Kind: "memory", Level: "unheard of"}, {Kind: "unheard of", Level: "absent"}}}, nil, 0.6, 0); sums[0] != 0 {
 		t.Errorf("what is not in the table weighs %.2f", sums[0])
 	}
 }
@@ -148,7 +148,7 @@ func TestThePriorLeavesForNoneWhatAHandfulMayNotHold(t *testing.T) {
 
 func TestThePosteriorSharesOutOneWithNone(t *testing.T) {
 	for _, bits := range [][]float64{nil, {0}, {-3, 0, 5}, make([]float64, 100), {300, -300, 20}, slices.Repeat([]float64{-8}, 50)} {
-		each, none := Posterior(bits, 0, 0)
+		each, none := Posterior(bits, 0)
 		sum := none
 		for i, p := range each {
 			sum += p
@@ -162,10 +162,10 @@ func TestThePosteriorSharesOutOneWithNone(t *testing.T) {
 			t.Errorf("%v: %v and %v for none make %v", bits, each, none, sum)
 		}
 	}
-	if each, none := Posterior(make([]float64, 100), 0, 0); math.Abs(none-NonePrior) > 1e-9 || math.Abs(each[0]-0.0095) > 1e-9 {
+	if each, none := Posterior(make([]float64, 100), 0); math.Abs(none-NonePrior) > 1e-9 || math.Abs(each[0]-0.0095) > 1e-9 {
 		t.Errorf("without evidence %.4f each and %.4f for none", each[0], none)
 	}
-	if each, none := Posterior([]float64{10, 0}, 0, 0); each[0]/none < 50 || each[0]/each[1] < 1000 {
+	if each, none := Posterior([]float64{10, 0}, 0); each[0]/none < 50 || each[0]/each[1] < 1000 {
 		t.Errorf("ten bits make %v and %v for none", each, none)
 	}
 }
@@ -274,7 +274,7 @@ func TestWhatCameAfterTheDeathIsNoCandidate(t *testing.T) {
 func TestLostPacketsLowerWhatSilenceSays(t *testing.T) {
 	table := Table{"unanswered": {"unanswered": 5, "answered": -3}}
 	sum := func(level string, lost float64) float64 {
-		_, sums := table.Weigh([][]finding.Observation{{{Kind: "unanswered", Level: level}}, {{Kind: "novelty", Level: "ordinary"}}}, 0, lost)
+		_, sums := table.Weigh([][]finding.Observation{{{Kind: "unanswered", Level: level}}, {{Kind: "novelty", Level: "ordinary"}}}, nil, 0, lost)
 		return sums[0] - sums[1]
 	}
 	if whole, half, all := sum("unanswered", 0), sum("unanswered", 0.5), sum("unanswered", 1); whole != 5 || half <= 3 || half >= 5 || all != 0 {

@@ -22,7 +22,7 @@ var observations = map[string]map[string]string{
 	},
 	"share": {
 		"less":                      "so much less, because others stood like it at the death, or because the damage may be older",
-		"less, as all was answered": "so much less, because all that had been read was answered: who dies at once seldom had answered what killed",
+		"less, by the signs": "so much less, because the death has signs that no message killed at once",
 		"more":                      "if the damage is older than the death, its time and its connection tell nothing",
 	},
 	"unanswered": {
@@ -75,6 +75,17 @@ var observations = map[string]map[string]string{
 		"two hops":         "the dying thread came to it in two hops: {path}",
 		"one hop, common":  "{path} leads to its bytes, as to {shared} messages",
 		"two hops, common": "two hops lead to its bytes ({path}), as to {shared} messages",
+
+		"one hop, loose":          "{path}, which the thread's first function keeps from one message to the next or which was left there, leads to its bytes",
+		"two hops, loose":         "two hops lead to its bytes from what the thread's first function keeps or what was left there ({path})",
+		"one hop, loose, common":  "{path}, which the thread's first function keeps or which was left there, leads to its bytes, as to {shared} messages",
+		"two hops, loose, common": "two hops lead to its bytes from what the thread's first function keeps or what was left there ({path}), as to {shared} messages",
+	},
+	"names": {
+		"most of them":  "what the dying calls held is its {name} ({path}; in {shared} messages), and of no message are there more such words and numbers",
+		"many of them":  "what the dying calls held is its {name} ({path}; in {shared} messages), but of another message are there more such words and numbers",
+		"a few of them": "what the dying calls held is its {name} ({path}; in {shared} messages), but of others are there more such words and numbers",
+		"none of them":  "no rare word or number of it is what the dying calls held",
 	},
 	"socket": {
 		"not held": "its sender's address is not what the dying thread held",
@@ -86,6 +97,21 @@ var observations = map[string]map[string]string{
 		"some of its bytes": "{place} holds {word}, which is neither address nor number: its bytes, but of another message are there more",
 		"bytes of many":     "{place} holds {word}, which is neither address nor number: these bytes are in it and in several others",
 		"none of it":        "the junk in registers and on the stack is none of its bytes",
+	},
+	"waits": {
+		"all answered": "all that had been read was answered: who dies at once seldom had answered what killed",
+		"one waits":    "something had been read and not answered",
+	},
+	"idle": {
+		"long idle": "it had had nothing new to read for {idle}, though it answers within {usual}",
+		"idle":      "it had had nothing new to read for {idle}, though it mostly answers within {usual}",
+		"busy":      "it had just been sent something",
+	},
+	"doing": {
+		"as a timer does":     "the dying stack's function names speak of a timer's work ({words})",
+		"unnamed":             "the dying stack's function names don't speak of what it was at work on",
+		"as both":             "the dying stack's function names speak of a timer's work and of input ({words})",
+		"as input is handled": "the dying stack's function names speak of input ({words})",
 	},
 	"form": {
 		"a protocol's": "it reads as {protocol}",

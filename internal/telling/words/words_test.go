@@ -14,7 +14,7 @@ import (
 
 // Telling knows findings only, and so not the kinds; this test does.
 func TestEveryLevelHasASentenceAndEverySentenceALevel(t *testing.T) {
-	levels := map[string][]string{finding.Share: {"less", "less, as all was answered", "more"}}
+	levels := map[string][]string{finding.Share: {"less", "less, by the signs", "more"}}
 	for _, kind := range weigh.Kinds {
 		levels[kind.Name] = kind.Levels
 	}
