@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"time"
@@ -13,6 +14,7 @@ type Talk struct {
 	*Stage
 	Conversation
 	conn    net.Conn
+	sealed  *wire // below conn, where that is TLS
 	ctx     context.Context
 	sent    int
 	message deed // what the conversation is remembered by in the truth
@@ -29,8 +31,9 @@ func (s *Stage) hold(ctx context.Context, c Conversation) {
 	if t.err != nil {
 		return
 	}
-	defer t.conn.Close()
-	defer context.AfterFunc(ctx, func() { t.conn.Close() })()
+	plain := t.conn
+	defer func() { t.conn.Close() }() // TLS says goodbye
+	defer context.AfterFunc(ctx, func() { plain.Close() })()
 	c.Talk(t)
 	if t.message.Bytes != nil {
 		s.note(t.message)
@@ -61,19 +64,49 @@ func (t *Talk) Send(b []byte) {
 	}
 }
 
-// Message sends what the conversation will be remembered by; sent in pieces, it is their sum.
+// Message sends what the conversation will be remembered by; sent in pieces, it is their sum. In TLS,
+// that is what the wire shows.
 func (t *Talk) Message(b []byte) {
 	if t.message.Bytes == nil {
 		t.message = deed{Role: t.Role, Remote: t.local(), UDP: t.Case.UDP, Offset: uint32(t.sent)}
+		if t.sealed != nil {
+			t.message.Offset = uint32(len(t.sealed.wrote))
+		}
+	}
+	t.Send(b)
+	if t.sealed != nil {
+		b = t.sealed.wrote[int(t.message.Offset)+len(t.message.Bytes):]
 	}
 	t.message.Bytes = append(t.message.Bytes, b...)
-	t.Send(b)
 }
 
 // Remember sends what the conversation will be remembered by, in place of what it sent before.
 func (t *Talk) Remember(b []byte) {
 	t.message = deed{}
 	t.Message(b)
+}
+
+// Seal goes on in TLS.
+func (t *Talk) Seal(config *tls.Config) {
+	if t.err != nil {
+		return
+	}
+	t.sealed = &wire{Conn: t.conn}
+	client := tls.Client(t.sealed, config)
+	t.conn = client
+	t.err = client.HandshakeContext(t.ctx)
+}
+
+// wire keeps what is written to it.
+type wire struct {
+	net.Conn
+	wrote []byte
+}
+
+func (w *wire) Write(b []byte) (int, error) {
+	n, err := w.Conn.Write(b)
+	w.wrote = append(w.wrote, b[:n]...)
+	return n, err
 }
 
 // Outlast waits until the daemon closes, or for as long as the script goes on.
