@@ -80,7 +80,7 @@ type Conversation struct {
 func Cases() []Case {
 	return []Case{
 		tlsfront, dnsd, metricd, formd, loopd, uafd, varnish, dovecot,
-		nulld, respd, sealedd, throwd,
+		agedd, leased, nulld, respd, sealedd, throwd,
 	}
 }
 
