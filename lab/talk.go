@@ -14,7 +14,7 @@ type Talk struct {
 	*Stage
 	Conversation
 	conn    net.Conn
-	sealed  *wire // below conn, where that is TLS
+	sealed  *recorder // below conn, where that is TLS
 	ctx     context.Context
 	sent    int
 	message deed // what the conversation is remembered by in the truth
@@ -91,19 +91,19 @@ func (t *Talk) Seal(config *tls.Config) {
 	if t.err != nil {
 		return
 	}
-	t.sealed = &wire{Conn: t.conn}
+	t.sealed = &recorder{Conn: t.conn}
 	client := tls.Client(t.sealed, config)
 	t.conn = client
 	t.err = client.HandshakeContext(t.ctx)
 }
 
-// wire keeps what is written to it.
-type wire struct {
+// recorder keeps what is written to it.
+type recorder struct {
 	net.Conn
 	wrote []byte
 }
 
-func (w *wire) Write(b []byte) (int, error) {
+func (w *recorder) Write(b []byte) (int, error) {
 	n, err := w.Conn.Write(b)
 	w.wrote = append(w.wrote, b[:n]...)
 	return n, err
