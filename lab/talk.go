@@ -66,8 +66,10 @@ func (t *Talk) Message(b []byte) {
 	if t.message.Bytes == nil {
 		t.message = deed{Role: t.Role, Remote: t.local(), UDP: t.Case.UDP, Offset: uint32(t.sent)}
 	}
-	t.message.Bytes = append(t.message.Bytes, b...)
 	t.Send(b)
+	if t.err == nil { // what comes too late is no part of it
+		t.message.Bytes = append(t.message.Bytes, b...)
+	}
 }
 
 // Remember sends what the conversation will be remembered by, in place of what it sent before.
