@@ -235,7 +235,7 @@ type lockOddity struct {
 // lockOddities are longer, rarer or stranger than the killer. Their bytes are made when the keepers are there.
 func lockOddities(r *rand.Rand, keepers []keeper) []lockOddity {
 	k, many, noise := &keepers[r.IntN(lockSupervised)], r.IntN(1<<20), random(r, 900)
-	say := func(make func() []byte) lockOddity { return lockOddity{false, make} }
+	say := func(bytes func() []byte) lockOddity { return lockOddity{false, bytes} }
 	one := func(b []byte) lockOddity { return say(func() []byte { return b }) }
 	return []lockOddity{
 		say(func() []byte { return lockRequest(lockConvert, lockShared, 0, 0, k.lock, "") }), // another's, as if its own

@@ -78,6 +78,10 @@ func (t *Talk) Message(b []byte) {
 		b = t.sealed.wrote[int(t.message.Offset)+len(t.message.Bytes):]
 	}
 	t.message.Bytes = append(t.message.Bytes, b...)
+	t.Send(b)
+	if t.err == nil { // what comes too late is no part of it
+		t.message.Bytes = append(t.message.Bytes, b...)
+	}
 }
 
 // Remember sends what the conversation will be remembered by, in place of what it sent before.

@@ -33,7 +33,7 @@ type Held struct {
 	StackLow place.Address
 	StackEnd place.Address
 	entry    place.Address // where on the stack the frame of the thread's first function begins
-	sp       place.Address // what lies below is left over from calls that are over
+	inner    place.Address // where the frame of interest begins: what lies below is how it died, and left over
 	pointers []Pointer     // ordered by To, then nearest
 }
 
@@ -55,7 +55,8 @@ type Pointer struct {
 	Hops   int // 0: on the live stack itself; 1: a register or stack word points there
 
 	// Loose says that the way begins in the frame of the thread's first function, which stays from one message to the
-	// next and keeps what the last one left there, or below the stack pointer.
+	// next and keeps what the last one left there; or below the frame of interest, where what it called to die has large
+	// frames that it hardly uses.
 	Loose  bool
 	word   int // the index in Words where the way begins
 	offset int // of the second hop's pointer from where the first leads, in bytes
@@ -79,9 +80,12 @@ func (h *Held) Path(p Pointer) string {
 func From(im *image.Image, stack unwind.Stack, frame, entry int) *Held {
 	h := &Held{}
 	frame = max(frame, stack.Interrupted())
-	_, h.entry = stack.LiveRange()
+	h.inner, h.entry = stack.LiveRange()
 	if entry > frame && entry < len(stack.Frames) {
 		h.entry = stack.Frames[entry].SP
+	}
+	if frame < len(stack.Frames) {
+		h.inner = max(h.inner, stack.Frames[frame].SP)
 	}
 	h.addRegisters(stack, frame)
 	h.addLiveStack(im, stack, frame)
@@ -158,7 +162,6 @@ func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack, frame int) {
 	if frame < len(stack.Frames) {
 		base = stack.Frames[frame].SP
 	}
-	h.sp = lo
 	if lo >= redZone {
 		lo -= redZone
 	}
@@ -176,8 +179,9 @@ func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack, frame int) {
 	}
 }
 
-// loose says whether what lies at an address of the stack is no call's under way, but the first function's or left over.
-func (h *Held) loose(at place.Address) bool { return at < h.sp || at >= h.entry }
+// loose says whether what lies at an address of the stack is none of the calls' that led to the frame of interest, but the
+// first function's or left over.
+func (h *Held) loose(at place.Address) bool { return at < h.inner || at >= h.entry }
 
 // wordsBetween is how far a word of the stack lies from a frame's end; those further in count more.
 func wordsBetween(base, at place.Address) int {

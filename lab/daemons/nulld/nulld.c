@@ -3,9 +3,9 @@
  *	'L', operation, mode, flags; u16 size of the text behind it; u16 nothing
  *	u32 session (whom it is for, if flags say so); u32 patience in milliseconds; u64 lock
  *
- * and answers 16: 'l', status, mode, flags; u32 session or count; u64 lock. Clients may tell who holds what,
- * and that is nobody else's business: what was received is wiped as soon as it is understood. A request that
- * hasn't come in full stays in the kernel. */
+ * and answers 16: 'l', status, mode, flags; u32 session or count; u64 lock. What a client does is nobody
+ * else's business: all share one buffer, which is wiped as soon as a request is understood. A request that hasn't
+ * come in full stays in the kernel. */
 #define _GNU_SOURCE
 #include "liblocks.h"
 
