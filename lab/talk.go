@@ -113,6 +113,14 @@ func (w *recorder) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// Earlier sends an earlier part of the deadly set that the conversation ends with.
+func (t *Talk) Earlier(b []byte) {
+	if t.err == nil {
+		t.note(deed{Role: Member, Remote: t.local(), UDP: t.Case.UDP, Offset: uint32(t.sent), Bytes: b})
+		t.Send(b)
+	}
+}
+
 // Outlast waits until the daemon closes, or for as long as the script goes on.
 func (t *Talk) Outlast() {
 	if t.err == nil {
