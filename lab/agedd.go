@@ -119,14 +119,15 @@ func ticketOddities(r *rand.Rand) []func(*Talk) {
 			t.Line()
 		})
 	}
+	same, other := subrand(r), subrand(r)
 	return append(talks,
 		func(t *Talk) { // shows the same ticket many times in one breath
-			check := fmt.Sprintf("CHECK %s\n", ticketLogin(t, r))
+			check := fmt.Sprintf("CHECK %s\n", ticketLogin(t, same))
 			t.Remember([]byte(strings.Repeat(check, 12)))
 			t.Pause(50 * time.Millisecond)
 		},
 		func(t *Talk) { // a ticket with somebody else's name in it
-			part := strings.Split(ticketLogin(t, r)+"...", ".")
+			part := strings.Split(ticketLogin(t, other)+"...", ".")
 			t.Remember(fmt.Appendf(nil, "CHECK %s.%s.root.%s\n", part[0], part[1], part[3]))
 			t.Line()
 		})

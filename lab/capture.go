@@ -143,6 +143,7 @@ func decode(p gopacket.Packet) (f frame, ok bool) {
 type deed struct {
 	Role     Role
 	Remote   netip.AddrPort
+	Local    netip.AddrPort // the daemon's end, where the remote one has several streams to it
 	Outbound bool
 	UDP      bool
 	Offset   uint32 // of its first byte in the remote end's stream
@@ -156,7 +157,7 @@ func (d deed) find(frames []frame) Deed {
 	}
 	var start uint32 // sequence number of the stream's first byte
 	for _, f := range frames {
-		if f.Src != d.Remote || f.UDP != d.UDP {
+		if f.Src != d.Remote || f.UDP != d.UDP || d.Local.IsValid() && f.Dst != d.Local {
 			continue
 		}
 		if f.SYN {
