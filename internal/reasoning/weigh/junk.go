@@ -118,16 +118,13 @@ func junkPieces(c *Case) map[uint64]junk {
 		}
 	}
 	for _, w := range c.Held.Words[:min(junkTop, len(c.Held.Words))] {
-		if w.Loose() {
-			continue // the last message's bytes are there, whatever it was
-		}
 		if c.Image.Mapped(place.Address(w.Value)) {
 			if header := brokenHeader(c, place.Address(w.Value)); header != nil {
 				add(header, junk{place: "the header of the block at " + place.Address(w.Value).String(), around: header})
 			}
 			continue
 		}
-		if b, ok := junkBytes(w.Value); ok {
+		if b, ok := junkBytes(w.Value); ok && !w.Loose() { // else the last message's bytes are there, whatever it was
 			add(b, wordIn(c, w))
 		}
 	}

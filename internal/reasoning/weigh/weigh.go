@@ -132,7 +132,7 @@ var Kinds = []Kind{
 // decides, and an allocator's check finds damage whenever it comes by.
 func Lateness(kind finding.MechanismKind, role string) float64 {
 	switch {
-	case kind == finding.AllocatorCheck:
+	case kind == finding.AllocatorCheck && role == finding.Victim:
 		return 0.75
 	case role == finding.Victim:
 		return 0.3
