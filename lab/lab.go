@@ -78,7 +78,7 @@ type Conversation struct {
 
 // Cases are all there are, in the order of the README's table.
 func Cases() []Case {
-	return []Case{tlsfront, dnsd, metricd, formd, loopd, uafd, varnish, dovecot, agedd, leased, gated, batchd, frostd}
+	return []Case{tlsfront, dnsd, metricd, formd, loopd, uafd, varnish, dovecot, agedd, leased, gated, batchd, frostd, watchdogged}
 }
 
 // Find is the case of that name.
