@@ -81,7 +81,7 @@ func Cases() []Case {
 	return []Case{
 		tlsfront, dnsd, metricd, formd, loopd, uafd, varnish, dovecot,
 		agedd, batchd, frostd, gated, h2d, leased, nulld, pubd,
-		respd, sealedd, stored, throwd, uploadd,
+		respd, sealedd, stored, throwd, uploadd, watchdogged,
 	}
 }
 
