@@ -30,7 +30,7 @@ func Analyze(r *reading.Reading, servers ...netip.AddrPort) (*finding.Findings, 
 	tellModules(f, r)
 	tellTraffic(f, r, when, c, sessions)
 	switch {
-	case killed(f) || lived(r) && f.Death == nil: // no input that it held did
+	case f.Death != nil && killed(f.Death.Mechanism) || lived(r) && f.Death == nil: // no input that it held did
 		c.Candidates = nil
 	case len(c.Candidates) == 0 && r.Image != nil:
 		c.FromMemory()
@@ -48,6 +48,9 @@ func Case(r *reading.Reading, d death.Death, when moment.Moment) (*weigh.Case, [
 	c := weigh.NewCase(r.Image, r.Stacks, d, when, opened(sessions))
 	c.Candidates = slices.DeleteFunc(c.Candidates, func(k *weigh.Candidate) bool { return early(k.Message, r.Traffic) })
 	c.Lost = lost(r.Traffic)
+	if killed(d.Finding.Mechanism) {
+		c.Candidates = nil
+	}
 	return c, sessions
 }
 
@@ -58,12 +61,8 @@ func early(m *conversation.Message, t *conversation.Traffic) bool {
 }
 
 // killed says whether another process ended it, or broken memory.
-func killed(f *finding.Findings) bool {
-	if f.Death == nil || f.Death.Mechanism == nil {
-		return false
-	}
-	kind := f.Death.Mechanism.Kind
-	return kind == finding.Killed || kind == finding.BrokenMemory
+func killed(m *finding.Mechanism) bool {
+	return m != nil && (m.Kind == finding.Killed || m.Kind == finding.BrokenMemory)
 }
 
 // Backtrace tells who died, how, and what every thread was doing, and no more. With code it disassembles

@@ -76,7 +76,7 @@ func (o *observed) observe(req evidence.Request) error {
 	defer r.Close()
 	d, when := reasoning.Death(r)
 	c, _ := reasoning.Case(r, d, when)
-	if len(set.Captures) == 0 {
+	if len(set.Captures) == 0 && o.truth.Culprit.Module != "" {
 		c.FromMemory()
 	}
 	o.judge(d, r.Stacks)

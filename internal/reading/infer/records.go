@@ -52,14 +52,14 @@ func (g grammar) trace(data []byte) (ends uint64, worth float64, count int, ok b
 			wide++
 		}
 		ends = ends*1099511628211 + uint64(n)
-		worth += log2[n]
+		worth += log2[min(n, messageMost)]
 		data = data[n:]
 		count++
 	}
 	return ends, worth/float64(max(1, count)) + float64(wide) + textBits*float64(plain), count, true
 }
 
-// log2 are logarithms of lengths: to look one up costs less.
+// log2 are logarithms of lengths: to look one up costs less. Messages to be read may be longer than those that were learnt from.
 var log2 = func() (table [messageMost + 1]float64) {
 	for n := range table {
 		table[n] = math.Log2(float64(n))

@@ -36,12 +36,12 @@ func observeUnanswered(c *Case) []finding.Observation {
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
 		o := finding.Observation{Level: usual.level(c, candidate), RestsOn: frameRefs(candidate.Message)}
-		if on := passed[candidate]; on != nil && candidate.Message.Answered.IsZero() {
+		if on := passed[candidate]; on != nil && (candidate.Message.Answered.IsZero() || candidate.Own.Outbound) {
 			o.Level = passedOnward
 			o.RestsOn = append(o.RestsOn, frameRefs(on)...)
 			o.Facts = map[string]string{"to": on.Conversation.Names[on.Receiver]}
 		}
-		if a := candidate.Message.Answered; !a.IsZero() {
+		if a := candidate.Message.Answered; !a.IsZero() && o.Level == answered {
 			o.RestsOn = append(o.RestsOn, frameRef(int(a.Frame)))
 			o.Facts = map[string]string{"delay": a.Time.Sub(candidate.Message.End).String()}
 		}
@@ -63,6 +63,9 @@ func usualAnswer(c *Case) habit {
 	var delays []time.Duration
 	for _, candidate := range c.Candidates {
 		if candidate.Message == nil {
+			continue
+		}
+		if candidate.Own.Outbound {
 			continue
 		}
 		count := h.answered[habitKind(candidate)]
@@ -109,7 +112,7 @@ func (h habit) level(c *Case, candidate *Candidate) string {
 	switch {
 	case readLevel(candidate, h.lingers) == unread:
 		return "" // what was not read is not answered: that is no second fact
-	case candidate.Ticketed:
+	case candidate.Ticketed, candidate.Own.Outbound: // an answer isn't answered
 		return ""
 	case !m.Answered.IsZero():
 		return answered
@@ -128,11 +131,12 @@ func (h habit) level(c *Case, candidate *Candidate) string {
 }
 
 // passedOn gives for each message what the process made of it for somebody else, as proxies and forwarders
-// do: the message that it then sent on a conversation of its own and that has a stretch of it. What was
-// passed on has been read and understood; the process was no longer busy with it.
+// do: the message that it then sent on a conversation of its own and that has a stretch of it; or, of what an upstream
+// answered, the one that a client was sent and that has most of it. What was passed on has been read and understood; the
+// process was no longer busy with it.
 func passedOn(c *Case) map[*Candidate]*conversation.Message {
-	sent := sentOn(c)
-	if len(sent) == 0 {
+	sent, outbound := sentOn(c)
+	if len(outbound) == 0 {
 		return nil
 	}
 	needles := make([][]byte, len(sent))
@@ -151,6 +155,9 @@ func passedOn(c *Case) map[*Candidate]*conversation.Message {
 			if candidate.Message.End.After(on.Start) || candidate.Message.Conversation == on.Conversation {
 				continue
 			}
+			if toClient := !outbound[on.Conversation]; toClient && (!candidate.Own.Outbound || hit.Length*2 < len(candidate.Data)) {
+				continue
+			}
 			// Of several that say the same the latest was the occasion.
 			later := best.candidate == nil || candidate.Message.End.After(best.candidate.Message.End)
 			if hit.Length > best.length || hit.Length == best.length && later {
@@ -167,13 +174,14 @@ func passedOn(c *Case) map[*Candidate]*conversation.Message {
 	return passed
 }
 
-// sentOn is all that the process sent on conversations that it opened itself.
-func sentOn(c *Case) []*conversation.Message {
-	var sent []*conversation.Message
+// sentOn is all that the process sent, and the conversations that it opened itself.
+func sentOn(c *Case) (sent []*conversation.Message, outbound map[*conversation.Conversation]bool) {
+	outbound = map[*conversation.Conversation]bool{}
 	for _, own := range c.Moment.Own {
+		sent = append(sent, own.Conversation.Messages(own.Side.Other())...)
 		if own.Outbound {
-			sent = append(sent, own.Conversation.Messages(own.Side.Other())...)
+			outbound[own.Conversation] = true
 		}
 	}
-	return sent
+	return sent, outbound
 }
