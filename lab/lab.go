@@ -78,7 +78,7 @@ type Conversation struct {
 
 // Cases are all there are, in the order of the README's table.
 func Cases() []Case {
-	return []Case{tlsfront, dnsd, metricd, formd, loopd, uafd, varnish, dovecot, sealedd, throwd, h2d}
+	return []Case{tlsfront, dnsd, metricd, formd, loopd, uafd, varnish, dovecot, sealedd, throwd, h2d, arenad}
 }
 
 // Find is the case of that name.
