@@ -255,7 +255,8 @@ func mtaOddities(r *rand.Rand) []func(*Talk) {
 		many += "RCPT TO:<" + mtaAddress(r) + ">\r\n"
 	}
 	say(24, many)
-	say(4, "MAIL FROM:<"+mtaAddress(r)+">\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n"+strings.Repeat("X-Loop: again and again\r\n", 70)+"\r\n"+strings.Repeat(prose(r, 12)+"\r\n", 300)+".\r\n")
+	say(4, "MAIL FROM:<"+mtaAddress(r)+">\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n"+
+		strings.Repeat("X-Loop: again and again\r\n", 70)+"\r\n"+strings.Repeat(prose(r, 12)+"\r\n", 300)+".\r\n")
 	return talks
 }
 
