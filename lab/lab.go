@@ -80,8 +80,8 @@ type Conversation struct {
 func Cases() []Case {
 	return []Case{
 		tlsfront, dnsd, metricd, formd, loopd, uafd, varnish, dovecot,
-		agedd, batchd, frostd, gated, h2d, leased, nulld, pubd,
-		respd, sealedd, stored, throwd, uploadd, watchdogged,
+		agedd, arenad, batchd, frostd, gated, h2d, leased, nulld,
+		pubd, respd, sealedd, stored, throwd, uploadd, watchdogged,
 	}
 }
 
