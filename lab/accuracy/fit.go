@@ -59,6 +59,7 @@ type model struct {
 	kinds   []weigh.Kind
 	first   []int
 	levels  int
+	wire    map[int]bool // levels that rest on the wire alone
 	share   []float64 // of the innocents that a kind speaks of, the share that has the level; of deaths, where it speaks of these as a whole
 	choices []choice
 }
@@ -75,19 +76,19 @@ type choice struct {
 
 // alike is all candidates of a run that have the same levels.
 type alike struct {
-	wire, other    []int   // indices of levels
+	work, other    []int   // indices of levels: of kinds that tell which message the process was at work on, and of others
 	count, killers float64 // how many there are, and how many of them are the killer or, in memory, pieces of it
 }
 
 func newModel(runs []*seen, kinds []weigh.Kind) *model {
-	m := &model{kinds: kinds}
+	m := &model{kinds: kinds, wire: map[int]bool{}}
 	index := map[string]int{}
-	wire := map[int]bool{}
+	work := map[int]bool{}
 	for _, kind := range kinds {
 		m.first = append(m.first, m.levels)
 		for _, level := range kind.Levels {
 			index[kind.Name+": "+level] = m.levels
-			wire[m.levels] = kind.Wire
+			work[m.levels], m.wire[m.levels] = kind.AtWork, kind.Wire
 			m.levels++
 		}
 	}
@@ -100,7 +101,7 @@ func newModel(runs []*seen, kinds []weigh.Kind) *model {
 		if !run.kills() && !run.None {
 			continue // what killed is not among the candidates, so it teaches nothing about their order
 		}
-		c := newChoice(run, index, wire)
+		c := newChoice(run, index, work)
 		c.worth = worth / perProgram[run.Case]
 		m.choices = append(m.choices, c)
 		m.countShares(c)
@@ -110,7 +111,7 @@ func newModel(runs []*seen, kinds []weigh.Kind) *model {
 }
 
 // newChoice gathers candidates that are equal by the kinds that are fitted.
-func newChoice(run *seen, index map[string]int, wire map[int]bool) choice {
+func newChoice(run *seen, index map[string]int, work map[int]bool) choice {
 	c := choice{lateness: run.Lateness, size: run.candidates(), none: run.None}
 	for _, level := range run.Signs {
 		if i, fitted := index[level]; fitted {
@@ -123,13 +124,13 @@ func newChoice(run *seen, index map[string]int, wire map[int]bool) choice {
 		for _, level := range r.Levels {
 			switch i, fitted := index[level]; {
 			case !fitted:
-			case wire[i]:
-				a.wire = append(a.wire, i)
+			case work[i]:
+				a.work = append(a.work, i)
 			default:
 				a.other = append(a.other, i)
 			}
 		}
-		key := fmt.Sprint(a.wire, a.other)
+		key := fmt.Sprint(a.work, a.other)
 		i, known := at[key]
 		if !known {
 			i = len(c.alike)
@@ -146,7 +147,7 @@ func newChoice(run *seen, index map[string]int, wire map[int]bool) choice {
 func (m *model) countShares(c choice) {
 	for _, r := range c.alike {
 		innocents := r.count - r.killers
-		for _, levels := range [][]int{r.wire, r.other} {
+		for _, levels := range [][]int{r.work, r.other} {
 			for _, level := range levels {
 				m.share[level] += c.worth * innocents / float64(c.size)
 			}
@@ -228,7 +229,7 @@ func (m *model) loss(u []float64) (loss float64, gradient []float64) {
 	byWeight := make([]float64, m.levels)
 	for _, c := range m.choices {
 		loss += c.loss(weights, byWeight)
-		loss += c.withoutWire().loss(weights, byWeight)
+		loss += c.withoutWire(m.wire).loss(weights, byWeight)
 	}
 	gradient = make([]float64, m.levels)
 	for k, kind := range m.kinds {
@@ -250,21 +251,21 @@ func (m *model) loss(u []float64) (loss float64, gradient []float64) {
 }
 
 // withoutWire is the run as it is learnt from the second time.
-func (c choice) withoutWire() choice {
+func (c choice) withoutWire(wire map[int]bool) choice {
 	c.worth *= withheld
 	c.signs = nil
 	c.alike = slices.Clone(c.alike)
 	for i := range c.alike {
-		c.alike[i].wire = nil
+		c.alike[i].work = slices.DeleteFunc(slices.Clone(c.alike[i].work), func(level int) bool { return wire[level] })
 	}
 	return c
 }
 
-// loss is one run's, and adds its derivatives by the weights. What the wire tells is shared out among the
-// run's candidates, as weigh.Table does.
+// loss is one run's, and adds its derivatives by the weights. What tells of the message that was at
+// work is shared out among the run's candidates, as weigh.Table does.
 func (c choice) loss(weights, byWeight []float64) float64 {
 	each, none := weigh.Prior(c.size, 0)
-	wire, mean, onWire := c.onWire(weights)
+	work, mean, told := c.atWork(weights)
 	against := mean < 1 // then it is not shared out
 	mean = max(mean, 1)
 	atOnce := 1 - c.lateness
@@ -282,8 +283,8 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 			other += weights[level]
 		}
 		ratio[i] = each * math.Exp(other)
-		if onWire {
-			at := atOnce * wire[i] / mean
+		if told {
+			at := atOnce * work[i] / mean
 			soon[i] = at / (at + c.lateness)
 			ratio[i] *= at + c.lateness
 		}
@@ -299,11 +300,11 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 		}
 	}
 	for i, r := range c.alike {
-		share := r.count * wire[i] / (mean * float64(c.size))
+		share := r.count * work[i] / (mean * float64(c.size))
 		if against {
 			share = 0
 		}
-		for _, level := range r.wire {
+		for _, level := range r.work {
 			byWeight[level] += c.worth * (pull[i]*soon[i] - drawn*share)
 		}
 	}
@@ -313,16 +314,16 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 	return -c.worth * math.Log(killing/total)
 }
 
-// onWire is what the wire tells of each row, as a likelihood, and the mean over all candidates.
-func (c choice) onWire(weights []float64) (wire []float64, mean float64, told bool) {
-	wire = make([]float64, len(c.alike))
+// atWork is how likely each row was at work, and the mean over all candidates.
+func (c choice) atWork(weights []float64) (work []float64, mean float64, told bool) {
+	work = make([]float64, len(c.alike))
 	for i, r := range c.alike {
-		for _, level := range r.wire {
-			wire[i] += weights[level]
+		for _, level := range r.work {
+			work[i] += weights[level]
 			told = true
 		}
-		wire[i] = math.Exp(wire[i])
-		mean += r.count * wire[i] / float64(c.size)
+		work[i] = math.Exp(work[i])
+		mean += r.count * work[i] / float64(c.size)
 	}
-	return wire, mean, told
+	return work, mean, told
 }

@@ -29,12 +29,13 @@ func main() {
 func run() error {
 	runs := flag.String("runs", "", "look at the recorded runs in these folders")
 	few := flag.Int("few", 3, "of so many runs of each case, with less of the evidence, too")
+	only := flag.String("evidence", "", "look at the runs with only this of their evidence")
 	file := flag.String("seen", "lab/accuracy/seen.jsonl.gz", "what was seen: written with -runs, else read")
 	weights := flag.String("weights", "", "write the table of weights to this file")
 	page := flag.String("page", "", "write the tables, as Markdown, to this file, and the diagram beside it")
 	flag.Parse()
 	if *runs != "" {
-		return look(strings.Split(*runs, ","), *few, *file)
+		return look(strings.Split(*runs, ","), *few, *only, *file)
 	}
 	all, err := readSeen(*file)
 	if err != nil {
@@ -49,10 +50,10 @@ func run() error {
 }
 
 // look looks at runs and keeps what was seen.
-func look(dirs []string, few int, file string) error {
+func look(dirs []string, few int, only, file string) error {
 	var all []*seen
 	for _, dir := range dirs {
-		seen, err := observeAll(dir, few)
+		seen, err := observeAll(dir, few, only)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ import (
 
 // observeAll observes all runs in a folder, as many at a time as there are processors: with all evidence and with the core
 // alone, and the first few runs of each case with every other variant, too.
-func observeAll(dir string, few int) ([]*seen, error) {
+func observeAll(dir string, few int, only string) ([]*seen, error) {
 	truths, err := filepath.Glob(filepath.Join(dir, "*", "truth.json"))
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func observeAll(dir string, few int) ([]*seen, error) {
 		}
 		perCase[truth.Case]++
 		for _, v := range variants {
-			if perCase[truth.Case] > few && !v.always {
+			if perCase[truth.Case] > few && !v.always || only != "" && v.name != only {
 				continue
 			}
 			s := &seen{}

@@ -16,8 +16,8 @@ var (
 		"absent", "a run, common", "a run", "half, common", "a part, common", "whole, common", "half", "a part", "whole",
 	}
 	reachableLevels = []string{
-		"out of reach", "two hops, loose, common", "one hop, loose, common", "two hops, common", "one hop, common",
-		"two hops, loose", "one hop, loose", "two hops", "one hop",
+		"out of reach", "a piece, two hops, common", "a piece, one hop, common", "two hops, common", "one hop, common",
+		"a piece, two hops", "a piece, one hop", "two hops", "one hop",
 	}
 )
 
@@ -298,22 +298,22 @@ func observeMemory(c *Case) []finding.Observation {
 	})
 }
 
-// observeReachable tells in how few hops the dying thread came from its registers and stack to the
-// message's bytes: what the dead hand was holding. Only a whole message, a part or half of one counts.
+// observeReachable tells in how few hops the calls under way came from their registers and stack to the
+// message's bytes: what the dead hand was holding. Of a long message they may have come to a piece.
 func observeReachable(c *Case) []finding.Observation {
 	if c.Image == nil || c.Held == nil {
 		return nil
 	}
 	return observeFound(c, func(f *Found) (int, string) {
-		if f == nil || f.Pointer == nil || f.Extent < half {
+		if f == nil || f.Pointer == nil || f.Pointer.Loose {
 			return 0, "out of reach"
 		}
 		strength, level := 3, "two hops"
 		if f.Pointer.Hops < reach.MaxHops {
 			strength, level = 4, "one hop"
 		}
-		if f.Pointer.Loose {
-			return strength - 2, level + ", loose"
+		if f.Extent < half {
+			return strength - 2, "a piece, " + level
 		}
 		return strength, level
 	})

@@ -35,15 +35,16 @@ func ParseTable(data []byte) (Table, error) {
 
 // Weigh gives each observation of a death's messages and of the death as a whole its bits, and each message the sum of its own.
 //
-// What the wire tells is shared out among the messages: if one killed at once, then one did, however many
-// came last and were not answered. Where it tells against all of them, it tells that none did. And where the death is a
-// late one, which it is with the given probability, or the signs are against that any killed at once, the wire tells nothing
-// of its killer. So each message's sum is corrected, by an observation of its own.
+// What tells of the message that the process was at work on is shared out among the messages: if one killed at once, then one
+// did, however many came last and were not answered, and however surely the dying calls held it. Where it tells against all of
+// them, it tells that none did. And where the death is a late one, which it is with the given probability, or the signs are
+// against that any killed at once, it tells nothing of what killed: somebody else's message ran into the damage. So each
+// message's sum is corrected, by an observation of its own.
 //
 // Where a share of the packets was lost, silence tells nothing with that probability.
 func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observation, lateness, lost float64) ([][]finding.Observation, []float64) {
-	wire, sums := make([]float64, len(messages)), make([]float64, len(messages))
-	mean, onWire := 0.0, false
+	work, sums := make([]float64, len(messages)), make([]float64, len(messages))
+	mean, told := 0.0, false
 	for i, observations := range messages {
 		for j := range observations {
 			o := &observations[j]
@@ -51,15 +52,15 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 				o.Bits = math.Log2((1-lost)*math.Exp2(o.Bits) + lost)
 			}
 			sums[i] += o.Bits
-			if isWire[o.Kind] {
-				wire[i] += o.Bits
-				onWire = true
+			if atWorkKind[o.Kind] {
+				work[i] += o.Bits
+				told = true
 			}
 		}
-		mean += math.Exp2(wire[i]) / float64(len(messages))
+		mean += math.Exp2(work[i]) / float64(len(messages))
 	}
 	sign := t.sum(signs)
-	if !onWire {
+	if !told {
 		return messages, sums
 	}
 	atOnce, less := (1-lateness)*math.Exp2(sign), "less"
@@ -67,7 +68,7 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 		less = "less, by the signs"
 	}
 	for i := range messages {
-		share := math.Log2(atOnce*math.Exp2(wire[i])/max(mean, 1)+lateness) - wire[i]
+		share := math.Log2(atOnce*math.Exp2(work[i])/max(mean, 1)+lateness) - work[i]
 		sums[i] += share
 		level := less
 		if share > 0 {
@@ -90,10 +91,10 @@ func (t Table) sum(observations []finding.Observation) (sum float64) {
 
 var silent = levelsOf(func(k Kind) []string { return k.Silence })
 
-var isWire = func() map[string]bool {
-	wire := map[string]bool{}
+var atWorkKind = func() map[string]bool {
+	kinds := map[string]bool{}
 	for _, k := range Kinds {
-		wire[k.Name] = k.Wire
+		kinds[k.Name] = k.AtWork
 	}
-	return wire
+	return kinds
 }()

@@ -92,8 +92,10 @@ type Kind struct {
 	Clears []string
 	// Silence are the levels that rest on something not being in the capture.
 	Silence []string
-	// Wire kinds tell when a message came and what became of its conversation. They say nothing where the
-	// damage was done long before the death.
+	// AtWork kinds tell of which message the process was at work on when it died. They say nothing of what killed where the
+	// damage is older: then somebody else's message ran into it.
+	AtWork bool
+	// Wire kinds rest on the capture's times and answers alone.
 	Wire bool
 	// Held kinds speak of what was taken from memory, where there is no capture.
 	Held bool
@@ -109,15 +111,15 @@ type Kind struct {
 
 // Kinds are all kinds of evidence, the weakest first.
 var Kinds = []Kind{
-	{Name: "time", Levels: timeLevels, Wire: true, observe: observeTime},
-	{Name: "unanswered", Levels: unansweredLevels, Clears: []string{notReceived, answered, passedOnward}, Silence: unheard, Wire: true, observe: observeUnanswered},
-	{Name: "read", Levels: readLevels, Clears: []string{anothers, unread}, Wire: true, observe: observeRead},
+	{Name: "time", Levels: timeLevels, AtWork: true, Wire: true, observe: observeTime},
+	{Name: "unanswered", Levels: unansweredLevels, Clears: []string{notReceived, answered, passedOnward}, Silence: unheard, AtWork: true, Wire: true, observe: observeUnanswered},
+	{Name: "read", Levels: readLevels, Clears: []string{anothers, unread}, AtWork: true, Wire: true, observe: observeRead},
 	{Name: "novelty", Levels: noveltyLevels, observe: observeNovelty},
-	{Name: "fit", Levels: fitLevels, Clears: []string{pastIt}, observe: observeFit},
+	{Name: "fit", Levels: fitLevels, Clears: []string{pastIt}, AtWork: true, observe: observeFit},
 	{Name: "memory", Levels: memoryLevels, observe: observeMemory},
-	{Name: "reachable", Levels: reachableLevels, observe: observeReachable},
+	{Name: "reachable", Levels: reachableLevels, AtWork: true, observe: observeReachable},
 	{Name: "names", Levels: namesLevels, observe: observeNames},
-	{Name: "socket", Levels: socketLevels, observe: observeSocket},
+	{Name: "socket", Levels: socketLevels, AtWork: true, observe: observeSocket},
 	{Name: "junk", Levels: junkLevels, observe: observeJunk},
 	{Name: "form", Levels: formLevels, Held: true, observe: observeForm},
 	{Name: "near", Levels: nearLevels, Held: true, observe: observeNear},

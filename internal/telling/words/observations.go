@@ -76,10 +76,10 @@ var observations = map[string]map[string]string{
 		"one hop, common":  "{path} leads to its bytes, as to {shared} messages",
 		"two hops, common": "two hops lead to its bytes ({path}), as to {shared} messages",
 
-		"one hop, loose":          "{path}, which the thread's first function keeps from one message to the next or which was left there, leads to its bytes",
-		"two hops, loose":         "two hops lead to its bytes from what the thread's first function keeps or what was left there ({path})",
-		"one hop, loose, common":  "{path}, which the thread's first function keeps or which was left there, leads to its bytes, as to {shared} messages",
-		"two hops, loose, common": "two hops lead to its bytes from what the thread's first function keeps or what was left there ({path}), as to {shared} messages",
+		"a piece, one hop":          "the dying thread held {length} of its {of} bytes: {path} leads there",
+		"a piece, two hops":         "the dying thread came in two hops to {length} of its {of} bytes: {path}",
+		"a piece, one hop, common":  "{path} leads to {length} of its {of} bytes, as to those of {shared} messages",
+		"a piece, two hops, common": "two hops lead to {length} of its {of} bytes ({path}), as to those of {shared} messages",
 	},
 	"names": {
 		"most of them":  "what the dying calls held is its {name} ({path}; in {shared} messages), and of no message are there more such words and numbers",
