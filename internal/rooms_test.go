@@ -22,6 +22,7 @@ var inside = map[string]string{
 	"evidence/objfile evidence/elffile":    "cores and objects have the same headers and notes",
 	"ground/cursor ground/place":           "a reader reads addresses",
 	"ground/finding ground/place":          "findings name addresses, offsets and builds",
+	"reading/heap reading/image":           "it reads the heap through the address space",
 	"reading/reach reading/image":          "it follows pointers through the address space",
 	"reading/reach reading/unwind":         "it starts from a stack",
 	"reading/symbolize reading/disasm":     "a return address stands behind a call",
