@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reading/heap"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/reach"
 	"github.com/inquest-project/inquest/internal/reading/tlskeys"
@@ -16,6 +17,9 @@ import (
 // that could be done, and where its bytes stand in memory. The image is nil where there is no core.
 func NewCase(im *image.Image, stacks []unwind.Stack, d death.Death, when moment.Moment, opened map[*conversation.Conversation]*tlskeys.Opened) *Case {
 	c := &Case{Image: im, Death: d, Moment: when, Functions: d.Functions, answers: map[*conversation.Message][]string{}}
+	if im != nil {
+		c.Heap = heap.Walk(im)
+	}
 	if im != nil && d.Thread >= 0 && d.Thread < len(stacks) {
 		c.Stack = &stacks[d.Thread]
 		c.Held = reach.From(im, *c.Stack, d.Frame, d.Entry)

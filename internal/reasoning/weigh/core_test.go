@@ -73,7 +73,7 @@ var memoryScenarios = []scenario{
 		l.Say(client, masked("a short one"))
 		l.Say(server, "\x81\x03yes")
 		l.Say(client, masked("the payload that it has not"))
-		return core{rdi: heap + 0x600, onHeap: map[int]string{0x501: "the payload that it has.", 0x601: "a short one"}}.with(w)
+		return core{rdi: heapAt + 0x600, onHeap: map[int]string{0x501: "the payload that it has.", 0x601: "a short one"}}.with(w)
 	}, map[string]string{
 		masked("the payload that it has"): "a part", masked("a short one"): "a part", masked("the payload that it has not"): "half",
 	}},
@@ -118,7 +118,7 @@ var memoryScenarios = []scenario{
 	}, map[string]string{many(78, "GET /one/of/very/many?number=")[77]: "whole"}},
 	{"a short message within reach only", func(t testing.TB) *Case {
 		return core{
-			rdi:    heap + 0x1000,
+			rdi:    heapAt + 0x1000,
 			words:  []uint64{0, word("on-stck"), 0},
 			onHeap: map[int]string{0x1010: "held me", 0x8000: "far off"},
 		}.with(asked(t, "HELD me\r\n", "far off\r\n", "on-stck\n", "tiny\n"))
@@ -131,12 +131,12 @@ var memoryScenarios = []scenario{
 func reaching(others ...string) core {
 	onHeap := map[int]string{
 		0x1000: "GET /held/by/register ", 0x2000: "GET /held/by/an/object ", 0x3000: "GET /held/by/nobody/at/all ",
-		0x1100: pointer(heap + 0x2000),
+		0x1100: pointer(heapAt + 0x2000),
 	}
 	for i, m := range others {
 		onHeap[0x4000+i*64] = m
 	}
-	return core{rdi: heap + 0x1000, words: []uint64{heap + 0x1100}, onHeap: onHeap}
+	return core{rdi: heapAt + 0x1000, words: []uint64{heapAt + 0x1100}, onHeap: onHeap}
 }
 
 var reachableScenarios = []scenario{
@@ -149,8 +149,8 @@ var reachableScenarios = []scenario{
 		return reaching("GET /held/by/register").with(asked(t, "GET /held/by/register"))
 	}, map[string]string{"GET /held/by/register": "one hop"}},
 	{"the fewer hops of two ways, whichever place comes first", func(t testing.TB) *Case {
-		return core{rdi: heap + 0x1000, words: []uint64{heap + 0x3000, heap + 0x4000}, onHeap: map[int]string{
-			0x1000: pointer(heap+0x2000) + pointer(heap+0x5000),
+		return core{rdi: heapAt + 0x1000, words: []uint64{heapAt + 0x3000, heapAt + 0x4000}, onHeap: map[int]string{
+			0x1000: pointer(heapAt+0x2000) + pointer(heapAt+0x5000),
 			0x2000: "first two hops, then one", 0x3000: "first two hops, then one", 0x4000: "first one hop, then two", 0x5000: "first one hop, then two",
 		}}.with(asked(t, "first two hops, then one", "first one hop, then two"))
 	}, map[string]string{"first two hops, then one": "one hop", "first one hop, then two": "one hop"}},
@@ -163,13 +163,13 @@ var reachableScenarios = []scenario{
 	}, map[string]string{"GET /held/by/register" + strings.Repeat("z", 60): "out of reach"}},
 	{"common one by one hop, the others by two", func(t testing.TB) *Case {
 		messages := many(10, "stored in a table for all: ")
-		c := core{rdi: heap + 0x1000, onHeap: map[int]string{}}
+		c := core{rdi: heapAt + 0x1000, onHeap: map[int]string{}}
 		for i, m := range messages {
 			c.onHeap[0x2000+i*64] = m
 			if i < 5 {
-				c.words = append(c.words, heap+0x2000+uint64(i)*64)
+				c.words = append(c.words, heapAt+0x2000+uint64(i)*64)
 			} else {
-				c.onHeap[0x1000+i*8] = pointer(heap + 0x2000 + uint64(i)*64)
+				c.onHeap[0x1000+i*8] = pointer(heapAt + 0x2000 + uint64(i)*64)
 			}
 		}
 		return c.with(asked(t, messages...))
@@ -202,25 +202,25 @@ func senders(t testing.TB, n int) *wire {
 
 var socketScenarios = []scenario{
 	{"by the fewest hops to the sender's address", func(t testing.TB) *Case {
-		return core{rdi: heap + 0x1000, onHeap: map[int]string{
-			0x1000: pointer(heap + 0x2000), 0x1010: sockaddr(2, 40001, "198.51.100.1"),
+		return core{rdi: heapAt + 0x1000, onHeap: map[int]string{
+			0x1000: pointer(heapAt + 0x2000), 0x1010: sockaddr(2, 40001, "198.51.100.1"),
 			0x2040: sockaddr(10, 40002, "198.51.100.1"), 0x3000: sockaddr(2, 40003, "198.51.100.1"),
 		}}.with(senders(t, 5))
 	}, map[string]string{"sender 0": "not held", "sender 1": "one hop", "sender 2": "two hops", "sender 3": "not held"}},
 	{"held twice, by the fewest hops", func(t testing.TB) *Case {
-		return core{rdi: heap + 0x1000, onHeap: map[int]string{
-			0x1000: pointer(heap + 0x2000), 0x1010: sockaddr(2, 40001, "198.51.100.1"), 0x2040: sockaddr(2, 40001, "198.51.100.1"),
+		return core{rdi: heapAt + 0x1000, onHeap: map[int]string{
+			0x1000: pointer(heapAt + 0x2000), 0x1010: sockaddr(2, 40001, "198.51.100.1"), 0x2040: sockaddr(2, 40001, "198.51.100.1"),
 		}}.with(senders(t, 5))
 	}, map[string]string{"sender 1": "one hop"}},
 	{"nothing, where no client's is held", func(t testing.TB) *Case {
-		return core{rdi: heap + 0x1000, onHeap: map[int]string{0x1010: sockaddr(2, 4711, "198.51.100.1")}}.with(senders(t, 5))
+		return core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1010: sockaddr(2, 4711, "198.51.100.1")}}.with(senders(t, 5))
 	}, nil},
 	{"nothing of a table of all clients", func(t testing.TB) *Case {
 		onHeap := map[int]string{}
 		for i := range 4 {
 			onHeap[0x1000+i*16] = sockaddr(2, uint16(40000+i), "198.51.100.1")
 		}
-		return core{rdi: heap + 0x1000, onHeap: onHeap}.with(senders(t, 5))
+		return core{rdi: heapAt + 0x1000, onHeap: onHeap}.with(senders(t, 5))
 	}, nil},
 	{"nothing without a core", func(t testing.TB) *Case { return senders(t, 5).alone() }, nil},
 }
@@ -253,7 +253,7 @@ func TestTextAndNumbersAreNoSocketAddresses(t *testing.T) {
 // The killer's bytes are seen where addresses and numbers should stand.
 var junkScenarios = []scenario{
 	{"a word of a message's bytes", func(t testing.TB) *Case {
-		return core{words: []uint64{7, word("ABCDEFGH"), heap}}.with(asked(t, "xxABCDEFGHxx", "innocent"))
+		return core{words: []uint64{7, word("ABCDEFGH"), heapAt}}.with(asked(t, "xxABCDEFGHxx", "innocent"))
 	}, map[string]string{"xxABCDEFGHxx": "most of its bytes", "innocent": "none of it"}},
 	{"in a register", func(t testing.TB) *Case {
 		return core{rdi: word("ABCDEFGH")}.with(asked(t, "xxABCDEFGHxx", "innocent"))
@@ -275,13 +275,13 @@ var junkScenarios = []scenario{
 		return core{words: []uint64{word("killing!")}}.with(asked(t, "killing!", "killing!", "killing!", "killing!", "innocent"))
 	}, map[string]string{"killing!": "most of its bytes", "innocent": "none of it"}},
 	{"the header of a block that the thread held", func(t testing.TB) *Case {
-		return core{words: []uint64{heap + 0x1000}, onHeap: map[int]string{0x0ff0: "previousOVERFLOW"}}.with(asked(t, "xx previousOVERFLOW xx", "innocent"))
+		return core{words: []uint64{heapAt + 0x1000}, onHeap: map[int]string{0x0ff0: "previousOVERFLOW"}}.with(asked(t, "xx previousOVERFLOW xx", "innocent"))
 	}, map[string]string{"xx previousOVERFLOW xx": "most of its bytes", "innocent": "none of it"}},
 	{"text before a block with a size is none", func(t testing.TB) *Case {
-		return core{words: []uint64{heap + 0x1000}, onHeap: map[int]string{0x0ff0: "previous" + string(elftest.Words(0x71))}}.with(asked(t, "previous", "innocent"))
+		return core{words: []uint64{heapAt + 0x1000}, onHeap: map[int]string{0x0ff0: "previous" + string(elftest.Words(0x71))}}.with(asked(t, "previous", "innocent"))
 	}, nil},
 	{"text before what is no block is none", func(t testing.TB) *Case {
-		return core{words: []uint64{heap + 0x1008}, onHeap: map[int]string{0x0ff8: "previousOVERFLOW"}}.with(asked(t, "previousOVERFLOW", "innocent"))
+		return core{words: []uint64{heapAt + 0x1008}, onHeap: map[int]string{0x0ff8: "previousOVERFLOW"}}.with(asked(t, "previousOVERFLOW", "innocent"))
 	}, nil},
 	{"numbers are no junk", func(t testing.TB) *Case {
 		return core{words: []uint64{^uint64(0), ^uint64(41), 0x1234, 0x4141414141414141}}.with(asked(t,
@@ -296,21 +296,21 @@ var junkScenarios = []scenario{
 // fromMemory is a case of a core alone: a request, a list of lines, words and a name within reach.
 func fromMemory(t testing.TB) *Case {
 	t.Helper()
-	c := core{rdi: heap + 0x1000, onHeap: map[int]string{
+	c := core{rdi: heapAt + 0x1000, onHeap: map[int]string{
 		0x1000: "GET /a HTTP/1.1\r\n\r\n\x00", 0x1100: "first line\nsecond line\n", 0x1200: "several words of text", 0x1300: "one_single_word", 0x1400: "too short",
 	}}
 	for i := range 5 {
-		c.words = append(c.words, heap+0x1000+uint64(i)*0x100)
+		c.words = append(c.words, heapAt+0x1000+uint64(i)*0x100)
 	}
 	return c.alone(t)
 }
 
 // crowded has more texts within reach than are near.
 func crowded(t testing.TB) *Case {
-	c := core{rdi: heap + 0x1000, onHeap: map[int]string{}}
+	c := core{rdi: heapAt + 0x1000, onHeap: map[int]string{}}
 	for i := range 15 {
 		c.onHeap[0x1000+i*0x100] = fmt.Sprintf("the text of number %02d", i)
-		c.words = append(c.words, heap+0x1000+uint64(i)*0x100)
+		c.words = append(c.words, heapAt+0x1000+uint64(i)*0x100)
 	}
 	return c.alone(t)
 }
@@ -350,23 +350,23 @@ func TestWhatADyingThreadHeldIsTakenForMessages(t *testing.T) {
 		core core
 		want []string
 	}{
-		{"a framed message, from its first byte", core{rdi: heap + 0x1000, onHeap: map[int]string{0x1000: request + "\x01"}}, []string{request}},
-		{"a framed message, from a pointer into its middle", core{rdi: heap + 0x1000 + 12, onHeap: map[int]string{0x0ff0: "\x99\x98", 0x1000: query + "\xff\xff"}}, []string{query}},
-		{"text, from a pointer into its middle", core{rdi: heap + 0x1008, onHeap: map[int]string{0x0fff: "\x00from here to there\x00"}}, []string{"from here to there"}},
-		{"text with letters of any language", core{rdi: heap + 0x1008, onHeap: map[int]string{0x1000: "Grüße aus dem Süden"}}, []string{"Grüße aus dem Süden"}},
-		{"ASCII, where bytes are no UTF-8", core{rdi: heap + 0x1008, onHeap: map[int]string{0x1000: "\xff\xfeplain letters\x80"}}, []string{"plain letters"}},
-		{"no name", core{rdi: heap + 0x1000, onHeap: map[int]string{0x1000: "a name only"}}, nil},
-		{"once, however often it is held", core{rdi: heap + 0x1000, words: []uint64{heap + 0x1002, heap + 0x1004}, onHeap: map[int]string{0x1000: "held three times"}}, []string{"held three times"}},
-		{"the nearest first", core{rdi: heap + 0x1000, onHeap: map[int]string{0x1000: "x\x00......" + pointer(heap+0x2000), 0x1040: pointer(heap + 0x3000), 0x2000: "by the object", 0x3000: "by its neighbour"}}, []string{"by the object", "by its neighbour"}},
-		{"what is out of reach is not", core{rdi: heap + 0x1000, onHeap: map[int]string{0x1000: "within reach", 0x2000: "out of reach, but here"}}, []string{"within reach"}},
+		{"a framed message, from its first byte", core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: request + "\x01"}}, []string{request}},
+		{"a framed message, from a pointer into its middle", core{rdi: heapAt + 0x1000 + 12, onHeap: map[int]string{0x0ff0: "\x99\x98", 0x1000: query + "\xff\xff"}}, []string{query}},
+		{"text, from a pointer into its middle", core{rdi: heapAt + 0x1008, onHeap: map[int]string{0x0fff: "\x00from here to there\x00"}}, []string{"from here to there"}},
+		{"text with letters of any language", core{rdi: heapAt + 0x1008, onHeap: map[int]string{0x1000: "Grüße aus dem Süden"}}, []string{"Grüße aus dem Süden"}},
+		{"ASCII, where bytes are no UTF-8", core{rdi: heapAt + 0x1008, onHeap: map[int]string{0x1000: "\xff\xfeplain letters\x80"}}, []string{"plain letters"}},
+		{"no name", core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: "a name only"}}, nil},
+		{"once, however often it is held", core{rdi: heapAt + 0x1000, words: []uint64{heapAt + 0x1002, heapAt + 0x1004}, onHeap: map[int]string{0x1000: "held three times"}}, []string{"held three times"}},
+		{"the nearest first", core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: "x\x00......" + pointer(heapAt+0x2000), 0x1040: pointer(heapAt + 0x3000), 0x2000: "by the object", 0x3000: "by its neighbour"}}, []string{"by the object", "by its neighbour"}},
+		{"what is out of reach is not", core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: "within reach", 0x2000: "out of reach, but here"}}, []string{"within reach"}},
 		{"the live stack's buffers", core{rdi: stack + 16, words: []uint64{0, 0, word("a buffer"), word(" on the "), word("stack")}}, []string{"a buffer on the stack"}},
 		{"not the environment", core{
-			rdi: stack + 0x2004, words: []uint64{heap + 0x1000}, auxv: map[uint64]uint64{31: stack + 0x2100},
+			rdi: stack + 0x2004, words: []uint64{heapAt + 0x1000}, auxv: map[uint64]uint64{31: stack + 0x2100},
 			onStack: map[int]string{0x2000: started, 0x2100: "/sbin/daemon"}, onHeap: map[int]string{0x1000: started},
 		}, []string{started}}, // the heap's copy, which may be anybody's
 		{"not the path of a mapped file", core{
-			rdi: heap + 0x1000, mappings: []elftest.Mapping{{Start: codes, End: codes + 4096, Path: "/usr/lib/daemon/module.so"}},
-			onHeap: map[int]string{0x1000: "/usr/lib/daemon/module.so\x00/usr/lib/daemon/other.so"}, words: []uint64{heap + 0x1000 + 26},
+			rdi: heapAt + 0x1000, mappings: []elftest.Mapping{{Start: codes, End: codes + 4096, Path: "/usr/lib/daemon/module.so"}},
+			onHeap: map[int]string{0x1000: "/usr/lib/daemon/module.so\x00/usr/lib/daemon/other.so"}, words: []uint64{heapAt + 0x1000 + 26},
 		}, []string{"/usr/lib/daemon/other.so"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -389,7 +389,7 @@ func TestTheSenderIsTheOneSocketAddressNearest(t *testing.T) {
 		for at, s := range text {
 			more[at] = s
 		}
-		return core{rdi: heap + 0x1000, onHeap: more}
+		return core{rdi: heapAt + 0x1000, onHeap: more}
 	}
 	for _, c := range []struct {
 		name string
@@ -398,7 +398,7 @@ func TestTheSenderIsTheOneSocketAddressNearest(t *testing.T) {
 	}{
 		{"one", with(map[int]string{0x1040: sockaddr(2, 40001, "198.51.100.1")}), "198.51.100.1:40001"},
 		{"the server's own beside it", with(map[int]string{0x1040: sockaddr(2, 40001, "198.51.100.1"), 0x1060: sockaddr(2, 80, "192.0.2.2")}), "198.51.100.1:40001"},
-		{"a second one further away", with(map[int]string{0x1040: sockaddr(2, 40001, "198.51.100.1"), 0x1060: pointer(heap + 0x2000), 0x2000: sockaddr(2, 40002, "198.51.100.1")}), "198.51.100.1:40001"},
+		{"a second one further away", with(map[int]string{0x1040: sockaddr(2, 40001, "198.51.100.1"), 0x1060: pointer(heapAt + 0x2000), 0x2000: sockaddr(2, 40002, "198.51.100.1")}), "198.51.100.1:40001"},
 		{"two as near", with(map[int]string{0x1040: sockaddr(2, 40001, "198.51.100.1"), 0x1060: sockaddr(2, 40002, "198.51.100.1")}), "invalid AddrPort"},
 		{"none", with(map[int]string{}), "invalid AddrPort"},
 	} {
@@ -448,7 +448,7 @@ func TestAccomplicesAreTheLatestWordsOfOthersOnTheSameThing(t *testing.T) {
 			w.asks(moment.Open, fmt.Sprintf("other number %d", i))
 		}
 	}
-	held := core{rdi: heap + 0x1000, onHeap: map[int]string{0x1000: "\x00\x00session-77\x00"}}
+	held := core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: "\x00\x00session-77\x00"}}
 	for _, c := range []struct {
 		name   string
 		core   core
@@ -458,7 +458,7 @@ func TestAccomplicesAreTheLatestWordsOfOthersOnTheSameThing(t *testing.T) {
 	}{
 		{"of a victim", held, finding.Victim, nil, []string{"free session-77 first", "poll session-77 second"}},
 		{"none, where it decided to die", held, finding.Decided, nil, nil},
-		{"none, where the thread held no such name", core{rdi: heap + 0x1000}, finding.Victim, nil, nil},
+		{"none, where the thread held no such name", core{rdi: heapAt + 0x1000}, finding.Victim, nil, nil},
 		{"two at the most", held, finding.Victim, func(w *wire) {
 			w.asks(moment.Open, "make session-77 long ago")
 			w.asks(moment.Open, "something else")

@@ -23,6 +23,9 @@ const (
 	// has in common with a message. A daemon may have doubled, dropped or changed a byte in between.
 	junkLeast = 6
 
+	// brokenMost is how many broken headers of heap blocks are looked at.
+	brokenMost = 16
+
 	// junkShared is how many messages may hold a piece for it still to single one out, and junkSent how often
 	// they may have been sent: who kills may have tried before.
 	junkShared = 3
@@ -30,8 +33,8 @@ const (
 )
 
 // observeJunk looks for machine words that have no business where they are: six or more bytes that are no
-// address and no number, in registers, on top of the stack, or in the header of a heap block that the dying
-// thread held. If they are bytes of a message, then that message overwrote what should have been there, now
+// address and no number, in registers or on top of the stack, and for what stands in and before broken headers of heap
+// blocks. If they are bytes of a message, then that message overwrote what should have been there, now
 // or long ago.
 func observeJunk(c *Case) []finding.Observation {
 	if c.fromMemory() {
@@ -118,15 +121,17 @@ func junkPieces(c *Case) map[uint64]junk {
 		}
 	}
 	for _, w := range c.Held.Words[:min(junkTop, len(c.Held.Words))] {
-		if c.Image.Mapped(place.Address(w.Value)) {
-			if header := brokenHeader(c, place.Address(w.Value)); header != nil {
-				add(header, junk{place: "the header of the block at " + place.Address(w.Value).String(), around: header})
-			}
-			continue
+		if w.Loose() || c.Image.Mapped(place.Address(w.Value)) {
+			continue // of what is loose the last message's bytes are there, whatever it was
 		}
-		if b, ok := junkBytes(w.Value); ok && !w.Loose() { // else the last message's bytes are there, whatever it was
+		if b, ok := junkBytes(w.Value); ok {
 			add(b, wordIn(c, w))
 		}
+	}
+	for _, b := range c.Heap.Broken()[:min(brokenMost, len(c.Heap.Broken()))] {
+		const before, size = 24, 8
+		header := c.Image.Bytes(b.Header-before, before+size)
+		add(header, junk{place: "the header of the block at " + (b.Header + size).String(), around: header})
 	}
 	return pieces
 }
@@ -139,23 +144,6 @@ func wordIn(c *Case, w reach.Word) junk {
 	}
 	from := w.At - min(before, w.At-c.Held.StackLow)
 	return junk{place: w.Place, around: c.Image.Bytes(from, int(w.At-from)+behind), at: int(w.At - from)}
-}
-
-// brokenHeader is what stands in and before the header of the heap block at an address, if the block's size
-// is none. Allocators that keep it keep it in the word before the block (glibc, malloc/malloc.c).
-func brokenHeader(c *Case, block place.Address) []byte {
-	const alignment, before, size = 16, 32, 8
-	if block%alignment != 0 || !c.Image.Anonymous(block) {
-		return nil
-	}
-	around := c.Image.Bytes(block-before, before)
-	if len(around) < before {
-		return nil
-	}
-	if _, ok := junkBytes(binary.LittleEndian.Uint64(around[before-size:])); !ok {
-		return nil
-	}
-	return around
 }
 
 // pieceAt is the first junkLeast bytes of b as a number.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/bytesearch"
 	"github.com/inquest-project/inquest/internal/ground/finding"
@@ -13,7 +14,7 @@ import (
 
 var (
 	memoryLevels = []string{
-		"absent", "a run, common", "a run", "half, common", "a part, common", "whole, common", "half", "a part", "whole",
+		"absent", "a run, common", "a run", "half, common", "a part, common", "whole, common", "half", "a part", "whole, freed", "whole",
 	}
 	reachableLevels = []string{
 		"out of reach", "a piece, two hops, common", "a piece, one hop, common", "two hops, common", "one hop, common",
@@ -28,6 +29,7 @@ type Found struct {
 	Address place.Address // of the best stretch
 	Offset  int           // in the message, of the stretch
 	Length  int           // of the stretch, in bytes
+	Freed   bool          // the memory had been given back
 	Part    string        // the part that stands whole, where not all of the message does
 	Pointer *reach.Pointer
 	Path    string // from register or stack to the bytes; empty if no way was found
@@ -75,10 +77,12 @@ func Locate(c *Case) {
 			if s.best != nil && extent < s.best.Extent && s.best.Extent >= half {
 				continue // most hits end here
 			}
+			at := region.Start + place.Address(hit.Memory)
+			block, _ := c.Heap.At(at)
 			improve(&s.best, Found{
 				Extent: extent, Part: part, Offset: s.at + hit.Offset, Length: hit.Length,
-				Address: region.Start + place.Address(hit.Memory),
-				Exact:   bytes.Equal(region.Data[hit.Memory:hit.Memory+hit.Length], s.data[hit.Offset:hit.Offset+hit.Length]),
+				Address: at, Freed: block.Free,
+				Exact: bytes.Equal(region.Data[hit.Memory:hit.Memory+hit.Length], s.data[hit.Offset:hit.Offset+hit.Length]),
 			}, c.Held)
 		}
 	}
@@ -234,6 +238,9 @@ func better(a, b Found) bool {
 	if a.Pointer != nil && (a.Pointer.Hops != b.Pointer.Hops || a.Pointer.Loose != b.Pointer.Loose) {
 		return !a.Pointer.Loose && b.Pointer.Loose || a.Pointer.Loose == b.Pointer.Loose && a.Pointer.Hops < b.Pointer.Hops
 	}
+	if a.Freed != b.Freed {
+		return b.Freed
+	}
 	return a.Length > b.Length
 }
 
@@ -293,6 +300,9 @@ func observeMemory(c *Case) []finding.Observation {
 	return observeFound(c, func(f *Found) (int, string) {
 		if f == nil {
 			return 0, "absent"
+		}
+		if f.Extent == whole && f.Freed && f.Pointer == nil {
+			return int(half), "whole, freed"
 		}
 		return int(f.Extent), [...]string{nothing: "absent", aRun: "a run", half: "half", aPart: "a part", whole: "whole"}[f.Extent]
 	})
@@ -365,7 +375,7 @@ func observeFound(c *Case, grade func(*Found) (int, string)) []finding.Observati
 		}
 		strength, level := grade(candidate.Memory)
 		if strength > 0 && (float64(reaching[strength]) > max(3, commonShare*float64(len(c.Candidates))) || kept(candidate, strength)) {
-			level += ", common"
+			level = strings.TrimSuffix(level, ", freed") + ", common"
 		}
 		o := finding.Observation{Level: level}
 		if f := candidate.Memory; f != nil {

@@ -104,9 +104,9 @@ func (w *wire) own() []moment.Own {
 func (w *wire) alone() *Case { return NewCase(nil, nil, death.Death{Thread: -1}, w.died(), nil) }
 
 const (
-	codes = 0x400000
-	heap  = 0x550000000000
-	stack = 0x7ffd00000000
+	codes  = 0x400000
+	heapAt = 0x550000000000
+	stack  = 0x7ffd00000000
 
 	live = 128 // bytes of live stack; all of them the red zone below the stack pointer
 )
@@ -148,7 +148,7 @@ func (c core) open(t testing.TB) (*image.Image, []unwind.Stack) {
 		Threads:  []elftest.Thread{{TID: 1, Signal: 11, PC: codes, SP: stack + live, Argument1: c.rdi}},
 		Mappings: c.mappings,
 		Memory: append([]elftest.Segment{{Flags: elftest.RX, Vaddr: codes, Size: 4096}}, append(c.segments,
-			elftest.Segment{Flags: elftest.RW, Vaddr: heap, Data: onHeap},
+			elftest.Segment{Flags: elftest.RW, Vaddr: heapAt, Data: onHeap},
 			elftest.Segment{Flags: elftest.RW, Vaddr: stack, Data: onStack})...),
 	}
 	if c.withoutThreads {

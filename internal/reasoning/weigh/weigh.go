@@ -25,6 +25,7 @@ import (
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reading/dissect"
+	"github.com/inquest-project/inquest/internal/reading/heap"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/reach"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
@@ -37,6 +38,7 @@ type Case struct {
 	Image      *image.Image
 	Stack      *unwind.Stack // of the thread that died of it
 	Held       *reach.Held   // what that thread held
+	Heap       *heap.Heap    // malloc's blocks
 	Functions  []string      // names on its stack, from the culprit outward, without the dying machinery
 	Death      death.Death
 	Moment     moment.Moment

@@ -192,7 +192,7 @@ func scene(t testing.TB) *Case {
 	killer.FIN(server)
 	quiet.FIN(server)
 	unheard.RST(server)
-	return core{rdi: heap + 0x1000, onHeap: map[int]string{0x1000: "KILL everything!!"}}.with(w)
+	return core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: "KILL everything!!"}}.with(w)
 }
 
 func TestRankPutsTheLikeliestFirstAndAcquitsWithReasons(t *testing.T) {

@@ -64,6 +64,7 @@ var observations = map[string]map[string]string{
 		"half":           "{length} of its {of} bytes stand in memory{but} in one stretch",
 		"a part":         "its {part} stands whole in memory{but}",
 		"whole":          "it stands whole in memory, all {of} bytes{but}",
+		"whole, freed":   "it stands whole in memory that had been given back, all {of} bytes{but}",
 		"a run, common":  "{length} of its {of} bytes stand in memory{but}, as of {shared} messages",
 		"half, common":   "{length} of its {of} bytes stand in memory{but}, as of {shared} messages",
 		"a part, common": "its {part} stands whole in memory{but}, as of {shared} messages",
