@@ -56,7 +56,9 @@ func TestEveryDaemonKeepsTheLabsRules(t *testing.T) {
 			r.checkCore(t)
 			r.checkCounts(t, 250, 8)
 			r.checkDeeds(t)
-			r.checkWaiting(t)
+			if c.Name != "postgres" { // whose processes have one client each: the others' are told of the death
+				r.checkWaiting(t)
+			}
 		})
 	}
 }

@@ -119,12 +119,12 @@ func dnsSubnet(family byte, bits byte, address ...byte) []byte {
 
 func dnsCookie(r *rand.Rand) []byte { return dnsOption(10, random(r, 8)) }
 
-// dnsResolver has asked before.
+// dnsResolver has asked before, and doesn't wait for the answers.
 func dnsResolver(r *rand.Rand, question []byte) func(*Talk) {
 	return func(t *Talk) {
 		for range r.IntN(3) {
 			t.Send(dnsOrdinary(r))
-			t.Datagram()
+			t.Pause(10 * time.Millisecond)
 		}
 		t.Message(question)
 		t.Datagram()
