@@ -85,9 +85,9 @@ func Cases() []Case {
 	}
 }
 
-// Find is the case of that name.
+// Find is the case of that name, of either list.
 func Find(name string) (Case, error) {
-	all := Cases()
+	all := append(Cases(), Daemons()...)
 	i := slices.IndexFunc(all, func(c Case) bool { return c.Name == name })
 	if i < 0 {
 		return Case{}, fmt.Errorf("there is no lab case %q", name)

@@ -41,9 +41,24 @@ func TestEveryCaseKeepsTheLabsRules(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			r := recordOnce(t, c)
 			r.checkCore(t)
-			r.checkCounts(t)
+			r.checkCounts(t, 300, 10)
 			r.checkDeeds(t)
 			r.checkWaiting(t)
+		})
+	}
+}
+
+func TestEveryDaemonKeepsTheLabsRules(t *testing.T) {
+	needRoot(t)
+	for _, c := range Daemons() {
+		t.Run(c.Name, func(t *testing.T) {
+			r := recordOnce(t, c)
+			r.checkCore(t)
+			r.checkCounts(t, 250, 8)
+			r.checkDeeds(t)
+			if c.Name != "postgres" { // whose processes have one client each: the others' are told of the death
+				r.checkWaiting(t)
+			}
 		})
 	}
 }
@@ -109,13 +124,13 @@ func (r recording) checkCore(t *testing.T) {
 	}
 }
 
-func (r recording) checkCounts(t *testing.T) {
+func (r recording) checkCounts(t *testing.T, ordinary, odd int) {
 	t.Helper()
-	if n := r.ordinary(); n < 300 {
-		t.Errorf("%d ordinary conversations, expected 300 or more", n)
+	if n := r.ordinary(); n < ordinary {
+		t.Errorf("%d ordinary conversations, expected %d or more", n, ordinary)
 	}
-	if n := len(r.Truth.Odd); n < 10 {
-		t.Errorf("%d odd messages, expected 10 or more", n)
+	if n := len(r.Truth.Odd); n < odd {
+		t.Errorf("%d odd messages, expected %d or more", n, odd)
 	}
 	if r.Case.None {
 		return

@@ -77,8 +77,6 @@ func (t *Talk) Message(b []byte) {
 	if t.sealed != nil {
 		b = t.sealed.wrote[int(t.message.Offset)+len(t.message.Bytes):]
 	}
-	t.message.Bytes = append(t.message.Bytes, b...)
-	t.Send(b)
 	if t.err == nil { // what comes too late is no part of it
 		t.message.Bytes = append(t.message.Bytes, b...)
 	}
