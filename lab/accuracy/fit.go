@@ -59,8 +59,8 @@ type model struct {
 	kinds   []weigh.Kind
 	first   []int
 	levels  int
-	wire    map[int]bool // levels that rest on the wire alone
-	share   []float64 // of the innocents that a kind speaks of, the share that has the level; of deaths, where it speaks of these as a whole
+	kind    []weigh.Kind // by level
+	share   []float64    // of the innocents that a kind speaks of, the share that has the level; of deaths, where it speaks of these as a whole
 	choices []choice
 }
 
@@ -77,18 +77,18 @@ type choice struct {
 // alike is all candidates of a run that have the same levels.
 type alike struct {
 	work, other    []int   // indices of levels: of kinds that tell which message the process was at work on, and of others
+	older          []int   // those in work that tell of older damage, too
 	count, killers float64 // how many there are, and how many of them are the killer or, in memory, pieces of it
 }
 
 func newModel(runs []*seen, kinds []weigh.Kind) *model {
-	m := &model{kinds: kinds, wire: map[int]bool{}}
+	m := &model{kinds: kinds}
 	index := map[string]int{}
-	work := map[int]bool{}
 	for _, kind := range kinds {
 		m.first = append(m.first, m.levels)
 		for _, level := range kind.Levels {
 			index[kind.Name+": "+level] = m.levels
-			work[m.levels], m.wire[m.levels] = kind.AtWork, kind.Wire
+			m.kind = append(m.kind, kind)
 			m.levels++
 		}
 	}
@@ -101,7 +101,7 @@ func newModel(runs []*seen, kinds []weigh.Kind) *model {
 		if !run.kills() && !run.None {
 			continue // what killed is not among the candidates, so it teaches nothing about their order
 		}
-		c := newChoice(run, index, work)
+		c := m.choice(run, index)
 		c.worth = worth / perProgram[run.Case]
 		m.choices = append(m.choices, c)
 		m.countShares(c)
@@ -110,8 +110,8 @@ func newModel(runs []*seen, kinds []weigh.Kind) *model {
 	return m
 }
 
-// newChoice gathers candidates that are equal by the kinds that are fitted.
-func newChoice(run *seen, index map[string]int, work map[int]bool) choice {
+// choice gathers candidates that are equal by the kinds that are fitted.
+func (m *model) choice(run *seen, index map[string]int) choice {
 	c := choice{lateness: run.Lateness, size: run.candidates(), none: run.None}
 	for _, level := range run.Signs {
 		if i, fitted := index[level]; fitted {
@@ -124,8 +124,11 @@ func newChoice(run *seen, index map[string]int, work map[int]bool) choice {
 		for _, level := range r.Levels {
 			switch i, fitted := index[level]; {
 			case !fitted:
-			case work[i]:
+			case m.kind[i].AtWork:
 				a.work = append(a.work, i)
+				if m.kind[i].Older {
+					a.older = append(a.older, i)
+				}
 			default:
 				a.other = append(a.other, i)
 			}
@@ -229,7 +232,7 @@ func (m *model) loss(u []float64) (loss float64, gradient []float64) {
 	byWeight := make([]float64, m.levels)
 	for _, c := range m.choices {
 		loss += c.loss(weights, byWeight)
-		loss += c.withoutWire(m.wire).loss(weights, byWeight)
+		loss += c.withoutWire(m.kind).loss(weights, byWeight)
 	}
 	gradient = make([]float64, m.levels)
 	for k, kind := range m.kinds {
@@ -251,12 +254,12 @@ func (m *model) loss(u []float64) (loss float64, gradient []float64) {
 }
 
 // withoutWire is the run as it is learnt from the second time.
-func (c choice) withoutWire(wire map[int]bool) choice {
+func (c choice) withoutWire(kind []weigh.Kind) choice {
 	c.worth *= withheld
 	c.signs = nil
 	c.alike = slices.Clone(c.alike)
 	for i := range c.alike {
-		c.alike[i].work = slices.DeleteFunc(slices.Clone(c.alike[i].work), func(level int) bool { return wire[level] })
+		c.alike[i].work = slices.DeleteFunc(slices.Clone(c.alike[i].work), func(level int) bool { return kind[level].Wire })
 	}
 	return c
 }
@@ -265,9 +268,8 @@ func (c choice) withoutWire(wire map[int]bool) choice {
 // work is shared out among the run's candidates, as weigh.Table does.
 func (c choice) loss(weights, byWeight []float64) float64 {
 	each, none := weigh.Prior(c.size, 0)
-	work, mean, told := c.atWork(weights)
-	against := mean < 1 // then it is not shared out
-	mean = max(mean, 1)
+	work := c.shareOut(weights, func(r alike) []int { return r.work })
+	older := c.shareOut(weights, func(r alike) []int { return r.older })
 	atOnce := 1 - c.lateness
 	for _, level := range c.signs {
 		atOnce *= math.Exp(weights[level])
@@ -283,30 +285,26 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 			other += weights[level]
 		}
 		ratio[i] = each * math.Exp(other)
-		if told {
-			at := atOnce * work[i] / mean
-			soon[i] = at / (at + c.lateness)
-			ratio[i] *= at + c.lateness
+		if work.told {
+			at, before := atOnce*work.likely[i], c.lateness*older.likely[i]
+			soon[i] = at / (at + before)
+			ratio[i] *= at + before
 		}
 		total += r.count * ratio[i]
 		killing += r.killers * ratio[i]
 	}
-	pull, drawn := make([]float64, len(c.alike)), 0.0 // how much all candidates together pull at the mean
+	pull, later := make([]float64, len(c.alike)), make([]float64, len(c.alike))
 	for i, r := range c.alike {
 		pull[i] = ratio[i] * (r.count/total - r.killers/killing)
-		drawn += pull[i] * soon[i]
 		for _, level := range r.other {
 			byWeight[level] += c.worth * pull[i]
 		}
+		later[i] = pull[i] * (1 - soon[i])
+		pull[i] *= soon[i]
 	}
-	for i, r := range c.alike {
-		share := r.count * work[i] / (mean * float64(c.size))
-		if against {
-			share = 0
-		}
-		for _, level := range r.work {
-			byWeight[level] += c.worth * (pull[i]*soon[i] - drawn*share)
-		}
+	drawn := work.pull(c, pull, byWeight)
+	if work.told {
+		older.pull(c, later, byWeight)
 	}
 	for _, level := range c.signs {
 		byWeight[level] += c.worth * drawn
@@ -314,16 +312,45 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 	return -c.worth * math.Log(killing/total)
 }
 
-// atWork is how likely each row was at work, and the mean over all candidates.
-func (c choice) atWork(weights []float64) (work []float64, mean float64, told bool) {
-	work = make([]float64, len(c.alike))
+// shares are how likely it is of each row that one of it is the message of which something holds that holds of one at
+// most, as weigh.Table shares it out.
+type shares struct {
+	levels func(alike) []int
+	likely []float64
+	part   []float64 // of all candidates' sum, each row's, by which a weight moves what all are divided by; 0 if they aren't
+	told   bool
+}
+
+func (c choice) shareOut(weights []float64, levels func(alike) []int) shares {
+	s := shares{levels: levels, likely: make([]float64, len(c.alike)), part: make([]float64, len(c.alike))}
+	mean := 0.0
 	for i, r := range c.alike {
-		for _, level := range r.work {
-			work[i] += weights[level]
-			told = true
+		sum := 0.0
+		for _, level := range levels(r) {
+			sum += weights[level]
+			s.told = true
 		}
-		work[i] = math.Exp(work[i])
-		mean += r.count * work[i] / float64(c.size)
+		s.likely[i] = math.Exp(sum)
+		mean += r.count * s.likely[i] / float64(c.size)
 	}
-	return work, mean, told
+	for i, r := range c.alike {
+		if mean > 1 {
+			s.likely[i] /= mean
+			s.part[i] = r.count * s.likely[i] / float64(c.size)
+		}
+	}
+	return s
+}
+
+// pull adds the derivatives by the weights of what each row pulls at its likelihood, and gives the sum of that.
+func (s shares) pull(c choice, pull, byWeight []float64) (drawn float64) {
+	for _, p := range pull {
+		drawn += p
+	}
+	for i, r := range c.alike {
+		for _, level := range s.levels(r) {
+			byWeight[level] += c.worth * (pull[i] - drawn*s.part[i])
+		}
+	}
+	return drawn
 }

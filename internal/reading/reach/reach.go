@@ -51,8 +51,8 @@ func (w Word) Loose() bool { return w.loose }
 
 // Pointer is one way to an address.
 type Pointer struct {
-	To     place.Address
-	Hops   int // 0: on the live stack itself; 1: a register or stack word points there
+	To   place.Address
+	Hops int // 0: on the live stack itself; 1: a register or stack word points there
 
 	// Loose says that the way begins in the frame of the thread's first function, which stays from one message to the
 	// next and keeps what the last one left there; or below the frame of interest, where what it called to die has large

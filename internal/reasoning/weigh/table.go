@@ -38,13 +38,14 @@ func ParseTable(data []byte) (Table, error) {
 // What tells of the message that the process was at work on is shared out among the messages: if one killed at once, then one
 // did, however many came last and were not answered, and however surely the dying calls held it. Where it tells against all of
 // them, it tells that none did. And where the death is a late one, which it is with the given probability, or the signs are
-// against that any killed at once, it tells nothing of what killed: somebody else's message ran into the damage. So each
-// message's sum is corrected, by an observation of its own.
+// against that any killed at once, most of it tells nothing of what killed: somebody else's message ran into the damage. What
+// does is shared out likewise. So each message's sum is corrected, by an observation of its own.
 //
 // Where a share of the packets was lost, silence tells nothing with that probability.
 func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observation, lateness, lost float64) ([][]finding.Observation, []float64) {
-	work, sums := make([]float64, len(messages)), make([]float64, len(messages))
-	mean, told := 0.0, false
+	sums := make([]float64, len(messages))
+	work, older := make(shared, len(messages)), make(shared, len(messages))
+	told := false
 	for i, observations := range messages {
 		for j := range observations {
 			o := &observations[j]
@@ -52,12 +53,14 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 				o.Bits = math.Log2((1-lost)*math.Exp2(o.Bits) + lost)
 			}
 			sums[i] += o.Bits
-			if atWorkKind[o.Kind] {
-				work[i] += o.Bits
+			if kind := kinds[o.Kind]; kind.AtWork {
 				told = true
+				work[i] += o.Bits
+				if kind.Older {
+					older[i] += o.Bits
+				}
 			}
 		}
-		mean += math.Exp2(work[i]) / float64(len(messages))
 	}
 	sign := t.sum(signs)
 	if !told {
@@ -67,8 +70,9 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 	if sign < -1 {
 		less = "less, by the signs"
 	}
+	atWork, before := work.out(), older.out()
 	for i := range messages {
-		share := math.Log2(atOnce*math.Exp2(work[i])/max(mean, 1)+lateness) - work[i]
+		share := math.Log2(atOnce*atWork[i]+lateness*before[i]) - work[i]
 		sums[i] += share
 		level := less
 		if share > 0 {
@@ -77,6 +81,22 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 		messages[i] = append(messages[i], finding.Observation{Kind: finding.Share, Level: level, Bits: share})
 	}
 	return messages, sums
+}
+
+// shared is how likely it is of each message, in bits, that it is the one of which something holds that holds of one at most.
+type shared []float64
+
+// out shares that out: as likelihoods, of mean one, or less where all is against it.
+func (s shared) out() []float64 {
+	likely, mean := make([]float64, len(s)), 0.0
+	for i, bits := range s {
+		likely[i] = math.Exp2(bits)
+		mean += likely[i] / float64(len(s))
+	}
+	for i := range likely {
+		likely[i] /= max(mean, 1)
+	}
+	return likely
 }
 
 // sum gives observations their bits, and is the sum of them.
@@ -91,10 +111,10 @@ func (t Table) sum(observations []finding.Observation) (sum float64) {
 
 var silent = levelsOf(func(k Kind) []string { return k.Silence })
 
-var atWorkKind = func() map[string]bool {
-	kinds := map[string]bool{}
+var kinds = func() map[string]Kind {
+	kinds := map[string]Kind{}
 	for _, k := range Kinds {
-		kinds[k.Name] = k.AtWork
+		kinds[k.Name] = k
 	}
 	return kinds
 }()

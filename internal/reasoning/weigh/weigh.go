@@ -97,6 +97,8 @@ type Kind struct {
 	// AtWork kinds tell of which message the process was at work on when it died. They say nothing of what killed where the
 	// damage is older: then somebody else's message ran into it.
 	AtWork bool
+	// Older kinds tell, where the damage is older, of whose it is, too.
+	Older bool
 	// Wire kinds rest on the capture's times and answers alone.
 	Wire bool
 	// Held kinds speak of what was taken from memory, where there is no capture.
@@ -118,9 +120,9 @@ var Kinds = []Kind{
 	{Name: "read", Levels: readLevels, Clears: []string{anothers, unread}, AtWork: true, Wire: true, observe: observeRead},
 	{Name: "novelty", Levels: noveltyLevels, observe: observeNovelty},
 	{Name: "fit", Levels: fitLevels, Clears: []string{pastIt}, AtWork: true, observe: observeFit},
-	{Name: "memory", Levels: memoryLevels, observe: observeMemory},
+	{Name: "memory", Levels: memoryLevels, AtWork: true, observe: observeMemory},
 	{Name: "reachable", Levels: reachableLevels, AtWork: true, observe: observeReachable},
-	{Name: "names", Levels: namesLevels, observe: observeNames},
+	{Name: "names", Levels: namesLevels, AtWork: true, Older: true, observe: observeNames},
 	{Name: "socket", Levels: socketLevels, AtWork: true, observe: observeSocket},
 	{Name: "junk", Levels: junkLevels, observe: observeJunk},
 	{Name: "form", Levels: formLevels, Held: true, observe: observeForm},

@@ -21,9 +21,9 @@ var observations = map[string]map[string]string{
 		"the last it read, in the last moments":  "it came in the last moments before the death, and no later message is known to have been read",
 	},
 	"share": {
-		"less":                      "so much less, because others stood like it at the death, or because the damage may be older",
+		"less":               "so much less, because others stood like it at the death, or because the damage may be older",
 		"less, by the signs": "so much less, because the death has signs that no message killed at once",
-		"more":                      "if the damage is older than the death, its time and its connection tell nothing",
+		"more":               "if the damage is older than the death, its time and its connection tell nothing",
 	},
 	"unanswered": {
 		"answered":              "it was answered after {delay}",
