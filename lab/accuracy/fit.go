@@ -33,6 +33,8 @@ var expected = map[string]map[string]float64{
 	"unanswered": {"left before the death": 1, "as most of its kind": 2},
 	"read":       {"not seen": 1.5},
 	"waits":      {"one waits": 3.35},
+	"idle":       {"busy": 2},
+	"doing":      {"unnamed": 1.5, "as both": 0.5, "as input is handled": 0.5},
 }
 
 // fit finds the weights under which the killers of the runs are likeliest: a conditional logit over each

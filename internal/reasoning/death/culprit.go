@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
 )
@@ -28,7 +29,7 @@ func (s *scene) culprit(m *finding.Mechanism) (int, *finding.Culprit) {
 	frames := s.stack.Frames
 	f := frames[at]
 	c := &finding.Culprit{
-		Function: functionName(f), Role: s.role(m), Thread: s.stack.TID, Frame: &at,
+		Function: functionName(f), Role: s.role(m, at), Thread: s.stack.TID, Frame: &at,
 		Chain: chain(frames[at:]), Rule: rule, Skipped: skipped, Generated: s.generated(),
 	}
 	if f.Module != nil {
@@ -151,14 +152,14 @@ func deliberate(kind finding.MechanismKind) bool {
 }
 
 // role says whether the culprit brought the death about or tripped over older damage.
-func (s *scene) role(m *finding.Mechanism) string {
+func (s *scene) role(m *finding.Mechanism, at int) string {
 	switch m.Kind {
 	case finding.AllocatorCheck:
 		if m.Detail != finding.DoubleFree { // who frees a second time does it now
 			return finding.Victim
 		}
 	case finding.FaultRead, finding.FaultWrite, finding.Fault, finding.FaultNull:
-		if m.Detail == finding.InAllocator || m.Kind != finding.FaultNull && !s.beyond && (m.Address == nil || s.wild(*m.Address)) {
+		if m.Detail == finding.InAllocator || m.Kind != finding.FaultNull && !s.beyond && (m.Address == nil || s.wild(*m.Address) && !s.indexed(*m.Address, at)) {
 			return finding.Victim
 		}
 	case finding.FaultExecute:
@@ -167,6 +168,20 @@ func (s *scene) role(m *finding.Mechanism) string {
 		}
 	}
 	return finding.Decided
+}
+
+// indexed says whether an address is where an index of 32 bits that wrapped around leads to, from what a register of the
+// culprit's points to: then it was reckoned wrongly, and no pointer was damaged.
+func (s *scene) indexed(a place.Address, culprit int) bool {
+	const reach, slack = 1 << 32, 1 << 20 // of what the index counts bytes of
+	for n := range s.machine.Registers {
+		v, known := s.stack.Frames[culprit].Reg(n)
+		p := place.Address(v)
+		if known && s.writable(p) && a > p && a-p < reach && a-p > reach-slack {
+			return true
+		}
+	}
+	return false
 }
 
 // functionName is the name that the source has. Of functions inlined there it is the innermost that isn't from a

@@ -27,6 +27,9 @@ import (
 const (
 	recordEarly = 7 * time.Millisecond
 	recordLate  = 14 * time.Millisecond
+
+	// quickDump is how long after the record the sockets of most processes are closed.
+	quickDump = time.Second
 )
 
 // Process is what is known of the dead process from elsewhere than the wire.
@@ -125,7 +128,12 @@ func (m *Moment) fromBurst(b *burst) {
 	}
 	rests := b.restsOn
 	near := !m.Latest.IsZero() && m.Latest.After(earliest) && m.Earliest.Before(latest)
+	dumping := !near && !m.Latest.IsZero() && m.Latest.Before(latest) && latest.Sub(m.Latest) < quickDump
 	switch {
+	case dumping:
+		// The service spoke on after the record, and its sockets closed soon after: others of its processes or threads went on
+		// while the core was written, or the clocks differ by as little.
+		earliest, rests = m.Earliest, append(m.RestsOn, rests...)
 	case near:
 		// Both clocks agree: the record says not later than its span, and the burst not later than its
 		// first close, which a large core delays by seconds.

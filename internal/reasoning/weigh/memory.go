@@ -55,7 +55,7 @@ const sharedMost = 64
 const searchedMost = 64 << 10
 
 // Locate looks for every candidate's bytes in writable memory, and for the way by which the dying thread
-// could come to them. Of several places the most complete counts, and among those the nearest. Case and
+// could come to them. Of several places the most complete is kept, and the nearest. Case and
 // separators are not compared: daemons fold the one and put zeros in place of the other as they parse.
 func Locate(c *Case) {
 	if c.Image == nil {
@@ -74,16 +74,14 @@ func Locate(c *Case) {
 				continue
 			}
 			extent, part := s.judge(hit)
-			if s.best != nil && extent < s.best.Extent && s.best.Extent >= half {
-				continue // most hits end here
-			}
 			at := region.Start + place.Address(hit.Memory)
-			block, _ := c.Heap.At(at)
-			improve(&s.best, Found{
-				Extent: extent, Part: part, Offset: s.at + hit.Offset, Length: hit.Length,
-				Address: at, Freed: block.Free,
+			s.found(Found{
+				Extent: extent, Part: part, Offset: s.at + hit.Offset, Length: hit.Length, Address: at,
 				Exact: bytes.Equal(region.Data[hit.Memory:hit.Memory+hit.Length], s.data[hit.Offset:hit.Offset+hit.Length]),
-			}, c.Held)
+			}, c.Held, func() bool {
+				block, _ := c.Heap.At(at)
+				return block.Free
+			})
 		}
 	}
 	locateShort(c, sought)
@@ -91,6 +89,9 @@ func Locate(c *Case) {
 		for _, candidate := range s.of {
 			if s.best != nil && (candidate.Memory == nil || better(*s.best, *candidate.Memory)) {
 				candidate.Memory = s.best
+			}
+			if s.reached != nil && (candidate.Reached == nil || reachedBetter(*s.reached, *candidate.Reached)) {
+				candidate.Reached = s.reached
 			}
 		}
 	}
@@ -106,7 +107,8 @@ type sought struct {
 	part   string // the part's name; empty for the message as it was sent
 	at     int    // of the part in the message
 	of     []*Candidate
-	best   *Found
+
+	best, reached *Found
 }
 
 func soughtOf(candidates []*Candidate) []*sought {
@@ -216,30 +218,54 @@ func (s *sought) judge(hit bytesearch.Hit) (e extent, part string) {
 	return e, part
 }
 
-// improve keeps the better of two places.
-func improve(best **Found, found Found, held *reach.Held) {
+// found keeps a place, if it is better than those that are known: as the most complete, as the nearest, or both. Whether
+// memory was given back is asked only of what is kept.
+func (s *sought) found(found Found, held *reach.Held, freed func() bool) {
 	if held != nil {
 		if p, ok := held.Into(found.Address, found.Address+place.Address(found.Length)); ok {
 			found.Pointer, found.Path = &p, held.Path(p)
 		}
 	}
-	if *best == nil || better(found, **best) {
-		*best = &found
+	s.keep(found, freed)
+}
+
+func (s *sought) keep(found Found, freed func() bool) {
+	if s.best == nil || better(found, *s.best) {
+		found.Freed = freed()
+		if s.best == nil || better(found, *s.best) {
+			s.best = &found
+		}
+	}
+	if found.Pointer != nil && !found.Pointer.Loose && (s.reached == nil || reachedBetter(found, *s.reached)) {
+		s.reached = &found
 	}
 }
 
+// better says whether one place shows more of a message than another: first of all how much of it, then whether it is in
+// use, and how near it is.
 func better(a, b Found) bool {
 	if a.Extent != b.Extent && max(a.Extent, b.Extent) >= half {
 		return a.Extent > b.Extent
 	}
+	if a.Freed != b.Freed {
+		return b.Freed
+	}
 	if (a.Pointer != nil) != (b.Pointer != nil) {
 		return a.Pointer != nil
 	}
-	if a.Pointer != nil && (a.Pointer.Hops != b.Pointer.Hops || a.Pointer.Loose != b.Pointer.Loose) {
-		return !a.Pointer.Loose && b.Pointer.Loose || a.Pointer.Loose == b.Pointer.Loose && a.Pointer.Hops < b.Pointer.Hops
+	if a.Pointer != nil && a.Pointer.Hops != b.Pointer.Hops {
+		return a.Pointer.Hops < b.Pointer.Hops
 	}
-	if a.Freed != b.Freed {
-		return b.Freed
+	return a.Length > b.Length
+}
+
+// reachedBetter says whether one place within reach tells more than another: half a message before a piece, and then the nearer.
+func reachedBetter(a, b Found) bool {
+	if (a.Extent >= half) != (b.Extent >= half) {
+		return a.Extent >= half
+	}
+	if a.Pointer.Hops != b.Pointer.Hops {
+		return a.Pointer.Hops < b.Pointer.Hops
 	}
 	return a.Length > b.Length
 }
@@ -281,13 +307,14 @@ func (s *sought) foundShort(w reach.Window, at int, held *reach.Held) {
 	if s.part != "" {
 		extent = aPart
 	}
-	improve(&s.best, Found{
+	found := Found{
 		Extent: extent, Part: s.part, Address: w.To + place.Address(at), Offset: s.at + s.start, Length: n,
-		Exact: bytes.Equal(w.Data[at:at+n], s.data[s.start:s.end]),
-	}, held)
-	if s.best.Pointer == nil {
-		s.best.Pointer, s.best.Path = &w.Pointer, held.Path(w.Pointer)
+		Exact: bytes.Equal(w.Data[at:at+n], s.data[s.start:s.end]), Pointer: &w.Pointer, Path: held.Path(w.Pointer),
 	}
+	if p, ok := held.Into(found.Address, found.Address+place.Address(n)); ok {
+		found.Pointer, found.Path = &p, held.Path(p)
+	}
+	s.keep(found, func() bool { return false })
 }
 
 // observeMemory tells how much of a message stands in the dead process's writable memory, in one
@@ -297,14 +324,15 @@ func observeMemory(c *Case) []finding.Observation {
 	if c.Image == nil {
 		return nil
 	}
-	return observeFound(c, func(f *Found) (int, string) {
+	return observeFound(c, func(candidate *Candidate) (*Found, int, string) {
+		f := candidate.Memory
 		if f == nil {
-			return 0, "absent"
+			return nil, 0, "absent"
 		}
 		if f.Extent == whole && f.Freed && f.Pointer == nil {
-			return int(half), "whole, freed"
+			return f, int(half), "whole, freed"
 		}
-		return int(f.Extent), [...]string{nothing: "absent", aRun: "a run", half: "half", aPart: "a part", whole: "whole"}[f.Extent]
+		return f, int(f.Extent), [...]string{nothing: "absent", aRun: "a run", half: "half", aPart: "a part", whole: "whole"}[f.Extent]
 	})
 }
 
@@ -314,18 +342,19 @@ func observeReachable(c *Case) []finding.Observation {
 	if c.Image == nil || c.Held == nil {
 		return nil
 	}
-	return observeFound(c, func(f *Found) (int, string) {
-		if f == nil || f.Pointer == nil || f.Pointer.Loose {
-			return 0, "out of reach"
+	return observeFound(c, func(candidate *Candidate) (*Found, int, string) {
+		f := candidate.Reached
+		if f == nil {
+			return nil, 0, "out of reach"
 		}
 		strength, level := 3, "two hops"
 		if f.Pointer.Hops < reach.MaxHops {
 			strength, level = 4, "one hop"
 		}
 		if f.Extent < half {
-			return strength - 2, "a piece, " + level
+			return f, strength - 2, "a piece, " + level
 		}
-		return strength, level
+		return f, strength, level
 	})
 }
 
@@ -345,16 +374,16 @@ const commonShare = 0.2
 const keptShare = 0.5
 
 // observeFound makes observations from the places found; grade gives the strength of a level, 0 for
-// none, and its name. A level that a good share of all candidates reach, or pass, is common; of what came last on a
+// none, and its name, and where that is. A level that a good share of all candidates reach, or pass, is common; of what came last on a
 // connection that was open, one that most of these reach.
-func observeFound(c *Case, grade func(*Found) (int, string)) []finding.Observation {
+func observeFound(c *Case, grade func(*Candidate) (*Found, int, string)) []finding.Observation {
 	if c.fromMemory() {
 		return nil // it was taken from there
 	}
 	reaching, reachingLast := map[int]int{}, map[int]int{} // strength -> candidates of at least that
 	last := 0
 	for _, candidate := range c.Candidates {
-		strength, _ := grade(candidate.Memory)
+		_, strength, _ := grade(candidate)
 		for s := range strength + 1 {
 			reaching[s]++
 			if candidate.lastOfOpen() {
@@ -373,12 +402,12 @@ func observeFound(c *Case, grade func(*Found) (int, string)) []finding.Observati
 		if len(candidate.Data) < shortest || candidate.ciphertext() {
 			continue // it is decrypted in place: what is left of it says nothing
 		}
-		strength, level := grade(candidate.Memory)
+		f, strength, level := grade(candidate)
 		if strength > 0 && (float64(reaching[strength]) > max(3, commonShare*float64(len(c.Candidates))) || kept(candidate, strength)) {
 			level = strings.TrimSuffix(level, ", freed") + ", common"
 		}
 		o := finding.Observation{Level: level}
-		if f := candidate.Memory; f != nil {
+		if f != nil {
 			o.RestsOn = []string{f.Address.String()}
 			o.Facts = map[string]string{
 				"length": fmt.Sprint(f.Length), "of": fmt.Sprint(len(candidate.Data)),

@@ -52,11 +52,14 @@ func atWork(answer, read string) bool {
 	return true
 }
 
-var idleLevels = []string{"long idle", "idle", "busy"}
+var idleLevels = []string{"idle", "busy"}
 
-// observeIdle tells how long the process had had nothing new to read when it died, against how long it takes to answer.
+// observeIdle tells whether the process had had nothing new to read for long when it died.
 func observeIdle(c *Case) []finding.Observation {
-	const long = 10 // times as long as nearly all answers took
+	const (
+		least = 200 * time.Millisecond
+		long  = 10 // times as long as nearly all answers took
+	)
 	if c.Moment.Latest.IsZero() || len(c.Candidates) < fewest || c.fromMemory() {
 		return nil
 	}
@@ -67,13 +70,9 @@ func observeIdle(c *Case) []finding.Observation {
 			last = candidate.Message.End
 		}
 	}
-	o := finding.Observation{Level: "busy", Facts: map[string]string{"idle": c.lastAtWork().Sub(last).String(), "usual": usual.slow.String()}}
-	switch idle := c.lastAtWork().Sub(last); {
-	case last.IsZero() || usual.slow == 0:
-		return nil
-	case idle > long*max(usual.slow, time.Millisecond):
-		o.Level = "long idle"
-	case idle > max(usual.slow, time.Millisecond):
+	idle := c.lastAtWork().Sub(last)
+	o := finding.Observation{Level: "busy", Facts: map[string]string{"idle": idle.String(), "usual": usual.slow.String()}}
+	if !last.IsZero() && idle > max(least, long*usual.slow) {
 		o.Level = "idle"
 	}
 	return []finding.Observation{o}

@@ -3,6 +3,7 @@ package weigh
 import (
 	"encoding/binary"
 	"net/netip"
+	"regexp"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
@@ -11,7 +12,7 @@ import (
 	"github.com/inquest-project/inquest/internal/reading/reach"
 )
 
-var socketLevels = []string{"not held", "two hops", "one hop"}
+var socketLevels = []string{"not held", "two hops", "one hop", "its title"}
 
 // observeSocket tells whether the address of a message's sender stands within reach of the dying
 // thread, as a socket address: many daemons keep the peer's beside the connection.
@@ -20,14 +21,18 @@ func observeSocket(c *Case) []finding.Observation {
 		return nil
 	}
 	near := peersWithin(c.Held.Windows(c.Image))
-	if len(near) == 0 {
+	titled := c.titled()
+	if len(near)+len(titled) == 0 {
 		return nil
 	}
 	conversations := map[*conversation.Conversation]bool{}
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
 		observations[i].Level = "not held"
-		if s, ok := near[candidate.peer()]; ok {
+		if titled[candidate.peer()] {
+			conversations[candidate.Message.Conversation] = true
+			observations[i] = finding.Observation{Level: "its title", Facts: map[string]string{"peer": candidate.peer().String()}}
+		} else if s, ok := near[candidate.peer()]; ok {
 			conversations[candidate.Message.Conversation] = true
 			observations[i] = finding.Observation{
 				Level:   [...]string{"one hop", "one hop", "two hops"}[s.Hops],
@@ -41,6 +46,23 @@ func observeSocket(c *Case) []finding.Observation {
 	}
 	return observations
 }
+
+// titled are the peers that the process named in its own title, as one that serves a single client may: "postgres: app shop
+// 192.0.2.7(41234) UPDATE".
+func (c *Case) titled() map[netip.AddrPort]bool {
+	peers := map[netip.AddrPort]bool{}
+	for _, m := range addressInTitle.FindAllStringSubmatch(c.Image.Core.Process.Arguments, -1) {
+		if peer, err := netip.ParseAddrPort(m[1] + ":" + m[2]); err == nil {
+			peers[peer] = true
+		} else if peer, err := netip.ParseAddrPort("[" + m[1] + "]:" + m[2]); err == nil {
+			peers[peer] = true
+		}
+	}
+	return peers
+}
+
+// addressInTitle is an address and its port, with any of the signs between them that people write.
+var addressInTitle = regexp.MustCompile(`\[?([0-9a-fA-F.:]*[0-9a-fA-F])\]?(?:\(|:|\.|#| port )([0-9]{1,5})\b`)
 
 // socketsMost is how many conversations' addresses within reach still single one out.
 const socketsMost = 3

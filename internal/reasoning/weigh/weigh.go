@@ -62,7 +62,8 @@ type Candidate struct {
 	Data         []byte
 	Dissection   dissect.Dissection
 	Inferred     int            // from so many messages its fields were inferred, since no dissector knows it
-	Memory       *Found         // where its bytes stand in the dead process; nil if nowhere
+	Memory       *Found         // where its bytes stand in the dead process, as much of them as is to be found; nil if nowhere
+	Reached      *Found         // where the dying thread could come to some of them, the nearest; nil if it couldn't
 	Peer         netip.AddrPort // the remote end, where memory and no capture tells it
 	Observations []finding.Observation
 	Bits         float64
@@ -135,12 +136,12 @@ var Kinds = []Kind{
 // Lateness is the stated probability that a death was a late one: that the killing message had come, and had
 // mostly been answered, long before. Measured elsewhere on real daemons with published bugs it was so in 9 of 66.
 // How that divides among the mechanisms is judgement: who trips over older damage dies late oftener than who
-// decides, and an allocator's check finds damage whenever it comes by.
+// decides, an allocator's check finds damage whenever it comes by, and what is divided by has often been stored before.
 func Lateness(kind finding.MechanismKind, role string) float64 {
 	switch {
 	case kind == finding.AllocatorCheck && role == finding.Victim:
 		return 0.75
-	case role == finding.Victim:
+	case role == finding.Victim, kind == finding.Arithmetic:
 		return 0.3
 	}
 	return 0.03

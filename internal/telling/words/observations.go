@@ -89,24 +89,27 @@ var observations = map[string]map[string]string{
 		"none of them":  "no rare word or number of it is what the dying calls held",
 	},
 	"socket": {
-		"not held": "its sender's address is not what the dying thread held",
-		"one hop":  "its sender's address {peer} is what the dying thread held ({path})",
-		"two hops": "its sender's address {peer} lies two hops from the dying thread ({path})",
+		"its title": "the process's own title names its sender's address {peer}",
+		"not held":  "its sender's address is not what the dying thread held",
+		"one hop":   "its sender's address {peer} is what the dying thread held ({path})",
+		"two hops":  "its sender's address {peer} lies two hops from the dying thread ({path})",
 	},
 	"junk": {
-		"most of its bytes": "{place} holds {word}, which is neither address nor number: its bytes, and of no message are there more",
-		"some of its bytes": "{place} holds {word}, which is neither address nor number: its bytes, but of another message are there more",
-		"bytes of many":     "{place} holds {word}, which is neither address nor number: these bytes are in it and in several others",
-		"none of it":        "the junk in registers and on the stack is none of its bytes",
+		"most of its bytes":               "{place} holds {word}, which is neither address nor number: its bytes, and of no message are there more",
+		"some of its bytes":               "{place} holds {word}, which is neither address nor number: its bytes, but of another message are there more",
+		"most of its bytes, on the stack": "{place} on the stack holds {word}, which is neither address nor number: its bytes, and of no message are there more",
+		"some of its bytes, on the stack": "{place} on the stack holds {word}, which is neither address nor number: its bytes, but of another message are there more",
+
+		"bytes of many": "{place} holds {word}, which is neither address nor number: these bytes are in it and in several others",
+		"none of it":    "the junk in registers and on the stack is none of its bytes",
 	},
 	"waits": {
 		"all answered": "all that had been read was answered: who dies at once seldom had answered what killed",
 		"one waits":    "something had been read and not answered",
 	},
 	"idle": {
-		"long idle": "it had had nothing new to read for {idle}, though it answers within {usual}",
-		"idle":      "it had had nothing new to read for {idle}, though it mostly answers within {usual}",
-		"busy":      "it had just been sent something",
+		"idle": "it had had nothing new to read for {idle}, though it answers within {usual}",
+		"busy": "it had just been sent something",
 	},
 	"doing": {
 		"as a timer does":     "the dying stack's function names speak of a timer's work ({words})",
