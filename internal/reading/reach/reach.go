@@ -74,6 +74,9 @@ func (h *Held) Path(p Pointer) string {
 	}
 }
 
+// FromRegister says whether a way begins in a register of the frame of interest.
+func (h *Held) FromRegister(p Pointer) bool { return p.Hops > 0 && h.Words[p.word].far == 0 }
+
 // From follows every pointer that a thread held. What its frame of that index held is nearest: what lies
 // further in is how it died, what lies further out how it came there.
 // entry is the frame of the thread's first function; what that holds counts for less, but where it is itself of interest.

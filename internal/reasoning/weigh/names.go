@@ -11,7 +11,6 @@ import (
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
-	"github.com/inquest-project/inquest/internal/reading/reach"
 )
 
 var namesLevels = []string{"none of them", "a few of them", "many of them", "most of them"}
@@ -103,30 +102,29 @@ type heldName struct {
 	weight float64
 }
 
-// namesHeld collects what the calls under way held: in registers and on the stack, and one hop and two from there.
+// namesHeld collects what the calls under way held: in registers and on the stack, and one hop and two from there. What a
+// register of the innermost call holds or points to is likeliest to be what it was at work on.
 func namesHeld(c *Case) names {
 	held := names{}
 	for _, w := range c.Held.Words {
 		if !w.Loose() {
-			held.number(uint32(w.Value), w.Value, c, heldName{w.Place, w.Place, 1})
+			held.number(uint32(w.Value), w.Value, c, heldName{w.Place, w.Place, weightOf(w.At == 0, 1)})
 		}
 	}
 	near, far := 0, 0
 	for _, w := range c.Held.Windows(c.Image) {
-		if w.Loose && w.Hops > 0 {
-			continue
-		}
-		weight := 1.0
 		switch {
-		case w.Hops < reach.MaxHops && near < namesNear:
+		case w.Loose || w.Hops == 0: // of the stack, words are looked at, and text that pointers lead to
+			continue
+		case w.Hops == 1:
 			near++
-		case w.Hops == reach.MaxHops && far < namesFar:
-			far++
-			weight = 0.5
 		default:
+			far++
+		}
+		if w.Hops == 1 && near > namesNear || w.Hops > 1 && far > namesFar {
 			continue
 		}
-		where := heldName{w.To.String(), c.Held.Path(w.Pointer), weight}
+		where := heldName{w.To.String(), c.Held.Path(w.Pointer), weightOf(c.Held.FromRegister(w.Pointer), w.Hops)}
 		for word := range words(w.Data) {
 			held.add(word, where)
 		}
@@ -137,15 +135,27 @@ func namesHeld(c *Case) names {
 	return held
 }
 
+// weightOf is how much a name counts for where it stood.
+func weightOf(register bool, hops int) float64 {
+	switch {
+	case hops > 1:
+		return 0.5
+	case register:
+		return 2
+	}
+	return 1
+}
+
 func (n names) add(name string, where heldName) {
 	if known, ok := n[name]; !ok || known.weight < where.weight {
 		n[name] = where
 	}
 }
 
-// number adds a number that is no part of an address.
+// number adds a number that is no part of an address, and no text.
 func (n names) number(value uint32, word uint64, c *Case, where heldName) {
-	if value >= numberLeast && value < math.MaxUint32-numberLeast && !c.Image.Mapped(place.Address(word)) {
+	text := binary.LittleEndian.AppendUint32(nil, value)
+	if value >= numberLeast && value < math.MaxUint32-numberLeast && !goesOn(text, len(text)) && !c.Image.Mapped(place.Address(word)) {
 		n.add(strconv.FormatUint(uint64(value), 10), where)
 	}
 }
