@@ -141,8 +141,10 @@ func Lateness(kind finding.MechanismKind, role string) float64 {
 	switch {
 	case kind == finding.AllocatorCheck && role == finding.Victim:
 		return 0.75
-	case role == finding.Victim, kind == finding.Arithmetic:
-		return 0.3
+	case role == finding.Victim:
+		return 0.4
+	case kind == finding.Arithmetic:
+		return 0.2
 	}
 	return 0.03
 }
