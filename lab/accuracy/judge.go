@@ -20,7 +20,8 @@ type judged struct {
 	setNamed    bool    // all earlier members of the killer's set are named with it or come next
 	trap        float64 // the probability that was given to the trap; -1 if there is none
 	twinFirst   bool
-	sureOfWrong bool // something that is not true was given more than 90 %
+	sureOfWrong bool   // something that is not true was given more than 90 %
+	misled      string // what spoke most for what came first
 }
 
 // sure is the probability above which a statement must not be wrong.
@@ -85,8 +86,8 @@ func judge(s *seen, weights weigh.Table) judged {
 	members := 0
 	for place, i := range order {
 		r := s.Rows[i]
-		if place == 0 && j.candidates > 0 {
-			j.twinFirst = r.Twins > 0
+		if place == 0 {
+			j.twinFirst, j.misled = r.Twins > 0, strongest(r.Levels, weights)
 		}
 		if each[i] > j.said {
 			j.said, j.right = each[i], r.Kills == r.Count
@@ -219,17 +220,16 @@ func calibrationError(list []judged) float64 {
 	return total
 }
 
-// alone is in how many of a program's deaths a kind, as the only one, puts what killed first.
-func alone(all []*seen, kind weigh.Kind) map[string]int {
-	its := map[string]int{}
+// aloneFirst is in how many deaths a kind, as the only one, puts what killed first.
+func aloneFirst(all []*seen, kind weigh.Kind) (n int) {
 	for _, program := range programs(all) {
 		others := slices.DeleteFunc(slices.Clone(all), func(s *seen) bool { return s.Case == program })
 		weights := fit(others, kind)
 		for _, s := range all {
-			if s.Case == program && judge(s, weights).place == 1 {
-				its[program]++
+			if s.Case == program && !s.None {
+				n += one(judge(s, weights).place == 1)
 			}
 		}
 	}
-	return its
+	return n
 }
