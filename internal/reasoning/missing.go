@@ -56,11 +56,6 @@ func tellMissing(f *finding.Findings, r *reading.Reading, d death.Death, when mo
 	}
 }
 
-// MayHaveComeBefore says whether what killed may have come before the captures began.
-func MayHaveComeBefore(r *reading.Reading, when moment.Moment) bool {
-	return alreadyOpen(when) > 0
-}
-
 // snapped counts the messages to the dead process of which the capture has less than came.
 func snapped(when moment.Moment) (n int) {
 	for _, own := range when.Own {

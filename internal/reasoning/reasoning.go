@@ -36,6 +36,7 @@ func Analyze(r *reading.Reading, servers ...netip.AddrPort) (*finding.Findings, 
 		c.FromMemory()
 	}
 	tellSuspects(f, c, weigh.Rank(c, weigh.Fitted()), sessions)
+	tellAlternatives(f, r, d, when)
 	tellMissing(f, r, d, when, sessions)
 	tellProblems(f, r)
 	tellEvidence(f, r)
@@ -261,7 +262,8 @@ func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking, ses
 		f.Suspects = append(f.Suspects, s)
 	}
 	_, prior := weigh.Prior(len(ranking.Candidates), c.Missed())
-	f.None = &finding.None{Probability: ranking.None, Prior: prior}
+	f.None = &finding.None{Probability: ranking.None, Prior: prior, Signs: c.Signs}
+	f.Older = &finding.Older{Probability: ranking.Older}
 	for _, candidate := range weigh.Acquitted(ranking, shownBest) {
 		f.Acquitted = append(f.Acquitted, finding.Acquitted{
 			Message: message(candidate), Probability: candidate.Probability, Evidence: weigh.Reasons(candidate),

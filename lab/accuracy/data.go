@@ -26,7 +26,7 @@ type seen struct {
 	Lateness float64  `json:"lateness"`
 	Missed   float64  `json:"missed,omitempty"`
 	None     bool     `json:"none,omitempty"`    // no message killed
-	Before   bool     `json:"before,omitempty"`  // it is told that what killed may have come before the capture
+	Before   bool     `json:"before,omitempty"`  // some conversations are older than the capture
 	Members  int      `json:"members,omitempty"` // of the killer's set, beside the killer
 	Signs    []string `json:"signs,omitempty"`   // of the death as a whole
 	Rows     []row    `json:"rows"`

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/inquest-project/inquest/internal/reasoning"
 	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
 
@@ -21,6 +22,7 @@ type judged struct {
 	trap        float64 // the probability that was given to the trap; -1 if there is none
 	twinFirst   bool
 	sureOfWrong bool   // something that is not true was given more than 90 %
+	before      bool   // it is told that what killed may have come before the capture
 	misled      string // what spoke most for what came first
 }
 
@@ -77,6 +79,7 @@ func judge(s *seen, weights weigh.Table) judged {
 	j := judged{seen: s, trap: -1, setNamed: true, candidates: s.candidates()}
 	order, each, none := s.rank(weights)
 	j.said = none
+	j.before = s.Before || none >= reasoning.NoneTold
 	if s.None {
 		j.truth, j.right, j.place = none, true, 1
 	}
@@ -124,7 +127,7 @@ func (s *seen) ahead(rows []int) (n int) {
 // rank orders the rows as the program would their candidates, and gives each candidate of a row its probability.
 func (s *seen) rank(weights weigh.Table) (order []int, each []float64, none float64) {
 	messages, rows := s.each()
-	_, bits := weights.Weigh(messages, observations(s.Signs), s.Lateness, 0)
+	_, bits, _ := weights.Weigh(messages, observations(s.Signs), s.Lateness, 0)
 	probability, none := weigh.Posterior(bits, s.Missed)
 	each = make([]float64, len(s.Rows))
 	for i, p := range probability {

@@ -82,7 +82,7 @@ func (o *observed) observe(req evidence.Request) error {
 	o.judge(d, r.Stacks)
 	o.Lateness, o.Missed, o.None = c.Lateness(), c.Missed(), o.truth.None
 	o.Members = len(o.truth.Killer.With)
-	o.Before = reasoning.MayHaveComeBefore(r, when)
+	o.Before = reasoning.MayHaveComeBefore(when)
 	weigh.Observe(c)
 	for _, sign := range c.Signs {
 		o.Signs = append(o.Signs, levelOf(sign))

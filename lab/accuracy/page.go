@@ -188,7 +188,7 @@ func variantTable(list []judged) string {
 		})
 		right := float64(count(its, first)) / float64(max(1, count(same, first)))
 		rows = append(rows, []string{v.name, fmt.Sprint(len(its)), fmt.Sprint(count(its, first)), percent(right), percent(v.least),
-			fmt.Sprint(count(its, func(j judged) bool { return j.sureOfWrong })), fmt.Sprint(count(its, func(j judged) bool { return j.Before }))})
+			fmt.Sprint(count(its, func(j judged) bool { return j.sureOfWrong })), fmt.Sprint(count(its, func(j judged) bool { return j.before }))})
 	}
 	return table([]string{"evidence", "deaths", "right", "of those with all", "at least", "wrong above 90 %", "told that it may have come before"}, rows)
 }

@@ -23,6 +23,7 @@ type Findings struct {
 	Culprit    *Culprit    `json:"culprit,omitempty"`
 	Suspects   []Suspect   `json:"suspects,omitempty"` // most probable first
 	None       *None       `json:"none,omitempty"`     // none of the captured messages, or no input at all
+	Older      *Older      `json:"older,omitempty"`
 	Acquitted  []Acquitted `json:"acquitted,omitempty"`
 	Traffic    *Traffic    `json:"traffic,omitempty"`
 	Threads    []Thread    `json:"threads,omitempty"` // the one that died first
@@ -301,8 +302,24 @@ const Share = "share"
 
 // None is the competing explanation: none of the captured messages killed, or no input at all did.
 type None struct {
-	Probability float64 `json:"probability"`
-	Prior       float64 `json:"prior"`
+	Probability float64       `json:"probability"`
+	Prior       float64       `json:"prior"`
+	Says        string        `json:"says,omitempty"`
+	Signs       []Observation `json:"signs,omitempty"` // of whether it died at once of a message; bits that speak for that
+	Or          []Alternative `json:"or,omitempty"`    // what may have been instead, the likelier first
+}
+
+// Alternative is one way in which no captured message was what killed.
+type Alternative struct {
+	What  string            `json:"what"` // a key of telling/words
+	Says  string            `json:"says,omitempty"`
+	Facts map[string]string `json:"-"`
+}
+
+// Older is the explanation that a captured message killed, but not at once: it did damage, or left something behind, that the
+// process ran into later.
+type Older struct {
+	Probability float64 `json:"probability"` // of all, beside that it died at once and that of none
 	Says        string  `json:"says,omitempty"`
 }
 

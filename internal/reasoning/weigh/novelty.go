@@ -13,7 +13,7 @@ import (
 	"github.com/inquest-project/inquest/internal/ground/finding"
 )
 
-var noveltyLevels = []string{"ordinary", "in the odd quarter", "among the 20 oddest", "among the 5 oddest", "the oddest"}
+var noveltyLevels = []string{"ordinary", "in the odd quarter", "in the odd tenth", "among the 20 oddest", "among the 5 oddest", "the oddest"}
 
 // observeNovelty tells how unusual a message is among all that this daemon received, trait by trait: the
 // mean of its three greatest surprises, in bits. There is no list of known attacks; most odd messages are
@@ -64,6 +64,8 @@ func noveltyLevel(rank, of int) string {
 		return "among the 5 oddest"
 	case rank < 20:
 		return "among the 20 oddest"
+	case rank*10 < of:
+		return "in the odd tenth"
 	case rank*4 < of:
 		return "in the odd quarter"
 	}

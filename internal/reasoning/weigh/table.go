@@ -42,8 +42,12 @@ func ParseTable(data []byte) (Table, error) {
 // does is shared out likewise. So each message's sum is corrected, by an observation of its own.
 //
 // Where a share of the packets was lost, silence tells nothing with that probability.
-func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observation, lateness, lost float64) ([][]finding.Observation, []float64) {
-	sums := make([]float64, len(messages))
+//
+// Beside it, if the message killed, is how likely it is that it did so late.
+func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observation, lateness, lost float64) (
+	weighed [][]finding.Observation, sums, late []float64,
+) {
+	sums, late = make([]float64, len(messages)), make([]float64, len(messages))
 	work, older := make(shared, len(messages)), make(shared, len(messages))
 	told := false
 	for i, observations := range messages {
@@ -64,7 +68,7 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 	}
 	sign := t.sum(signs)
 	if !told {
-		return messages, sums
+		return messages, sums, late
 	}
 	atOnce, less := (1-lateness)*math.Exp2(sign), "less"
 	if sign < -1 {
@@ -72,7 +76,9 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 	}
 	atWork, before := work.out(), older.out()
 	for i := range messages {
-		share := math.Log2(atOnce*atWork[i]+lateness*before[i]) - work[i]
+		both := atOnce*atWork[i] + lateness*before[i]
+		late[i] = lateness * before[i] / both
+		share := math.Log2(both) - work[i]
 		sums[i] += share
 		level := less
 		if share > 0 {
@@ -80,7 +86,7 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 		}
 		messages[i] = append(messages[i], finding.Observation{Kind: finding.Share, Level: level, Bits: share})
 	}
-	return messages, sums
+	return messages, sums, late
 }
 
 // shared is how likely it is of each message, in bits, that it is the one of which something holds that holds of one at most.

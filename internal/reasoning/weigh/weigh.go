@@ -157,26 +157,29 @@ const NonePrior = 0.05
 type Ranking struct {
 	Candidates []*Candidate
 	None       float64
+	Older      float64 // the probability that one of them killed, but not at once
 }
 
 // Rank observes and weighs all candidates of a case.
-func Rank(c *Case, weights Table) Ranking {
+func Rank(c *Case, weights Table) (ranking Ranking) {
 	Observe(c)
 	observed := make([][]finding.Observation, len(c.Candidates))
 	for i, candidate := range c.Candidates {
 		observed[i] = candidate.Observations
 	}
-	observed, scores := weights.Weigh(observed, c.Signs, c.Lateness(), c.Lost)
+	observed, scores, older := weights.Weigh(observed, c.Signs, c.Lateness(), c.Lost)
 	for i, candidate := range c.Candidates {
 		candidate.Observations, candidate.Bits = observed[i], scores[i]
 	}
 	probabilities, none := Posterior(scores, c.Missed())
 	for i, candidate := range c.Candidates {
 		candidate.Probability = probabilities[i]
+		ranking.Older += probabilities[i] * older[i]
 	}
 	ranked := slices.Clone(c.Candidates)
 	slices.SortStableFunc(ranked, func(a, b *Candidate) int { return cmp.Compare(b.Bits, a.Bits) })
-	return Ranking{ranked, none}
+	ranking.Candidates, ranking.None = ranked, none
+	return ranking
 }
 
 // Observe lets every kind look at the case.

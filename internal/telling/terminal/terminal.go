@@ -195,11 +195,28 @@ func (p *printer) killer(f *finding.Findings) {
 		p.suspect(i, s)
 	}
 	if f.None != nil {
-		p.item(p.bold(fmt.Sprintf("%12s", words.Percent(f.None.Probability))) + "  " + Safe(f.None.Says))
+		p.none(f)
 	} else {
 		p.item(words.Unweighed(f))
 	}
 	p.acquitted(f.Acquitted)
+}
+
+// none tells how likely it is that none of the messages killed at once, what speaks for that, and what may have been instead.
+func (p *printer) none(f *finding.Findings) {
+	const told, little = 0.05, -1 // a probability, and bits
+	p.item(p.bold(fmt.Sprintf("%12s", words.Percent(f.None.Probability))) + "  " + Safe(f.None.Says))
+	for _, o := range f.None.Signs {
+		if o.Bits < little || p.style.Verbose {
+			p.fold("              ", "                    ", fmt.Sprintf("%+5.1f %s", -o.Bits, Safe(o.Says)))
+		}
+	}
+	for _, or := range f.None.Or {
+		p.fold("              ", "                    ", "or    "+Safe(or.Says))
+	}
+	if f.Older != nil && f.Older.Probability >= told {
+		p.item(fmt.Sprintf("%12s", words.Percent(f.Older.Probability)) + "  " + Safe(f.Older.Says))
+	}
 }
 
 func (p *printer) suspect(i int, s finding.Suspect) {

@@ -49,6 +49,7 @@ var observations = map[string]map[string]string{
 		"the oddest":          "it is the oddest of {of} messages ({trait})",
 		"among the 5 oddest":  "it is number {rank} by oddness of {of} messages ({trait})",
 		"among the 20 oddest": "it is number {rank} by oddness of {of} messages ({trait})",
+		"in the odd tenth":    "it is odder than nine of ten messages ({trait})",
 		"in the odd quarter":  "it is odder than three quarters of all messages",
 		"ordinary":            "it is ordinary among this daemon's messages",
 	},

@@ -36,8 +36,16 @@ func Fill(f *finding.Findings) {
 		sayObservations(a.Evidence)
 		a.Says = Message(a.Message)
 	}
+	if f.Older != nil {
+		f.Older.Says = older
+	}
 	if f.None != nil {
 		f.None.Says = none(f)
+		sayObservations(f.None.Signs)
+		for i := range f.None.Or {
+			or := &f.None.Or[i]
+			or.Says = fill(alternatives[or.What], or.Facts)
+		}
 	}
 	if f.Traffic != nil {
 		f.Traffic.Says = traffic(f.Traffic)
@@ -202,8 +210,18 @@ func Message(m finding.Message) string {
 	return strings.Join(append([]string{what}, where...), " ")
 }
 
-// unseen is what no capture shows.
-const unseen = "; what comes by a Unix socket or from a file is in no capture"
+// alternatives are the ways in which no captured message was what killed.
+var alternatives = map[string]string{
+	"another's": "the capture is another process's: nothing in the core's memory is of its conversations",
+	"a timer":   "no input did, but a timer or what else the process does by itself: the dying stack's function names speak of it ({words})",
+	"idle":      "no input did: it had had nothing new to read for {idle}",
+	"before":    "it came before the capture began, {before} before the death, and did its harm later",
+	"lost":      "it was among the packets that the capture lost",
+	"unseen":    "it came by a Unix socket or from a file, which are in no capture",
+}
+
+// older is what is said of the explanation that a message killed late.
+const older = "of all: one of the messages did the harm earlier, and what the process was at work on only ran into it"
 
 func none(f *finding.Findings) string {
 	one := f.Candidates == 1
@@ -219,9 +237,9 @@ func none(f *finding.Findings) string {
 	case standsOut:
 		return fmt.Sprintf("none of the %d messages weighed killed, or no input at all did", f.Candidates)
 	case one:
-		return "the one message that was weighed doesn't stand out; perhaps it didn't kill, or no input at all did" + unseen
+		return "the one message that was weighed doesn't stand out; perhaps it didn't kill, or no input at all did"
 	}
-	return fmt.Sprintf("no message stands out from the %d that were weighed; perhaps none of them killed, or no input at all did", f.Candidates) + unseen
+	return fmt.Sprintf("no message stands out from the %d that were weighed; perhaps none of them killed, or no input at all did", f.Candidates)
 }
 
 // Percent prints a probability without pretending to know the last percent.
