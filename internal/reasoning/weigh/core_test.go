@@ -126,8 +126,27 @@ var memoryScenarios = []scenario{
 			onHeap: map[int]string{0x1010: "held me", 0x8000: "far off"},
 		}.with(asked(t, "HELD me\r\n", "far off\r\n", "on-stck\n", "tiny\n"))
 	}, map[string]string{"HELD me\r\n": "whole", "far off\r\n": "absent", "on-stck\n": "whole", "tiny\n": ""}},
+	{"whole in a ring with its length, though a register holds the body alone", ring, map[string]string{prefixed: "whole"}},
+	{"whole in memory that had been given back", func(t testing.TB) *Case {
+		return core{onHeap: given("a text that was freed", "a text still in use")}.with(asked(t, "a text that was freed", "a text still in use"))
+	}, map[string]string{"a text that was freed": "whole, freed", "a text still in use": "whole"}},
+	{"what stands in use as well is not freed, nor what the thread held", func(t testing.TB) *Case {
+		c := core{rdi: heapAt + 0x9000, onHeap: given("a text that was freed", "another in use", "another freed", "a text that was freed")}
+		held := core{rdi: heapAt + firstBlock, onHeap: given("a text that was freed")}
+		if found := held.with(asked(t, "a text that was freed")).Candidates[0].Memory; !found.Freed {
+			t.Errorf("%+v is in use", found)
+		} else if level := observeMemory(held.with(asked(t, "a text that was freed")))[0].Level; level != "whole" {
+			t.Errorf("what the thread held is %q", level)
+		}
+		return c.with(asked(t, "a text that was freed"))
+	}, map[string]string{"a text that was freed": "whole"}},
 	{"nothing without a core", func(t testing.TB) *Case { return asked(t, "GET /found/in/memory").alone() }, nil},
 	{"nothing of what was taken from memory", fromMemory, nil},
+}
+
+// ring has a message whole where nobody comes to, and its body where a register points to.
+func ring(t testing.TB) *Case {
+	return core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: prefixed[4:], 0x8000: prefixed}}.with(asked(t, prefixed, "GET /not/in/memory"))
 }
 
 // reaching has one message held by a register, one by what that points to, and one by nothing.
@@ -162,7 +181,7 @@ var reachableScenarios = []scenario{
 	}, map[string]string{"GET /held/by/register HTTP/1.1": "one hop"}},
 	{"half of it two hops off before a piece that is held", func(t testing.TB) *Case {
 		return core{rdi: heapAt + 0x1000, words: []uint64{heapAt + 0x1100}, onHeap: map[int]string{
-			0x1000: prefixed[:20], 0x1100: pointer(heapAt + 0x2000), 0x2000: prefixed[10:],
+			0x1000: prefixed[:16], 0x1100: pointer(heapAt + 0x2000), 0x2000: prefixed[10:],
 		}}.with(asked(t, prefixed))
 	}, map[string]string{prefixed: "two hops"}},
 	{"a run is a piece of it", func(t testing.TB) *Case {
@@ -211,6 +230,7 @@ var reachableScenarios = []scenario{
 		}
 		return c.with(asked(t, messages...))
 	}, map[string]string{many(10, "stored in a table for all: ")[1]: "one hop, common", many(10, "stored in a table for all: ")[5]: "two hops, common"}},
+	{"the body alone, where the whole with its length stands in a ring out of reach", ring, map[string]string{prefixed: "one hop"}},
 	{"nothing without a thread", func(t testing.TB) *Case {
 		c := reaching()
 		c.withoutThreads = true
@@ -331,22 +351,45 @@ func TestTextAndNumbersAreNoSocketAddresses(t *testing.T) {
 	}
 }
 
-// blocks are a heap as glibc's malloc has it, with what the program wrote to the last of its blocks of 40 bytes.
-func blocks(text string) map[int]string {
-	const cache, block, many = 0x250, 0x30, 32
-	header := func(size int) string { return string(elftest.Words(uint64(size) | 1)) }
-	heap := map[int]string{8: header(cache)}
-	at := cache
-	for range many {
-		heap[at+8] = header(block)
-		at += block
+// What a heap of glibc's malloc begins with, and how large the tests' chunks are: 40 bytes are the program's.
+const (
+	cacheChunk = 0x250
+	blockChunk = 0x30
+	blockSize  = blockChunk - 8
+	firstBlock = cacheChunk + 16 // from the heap's beginning
+
+	manyBlocks = 32
+)
+
+// given is a heap as glibc's malloc has it, with these texts in blocks of which every other one had been given back, from
+// the first on.
+func given(texts ...string) map[int]string {
+	inUse := func(size int) string { return string(elftest.Words(uint64(size) | 1)) }
+	heap := map[int]string{8: inUse(cacheChunk)}
+	for i := range manyBlocks {
+		heap[cacheChunk+i*blockChunk+8] = inUse(blockChunk)
 	}
-	last := []byte(header(64<<10 - at)) // the rest, which nobody has
-	if len(text) > block-8 {
-		copy(last, text[block-8:])
-		text = text[:block-8]
+	heap[cacheChunk+manyBlocks*blockChunk+8] = inUse(64<<10 - cacheChunk - manyBlocks*blockChunk) // the rest, which nobody has
+	for i, text := range texts {
+		heap[firstBlock+i*blockChunk] = text
+		if i%2 == 0 {
+			heap[cacheChunk+(i+1)*blockChunk] = string(elftest.Words(blockChunk, blockChunk)) // the size of what is free, and no flag
+			delete(heap, cacheChunk+(i+1)*blockChunk+8)
+		}
 	}
-	heap[at-block+16], heap[at+8] = text, string(last)
+	return heap
+}
+
+// overrun is such a heap, with what the program wrote to the last of its blocks.
+func overrun(text string) map[int]string {
+	heap := given()
+	const last, behind = firstBlock + (manyBlocks-1)*blockChunk, cacheChunk + manyBlocks*blockChunk + 8
+	if len(text) > blockSize {
+		header := []byte(heap[behind])
+		copy(header, text[blockSize:])
+		heap[behind], text = string(header), text[:blockSize]
+	}
+	heap[last] = text
 	return heap
 }
 
@@ -394,13 +437,13 @@ var junkScenarios = []scenario{
 		return c.with(asked(t, "xxABCDEFGHxx", "innocent"))
 	}, map[string]string{"xxABCDEFGHxx": "most of its bytes, on the stack", "innocent": "none of it"}},
 	{"the header of a block, and the end of the one before it", func(t testing.TB) *Case {
-		return core{onHeap: blocks("an overlong text" + "that went beyond its bl" + "ock here")}.with(asked(t,
+		return core{onHeap: overrun("an overlong text" + "that went beyond its bl" + "ock here")}.with(asked(t,
 			"an overlong textthat went beyond its block here", "block here", "innocent"))
 	}, map[string]string{
 		"an overlong textthat went beyond its block here": "most of its bytes", "block here": "some of its bytes", "innocent": "none of it",
 	}},
 	{"a block that is full is not broken", func(t testing.TB) *Case {
-		return core{onHeap: blocks("a text that fills up its block exactly")}.with(asked(t, "a text that fills up its block exactly", "innocent"))
+		return core{onHeap: overrun("a text that fills up its block exactly")}.with(asked(t, "a text that fills up its block exactly", "innocent"))
 	}, nil},
 	{"numbers are no junk", func(t testing.TB) *Case {
 		return core{words: []uint64{^uint64(0), ^uint64(41), 0x1234, 0x4141414141414141}}.with(asked(t,

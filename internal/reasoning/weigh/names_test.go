@@ -34,8 +34,8 @@ const number = 0x12b4a6c8 // 313829064, in no order of bytes text
 
 var namesScenarios = []scenario{
 	{"a rare word in an object that a register points to", func(t testing.TB) *Case {
-		return object("\x00\x00session-77\x00").with(telling(t, "stat session-77;", "stat session-12;"))
-	}, map[string]string{"stat session-77;": "most of them", "stat session-12;": "none of them", "PUT common 07": "none of them"}},
+		return object("\x00\x00session-77\x00").with(telling(t, "stat session-77;", "stat table-12;"))
+	}, map[string]string{"stat session-77;": "most of them", "stat table-12;": "none of them", "PUT common 07": "none of them"}},
 	{"whatever its case, and as a part of a longer word", func(t testing.TB) *Case {
 		return object("\x00Violet\x00").with(telling(t, "SET deep-VIOLET/a"))
 	}, map[string]string{"SET deep-VIOLET/a": "most of them", "PUT common 07": "none of them"}},

@@ -13,6 +13,7 @@ import (
 	"github.com/inquest-project/inquest/internal/evidence/elftest"
 	"github.com/inquest-project/inquest/internal/evidence/wiretest"
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
@@ -118,11 +119,11 @@ const (
 type core struct {
 	rdi            uint64
 	words          []uint64 // of the frame that died
-	below          []uint64 // left over below it
+	below          []uint64 // left over below all frames
+	deep           int      // bytes of the frame that it called to die, which hardly uses them
 	first          []uint64 // of the thread's first function, which called that one, if there are any
 	smashed        bool     // its stack ends at a return address that is no code
 	title          string
-	deep           int // bytes of frames that it called to die and that are below the one of interest
 	onHeap         map[int]string
 	onStack        map[int]string
 	auxv           map[uint64]uint64
@@ -147,7 +148,7 @@ func pointer(a uint64) string { return string(elftest.Words(a)) }
 func (c core) open(t testing.TB) (*image.Image, []unwind.Stack) {
 	t.Helper()
 	onHeap, onStack := filled(64<<10, c.onHeap), filled(64<<10, c.onStack)
-	for at, words := range map[int][]uint64{0: c.below, red: c.words, red + live: c.first} {
+	for at, words := range map[int][]uint64{0: c.below, red + c.deep: c.words, red + c.deep + live: c.first} {
 		if len(words) > live/8 {
 			t.Fatal("more words than a frame has")
 		}
@@ -179,11 +180,24 @@ func (c core) open(t testing.TB) (*image.Image, []unwind.Stack) {
 	for i := range stacks { // of code without a file nobody knows how large its frames are
 		s := &stacks[i]
 		s.Smashed = c.smashed
-		s.Frames = s.Frames[:1]
-		s.Frames[0].CFA = sp + live
-		if c.first != nil {
-			s.Frames = append(s.Frames, unwind.Frame{Index: 1, PC: codes + 8, SP: sp + live, CFA: sp + 2*live})
+		add := func(size int) {
+			from := place.Address(sp)
+			if n := len(s.Frames); n > 0 {
+				from = s.Frames[n-1].CFA
+			}
+			s.Frames = append(s.Frames, unwind.Frame{Index: len(s.Frames), PC: codes + 8, SP: from, CFA: from + place.Address(size)})
 		}
+		running := s.Frames[0]
+		s.Frames = nil
+		if c.deep > 0 {
+			add(c.deep)
+		}
+		add(live)
+		if c.first != nil {
+			add(live)
+		}
+		running.CFA = s.Frames[0].CFA
+		s.Frames[0] = running
 	}
 	return im, stacks
 }
@@ -191,8 +205,11 @@ func (c core) open(t testing.TB) (*image.Image, []unwind.Stack) {
 // death is that of the core's thread.
 func (c core) death(stacks []unwind.Stack) death.Death {
 	d := death.Death{Thread: min(0, len(stacks)-1), Culprit: c.culprit}
+	if c.deep > 0 {
+		d.Frame = 1
+	}
 	if c.first != nil {
-		d.Entry = 1
+		d.Entry = d.Frame + 1
 	}
 	return d
 }
