@@ -215,8 +215,10 @@ func (h *Held) OnStack(a place.Address) bool { return a >= h.StackLow && a < h.S
 func (h *Held) Into(lo, hi place.Address) (Pointer, bool) {
 	if lo < h.StackEnd && hi > h.StackLow {
 		onStack := Pointer{To: lo, Loose: h.loose(max(lo, h.StackLow))}
-		if p, ok := h.intoStack(lo, hi); onStack.Loose && ok {
-			return p, true
+		if onStack.Loose {
+			if p, ok := h.intoFirst(max(lo, h.entry), hi); ok {
+				return p, true
+			}
 		}
 		return onStack, true
 	}
@@ -230,9 +232,8 @@ func (h *Held) Into(lo, hi place.Address) (Pointer, bool) {
 	return best, found
 }
 
-// intoStack is the nearest way that is not loose to a part of the stack that may be: into a buffer of the thread's first
-// function, say, that it gave to another.
-func (h *Held) intoStack(lo, hi place.Address) (best Pointer, found bool) {
+// intoFirst is the nearest way into the first function's frame that does not begin there: to a buffer that it gave to another.
+func (h *Held) intoFirst(lo, hi place.Address) (best Pointer, found bool) {
 	for i, w := range h.Words {
 		if to := place.Address(w.Value); !w.loose && to >= lo && to < hi && h.OnStack(to) && (!found || w.far < h.Words[best.word].far) {
 			best, found = Pointer{To: to, Hops: 1, word: i}, true

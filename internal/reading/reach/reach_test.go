@@ -109,6 +109,87 @@ func TestTheShorterOfTwoWaysIsTold(t *testing.T) {
 	}
 }
 
+// What the dying call's frame leads to counts; what the first function's does, and what is left over below, is loose.
+func TestWaysFromTheFirstFunctionsFrameAndFromLeftoversAreLoose(t *testing.T) {
+	words := at(end, map[int]uint64{
+		8:          heap + 0x5000,         // left over
+		died + 8:   heap + 0x3000,         // the dying call's
+		first:      heap + 0x4000,         // the first function's
+		first + 8:  heap + 0x1000,         // and what a register points to, too
+		first + 16: heap + 0x6000,         // and what is two hops from there
+		died + 16:  stack + first + 64,    // a buffer of the first function's, as it was given to the other
+		died + 24:  stack + died + 64 - 8, // a buffer of its own
+	})
+	onHeap := at(0x8000, map[int]uint64{0x1000: heap + 0x6000, 0x4000: heap + 0x7000, 0x3000: heap + 0x7800, 0x5000: heap + 0x7800})
+	for name, c := range map[string]struct {
+		frame, entry int
+		loose        map[uint64]bool
+	}{
+		"the frame that died": {0, 1, map[uint64]bool{
+			heap + 0x5000: true, heap + 0x3000: false, heap + 0x4000: true, heap + 0x1000: false, heap + 0x6000: false, heap + 0x7000: true, heap + 0x7800: false,
+			stack + 8: true, stack + died: false, stack + first + 32: true, stack + first + 64: false, stack + died + 56: false,
+		}},
+		"no first function that is known": {0, -1, map[uint64]bool{
+			heap + 0x5000: true, heap + 0x3000: false, heap + 0x4000: false, heap + 0x7000: false, stack + first + 32: false,
+		}},
+		"the first function itself": {1, 1, map[uint64]bool{
+			heap + 0x5000: true, heap + 0x3000: true, heap + 0x4000: false, heap + 0x7000: false, stack + died: true, stack + first + 32: false,
+		}},
+	} {
+		im, thread := thread(t, heap+0x1000, words, onHeap)
+		h := reach.From(im, thread, c.frame, c.entry)
+		for a, loose := range c.loose {
+			if p, ok := h.Into(place.Address(a), place.Address(a+8)); !ok || p.Loose != loose {
+				t.Errorf("%s: %#x: expected loose %v, found %v, %+v by %q", name, a, loose, ok, p, h.Path(p))
+			}
+		}
+	}
+}
+
+func TestAWayOfMoreHopsThatIsNotLooseIsTold(t *testing.T) {
+	_, h := held(t, heap+0x100, at(end, map[int]uint64{first: heap + 0x3000}), at(0x8000, map[int]uint64{0x100: heap + 0x3000}))
+	if p, ok := h.Into(heap+0x3000, heap+0x3001); !ok || p.Loose || p.Hops != 2 || h.Path(p) != "rdi → +0x0" {
+		t.Errorf("found %v %+v by %s", ok, p, h.Path(p))
+	}
+	if p, ok := h.Into(stack+first+8, stack+first+16); !ok || !p.Loose || h.Path(p) != "the live stack" {
+		t.Errorf("found %v %+v by %s", ok, p, h.Path(p))
+	}
+}
+
+func TestABufferOfTheFirstFunctionsIsToldByThePointerThatTheDyingCallHas(t *testing.T) {
+	_, h := held(t, stack+first+72, at(end, map[int]uint64{died + 16: stack + first + 64, first + 8: stack + first + 64}), nil)
+	for _, c := range []struct {
+		lo, hi place.Address
+		loose  bool
+		path   string
+	}{
+		{stack + first + 64, stack + first + 72, false, "0x00007ffd00000090"},
+		{stack + first + 64, stack + first + 80, false, "rdi"},
+		{stack + first + 80, stack + first + 96, true, "the live stack"},
+	} {
+		if p, ok := h.Into(c.lo, c.hi); !ok || p.Loose != c.loose || h.Path(p) != c.path {
+			t.Errorf("%v: expected %q, loose %v, found %v %+v by %q", c.lo, c.path, c.loose, ok, p, h.Path(p))
+		}
+	}
+}
+
+// A register of the frame of interest is told apart from those of the frame that was running.
+func TestFromRegisterIsOfTheFrameOfInterest(t *testing.T) {
+	im, thread := thread(t, heap+0x100, at(end, map[int]uint64{first: heap + 0x200}), at(0x1000, map[int]uint64{0x100: heap + 0x300}))
+	for _, c := range []struct {
+		frame    int
+		at       place.Address
+		register bool
+	}{
+		{0, heap + 0x100, true}, {0, heap + 0x300, true}, {0, heap + 0x200, false}, {0, stack + died, false}, {1, heap + 0x100, false}, {1, heap + 0x200, false},
+	} {
+		h := reach.From(im, thread, c.frame, -1)
+		if p, ok := h.Into(c.at, c.at+8); !ok || h.FromRegister(p) != c.register {
+			t.Errorf("frame %d, %v: expected %v, found %v by %q", c.frame, c.at, c.register, ok, h.Path(p))
+		}
+	}
+}
+
 // A live stack of which the core holds nothing leaves the registers.
 func TestUnknownStackIsNoPointer(t *testing.T) {
 	_, h := held(t, heap+0x100, nil, at(0x200, nil))
