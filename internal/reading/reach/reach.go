@@ -214,13 +214,29 @@ func (h *Held) OnStack(a place.Address) bool { return a >= h.StackLow && a < h.S
 // Into returns the nearest pointer into memory from lo up to, but without, hi.
 func (h *Held) Into(lo, hi place.Address) (Pointer, bool) {
 	if lo < h.StackEnd && hi > h.StackLow {
-		return Pointer{To: lo, Loose: h.loose(max(lo, h.StackLow))}, true
+		onStack := Pointer{To: lo, Loose: h.loose(max(lo, h.StackLow))}
+		if onStack.Loose {
+			if p, ok := h.intoFirst(max(lo, h.entry), hi); ok {
+				return p, true
+			}
+		}
+		return onStack, true
 	}
 	i, _ := slices.BinarySearchFunc(h.pointers, lo, func(p Pointer, a place.Address) int { return cmp.Compare(p.To, a) })
 	best, found := Pointer{}, false
 	for ; i < len(h.pointers) && h.pointers[i].To < hi; i++ {
 		if !found || nearer(h.pointers[i], best) < 0 {
 			best, found = h.pointers[i], true
+		}
+	}
+	return best, found
+}
+
+// intoFirst is the nearest way into the first function's frame that does not begin there: to a buffer that it gave to another.
+func (h *Held) intoFirst(lo, hi place.Address) (best Pointer, found bool) {
+	for i, w := range h.Words {
+		if to := place.Address(w.Value); !w.loose && to >= lo && to < hi && h.OnStack(to) && (!found || w.far < h.Words[best.word].far) {
+			best, found = Pointer{To: to, Hops: 1, word: i}, true
 		}
 	}
 	return best, found

@@ -19,12 +19,25 @@ const (
 	codes = 0x400000
 )
 
-// held is what a thread held that died with rdi and a stack, beside a heap. Its stack pointer stands behind
-// the red zone.
+// What stands on the stack: the red zone, the frame of the function that died, and that of the one that called it, the
+// thread's first.
+const (
+	died  = 128
+	first = 256
+	end   = 384
+)
+
+// held is what a thread held that died with rdi and a stack, beside a heap.
 func held(t testing.TB, rdi uint64, words, onHeap []byte) (*image.Image, *reach.Held) {
 	t.Helper()
+	im, stack := thread(t, rdi, words, onHeap)
+	return im, reach.From(im, stack, 0, 1)
+}
+
+func thread(t testing.TB, rdi uint64, words, onHeap []byte) (*image.Image, unwind.Stack) {
+	t.Helper()
 	core, err := elfcore.Parse("core", elftest.Process{
-		Threads: []elftest.Thread{{TID: 1, Signal: 11, PC: codes, SP: stack + 128, Argument1: rdi}},
+		Threads: []elftest.Thread{{TID: 1, Signal: 11, PC: codes, SP: stack + died, Argument1: rdi}},
 		Memory: []elftest.Segment{
 			{Flags: elftest.RX, Vaddr: codes, Size: 4096},
 			{Flags: elftest.RW, Vaddr: heap, Data: onHeap, Size: 1 << 20},
@@ -36,7 +49,11 @@ func held(t testing.TB, rdi uint64, words, onHeap []byte) (*image.Image, *reach.
 	}
 	im := image.Open(core, image.Finder{})
 	t.Cleanup(im.Close)
-	return im, reach.From(im, unwind.Threads(im)[0], 0, -1)
+	s := unwind.Threads(im)[0]
+	s.Frames = s.Frames[:1] // of code without a file nobody knows how large its frames are
+	s.Frames[0].CFA = stack + first
+	s.Frames = append(s.Frames, unwind.Frame{PC: codes + 8, SP: stack + first, CFA: stack + end})
+	return im, s
 }
 
 // at puts words into zeros of a size.
@@ -79,8 +96,8 @@ func TestWhatIsHeldIsReachedByTheFewestHops(t *testing.T) {
 }
 
 func TestTheShorterOfTwoWaysIsTold(t *testing.T) {
-	_, h := held(t, heap+0x100, at(256, map[int]uint64{16: heap + 0x3000}), at(0x8000, map[int]uint64{0x100: heap + 0x3000}))
-	if p, ok := h.Into(heap+0x3000, heap+0x3001); !ok || p.Hops != 1 || h.Path(p) != "0x00007ffd00000010" {
+	_, h := held(t, heap+0x100, at(end, map[int]uint64{died + 16: heap + 0x3000}), at(0x8000, map[int]uint64{0x100: heap + 0x3000}))
+	if p, ok := h.Into(heap+0x3000, heap+0x3001); !ok || p.Hops != 1 || h.Path(p) != "0x00007ffd00000090" {
 		t.Errorf("found %v %+v by %s", ok, p, h.Path(p))
 	}
 	last := 0
@@ -89,6 +106,87 @@ func TestTheShorterOfTwoWaysIsTold(t *testing.T) {
 			t.Errorf("a way of %d hops behind one of %d", p.Hops, last)
 		}
 		last = p.Hops
+	}
+}
+
+// What the dying call's frame leads to counts; what the first function's does, and what is left over below, is loose.
+func TestWaysFromTheFirstFunctionsFrameAndFromLeftoversAreLoose(t *testing.T) {
+	words := at(end, map[int]uint64{
+		8:          heap + 0x5000,         // left over
+		died + 8:   heap + 0x3000,         // the dying call's
+		first:      heap + 0x4000,         // the first function's
+		first + 8:  heap + 0x1000,         // and what a register points to, too
+		first + 16: heap + 0x6000,         // and what is two hops from there
+		died + 16:  stack + first + 64,    // a buffer of the first function's, as it was given to the other
+		died + 24:  stack + died + 64 - 8, // a buffer of its own
+	})
+	onHeap := at(0x8000, map[int]uint64{0x1000: heap + 0x6000, 0x4000: heap + 0x7000, 0x3000: heap + 0x7800, 0x5000: heap + 0x7800})
+	for name, c := range map[string]struct {
+		frame, entry int
+		loose        map[uint64]bool
+	}{
+		"the frame that died": {0, 1, map[uint64]bool{
+			heap + 0x5000: true, heap + 0x3000: false, heap + 0x4000: true, heap + 0x1000: false, heap + 0x6000: false, heap + 0x7000: true, heap + 0x7800: false,
+			stack + 8: true, stack + died: false, stack + first + 32: true, stack + first + 64: false, stack + died + 56: false,
+		}},
+		"no first function that is known": {0, -1, map[uint64]bool{
+			heap + 0x5000: true, heap + 0x3000: false, heap + 0x4000: false, heap + 0x7000: false, stack + first + 32: false,
+		}},
+		"the first function itself": {1, 1, map[uint64]bool{
+			heap + 0x5000: true, heap + 0x3000: true, heap + 0x4000: false, heap + 0x7000: false, stack + died: true, stack + first + 32: false,
+		}},
+	} {
+		im, thread := thread(t, heap+0x1000, words, onHeap)
+		h := reach.From(im, thread, c.frame, c.entry)
+		for a, loose := range c.loose {
+			if p, ok := h.Into(place.Address(a), place.Address(a+8)); !ok || p.Loose != loose {
+				t.Errorf("%s: %#x: expected loose %v, found %v, %+v by %q", name, a, loose, ok, p, h.Path(p))
+			}
+		}
+	}
+}
+
+func TestAWayOfMoreHopsThatIsNotLooseIsTold(t *testing.T) {
+	_, h := held(t, heap+0x100, at(end, map[int]uint64{first: heap + 0x3000}), at(0x8000, map[int]uint64{0x100: heap + 0x3000}))
+	if p, ok := h.Into(heap+0x3000, heap+0x3001); !ok || p.Loose || p.Hops != 2 || h.Path(p) != "rdi → +0x0" {
+		t.Errorf("found %v %+v by %s", ok, p, h.Path(p))
+	}
+	if p, ok := h.Into(stack+first+8, stack+first+16); !ok || !p.Loose || h.Path(p) != "the live stack" {
+		t.Errorf("found %v %+v by %s", ok, p, h.Path(p))
+	}
+}
+
+func TestABufferOfTheFirstFunctionsIsToldByThePointerThatTheDyingCallHas(t *testing.T) {
+	_, h := held(t, stack+first+72, at(end, map[int]uint64{died + 16: stack + first + 64, first + 8: stack + first + 64}), nil)
+	for _, c := range []struct {
+		lo, hi place.Address
+		loose  bool
+		path   string
+	}{
+		{stack + first + 64, stack + first + 72, false, "0x00007ffd00000090"},
+		{stack + first + 64, stack + first + 80, false, "rdi"},
+		{stack + first + 80, stack + first + 96, true, "the live stack"},
+	} {
+		if p, ok := h.Into(c.lo, c.hi); !ok || p.Loose != c.loose || h.Path(p) != c.path {
+			t.Errorf("%v: expected %q, loose %v, found %v %+v by %q", c.lo, c.path, c.loose, ok, p, h.Path(p))
+		}
+	}
+}
+
+// A register of the frame of interest is told apart from those of the frame that was running.
+func TestFromRegisterIsOfTheFrameOfInterest(t *testing.T) {
+	im, thread := thread(t, heap+0x100, at(end, map[int]uint64{first: heap + 0x200}), at(0x1000, map[int]uint64{0x100: heap + 0x300}))
+	for _, c := range []struct {
+		frame    int
+		at       place.Address
+		register bool
+	}{
+		{0, heap + 0x100, true}, {0, heap + 0x300, true}, {0, heap + 0x200, false}, {0, stack + died, false}, {1, heap + 0x100, false}, {1, heap + 0x200, false},
+	} {
+		h := reach.From(im, thread, c.frame, -1)
+		if p, ok := h.Into(c.at, c.at+8); !ok || h.FromRegister(p) != c.register {
+			t.Errorf("frame %d, %v: expected %v, found %v by %q", c.frame, c.at, c.register, ok, h.Path(p))
+		}
 	}
 }
 
@@ -122,8 +220,8 @@ func FuzzFrom(f *testing.F) {
 			if p.Hops < 1 || p.Hops > reach.MaxHops || h.Path(p) == "" || image.RegionAt(regions, p.To) == nil {
 				t.Fatalf("%d hops to %v by %q", p.Hops, p.To, h.Path(p))
 			}
-			if again, ok := h.Into(p.To, p.To+1); !ok || again.Hops > p.Hops {
-				t.Fatalf("%d hops lead to %v; asked for it: %v, %d hops", p.Hops, p.To, ok, again.Hops)
+			if again, ok := h.Into(p.To, p.To+1); !ok || again.Loose && !p.Loose || again.Loose == p.Loose && again.Hops > p.Hops {
+				t.Fatalf("%d hops, loose %v, lead to %v; asked for it: %v, %d hops, loose %v", p.Hops, p.Loose, p.To, ok, again.Hops, again.Loose)
 			}
 		}
 		for _, w := range h.Windows(im) {

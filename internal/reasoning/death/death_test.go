@@ -47,7 +47,7 @@ var onARM64 = []string{
 	"abort", "assertion", "big_local", "callback", "double_free", "event_loop", "fortify", "freed_link", "freed_mark",
 	"handler", "handler_again", "handler_altstack", "handler_overflow", "handler_tgkill", "helper", "helper_cold",
 	"helper_format", "nested", "no_access", "not_executable", "null_call", "null_memcpy", "overrun", "perturbed", "read_only",
-	"recursion", "smashed", "static_abort", "thread_recursion", "wild_call", "wild_write",
+	"recursion", "smashed", "static_abort", "thread_recursion", "wild_beyond", "wild_call", "wild_write", "wrapped_index",
 }
 
 func TestDeathsOnARM64(t *testing.T) {

@@ -24,6 +24,9 @@ func asked(t testing.TB, messages ...string) *wire {
 }
 
 const (
+	// A length and what it is of, as a daemon may keep the one in a ring with all, and the other by itself.
+	prefixed = "\x00\x00\x00\x1fthe body of a prefixed message"
+
 	parted = "POST /a HTTP/1.1\r\nContent-Length: 24\r\n\r\nbody of the parted upload" // one byte more than it says
 	body   = "body of the parted uploa"
 	spaced = "\r\n SET Color, Deep Violet\r\n"
@@ -123,8 +126,27 @@ var memoryScenarios = []scenario{
 			onHeap: map[int]string{0x1010: "held me", 0x8000: "far off"},
 		}.with(asked(t, "HELD me\r\n", "far off\r\n", "on-stck\n", "tiny\n"))
 	}, map[string]string{"HELD me\r\n": "whole", "far off\r\n": "absent", "on-stck\n": "whole", "tiny\n": ""}},
+	{"whole in a ring with its length, though a register holds the body alone", ring, map[string]string{prefixed: "whole"}},
+	{"whole in memory that had been given back", func(t testing.TB) *Case {
+		return core{onHeap: given("a text that was freed", "a text still in use")}.with(asked(t, "a text that was freed", "a text still in use"))
+	}, map[string]string{"a text that was freed": "whole, freed", "a text still in use": "whole"}},
+	{"what stands in use as well is not freed, nor what the thread held", func(t testing.TB) *Case {
+		c := core{rdi: heapAt + 0x9000, onHeap: given("a text that was freed", "another in use", "another freed", "a text that was freed")}
+		held := core{rdi: heapAt + firstBlock, onHeap: given("a text that was freed")}
+		if found := held.with(asked(t, "a text that was freed")).Candidates[0].Memory; !found.Freed {
+			t.Errorf("%+v is in use", found)
+		} else if level := observeMemory(held.with(asked(t, "a text that was freed")))[0].Level; level != "whole" {
+			t.Errorf("what the thread held is %q", level)
+		}
+		return c.with(asked(t, "a text that was freed"))
+	}, map[string]string{"a text that was freed": "whole"}},
 	{"nothing without a core", func(t testing.TB) *Case { return asked(t, "GET /found/in/memory").alone() }, nil},
 	{"nothing of what was taken from memory", fromMemory, nil},
+}
+
+// ring has a message whole where nobody comes to, and its body where a register points to.
+func ring(t testing.TB) *Case {
+	return core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: prefixed[4:], 0x8000: prefixed}}.with(asked(t, prefixed, "GET /not/in/memory"))
 }
 
 // reaching has one message held by a register, one by what that points to, and one by nothing.
@@ -154,13 +176,47 @@ var reachableScenarios = []scenario{
 			0x2000: "first two hops, then one", 0x3000: "first two hops, then one", 0x4000: "first one hop, then two", 0x5000: "first one hop, then two",
 		}}.with(asked(t, "first two hops, then one", "first one hop, then two"))
 	}, map[string]string{"first two hops, then one": "one hop", "first one hop, then two": "one hop"}},
-	{"the more complete of two places, though out of reach", func(t testing.TB) *Case {
+	{"what is within reach, though a more complete place is not", func(t testing.TB) *Case {
 		return reaching("GET /held/by/register HTTP/1.1").with(asked(t, "GET /held/by/register HTTP/1.1"))
-	}, map[string]string{"GET /held/by/register HTTP/1.1": "out of reach"}},
-	{"a run is not it", func(t testing.TB) *Case {
-		long := "GET /held/by/register" + strings.Repeat("z", 60)
-		return reaching().with(asked(t, long))
-	}, map[string]string{"GET /held/by/register" + strings.Repeat("z", 60): "out of reach"}},
+	}, map[string]string{"GET /held/by/register HTTP/1.1": "one hop"}},
+	{"half of it two hops off before a piece that is held", func(t testing.TB) *Case {
+		return core{rdi: heapAt + 0x1000, words: []uint64{heapAt + 0x1100}, onHeap: map[int]string{
+			0x1000: prefixed[:16], 0x1100: pointer(heapAt + 0x2000), 0x2000: prefixed[10:],
+		}}.with(asked(t, prefixed))
+	}, map[string]string{prefixed: "two hops"}},
+	{"a run is a piece of it", func(t testing.TB) *Case {
+		return reaching().with(asked(t, "GET /held/by/register"+strings.Repeat("z", 60), "GET /held/by/an/object"+strings.Repeat("z", 60)))
+	}, map[string]string{
+		"GET /held/by/register" + strings.Repeat("z", 60): "a piece, one hop", "GET /held/by/an/object" + strings.Repeat("z", 60): "a piece, two hops",
+	}},
+	{"pieces in common", func(t testing.TB) *Case {
+		var messages []string
+		for i := range 4 {
+			tail := strings.Repeat(fmt.Sprint(i), 60)
+			messages = append(messages, "GET /held/by/register"+tail, "GET /held/by/an/object"+tail)
+		}
+		return reaching().with(asked(t, messages...))
+	}, map[string]string{
+		"GET /held/by/register" + strings.Repeat("1", 60): "a piece, one hop, common", "GET /held/by/an/object" + strings.Repeat("1", 60): "a piece, two hops, common",
+	}},
+	{"what the first function's frame leads to is loose, and what is left over below", func(t testing.TB) *Case {
+		return core{
+			below: []uint64{heapAt + 0x1000}, words: []uint64{heapAt + 0x2000}, first: []uint64{heapAt + 0x3000, word("in first"), word("'s frame"), 0},
+			onHeap: map[int]string{0x1000: "GET /left/over/below", 0x2000: "GET /held/by/the/dying/call", 0x3000: "GET /held/by/main/itself"},
+		}.with(asked(t, "GET /left/over/below", "GET /held/by/the/dying/call", "GET /held/by/main/itself", "in first's frame"))
+	}, map[string]string{
+		"GET /left/over/below": "out of reach", "GET /held/by/the/dying/call": "one hop", "GET /held/by/main/itself": "out of reach", "in first's frame": "out of reach",
+	}},
+	{"a way of two hops that is not loose before one that is", func(t testing.TB) *Case {
+		return core{
+			rdi: heapAt + 0x1000, first: []uint64{heapAt + 0x2000}, onHeap: map[int]string{0x1000: pointer(heapAt + 0x2000), 0x2000: "GET /held/by/both"},
+		}.with(asked(t, "GET /held/by/both"))
+	}, map[string]string{"GET /held/by/both": "two hops"}},
+	{"a buffer in the first function's frame that a register points into", func(t testing.TB) *Case {
+		return core{
+			rdi: sp + live + 8, first: []uint64{0, word("main's b"), word("uffer of"), word(" lines")},
+		}.with(asked(t, "main's buffer of lines"))
+	}, map[string]string{"main's buffer of lines": "one hop"}},
 	{"common one by one hop, the others by two", func(t testing.TB) *Case {
 		messages := many(10, "stored in a table for all: ")
 		c := core{rdi: heapAt + 0x1000, onHeap: map[int]string{}}
@@ -173,7 +229,8 @@ var reachableScenarios = []scenario{
 			}
 		}
 		return c.with(asked(t, messages...))
-	}, map[string]string{many(10, "stored in a table for all: ")[1]: "one hop, common", many(10, "stored in a table for all: ")[7]: "two hops, common"}},
+	}, map[string]string{many(10, "stored in a table for all: ")[1]: "one hop, common", many(10, "stored in a table for all: ")[5]: "two hops, common"}},
+	{"the body alone, where the whole with its length stands in a ring out of reach", ring, map[string]string{prefixed: "one hop"}},
 	{"nothing without a thread", func(t testing.TB) *Case {
 		c := reaching()
 		c.withoutThreads = true
@@ -212,6 +269,17 @@ var socketScenarios = []scenario{
 			0x1000: pointer(heapAt + 0x2000), 0x1010: sockaddr(2, 40001, "198.51.100.1"), 0x2040: sockaddr(2, 40001, "198.51.100.1"),
 		}}.with(senders(t, 5))
 	}, map[string]string{"sender 1": "one hop"}},
+	{"the peer that its title names", func(t testing.TB) *Case {
+		return core{title: "daemon: shop 198.51.100.1(40003) UPDATE", rdi: heapAt + 0x1000, onHeap: map[int]string{
+			0x1010: sockaddr(2, 40001, "198.51.100.1"), 0x1030: sockaddr(2, 40003, "198.51.100.1"),
+		}}.with(senders(t, 5))
+	}, map[string]string{"sender 0": "not held", "sender 1": "one hop", "sender 3": "its title"}},
+	{"its title alone", func(t testing.TB) *Case {
+		return core{title: "daemon: 198.51.100.1:40004"}.with(senders(t, 5))
+	}, map[string]string{"sender 3": "not held", "sender 4": "its title"}},
+	{"nothing of a title that names its own end", func(t testing.TB) *Case {
+		return core{title: "daemon -l 192.0.2.2:80"}.with(senders(t, 5))
+	}, nil},
 	{"nothing, where no client's is held", func(t testing.TB) *Case {
 		return core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1010: sockaddr(2, 4711, "198.51.100.1")}}.with(senders(t, 5))
 	}, nil},
@@ -223,6 +291,39 @@ var socketScenarios = []scenario{
 		return core{rdi: heapAt + 0x1000, onHeap: onHeap}.with(senders(t, 5))
 	}, nil},
 	{"nothing without a core", func(t testing.TB) *Case { return senders(t, 5).alone() }, nil},
+}
+
+func TestATitleNamesAPeerAsPeopleWriteAddresses(t *testing.T) {
+	for title, want := range map[string]string{
+		"postgres: app shop 192.0.2.7(41234) UPDATE":        "192.0.2.7:41234",
+		"postgres: app shop 2001:db8::7(41234) idle":        "[2001:db8::7]:41234",
+		"postgres: app shop ::ffff:192.0.2.7(41234) idle":   "192.0.2.7:41234",
+		"daemon: 192.0.2.7:41234":                           "192.0.2.7:41234",
+		"daemon: [2001:db8::7]:41234":                       "[2001:db8::7]:41234",
+		"daemon: 192.0.2.7.41234 (as tcpdump writes it)":    "192.0.2.7:41234",
+		"daemon: 2001:db8::7.41234":                         "[2001:db8::7]:41234",
+		"daemon: 192.0.2.7#41234 (as named writes it)":      "192.0.2.7:41234",
+		"sshd: user from 192.0.2.7 port 41234":              "192.0.2.7:41234",
+		"proxy: 192.0.2.7:41234 to [2001:db8::9]:443":       "192.0.2.7:41234 [2001:db8::9]:443",
+		"daemon: 192.0.2.7":                                 "",
+		"daemon: 192.0.2.777:41234":                         "",
+		"daemon: 192.0.2.7:412345":                          "",
+		"daemon: 192.0.2.7:99999":                           "",
+		"redis-server *:6379":                               "",
+		"/sbin/daemon -d 12:30 --version 1.2.3.4 -x dead:1": "",
+		"": "",
+	} {
+		im, _ := core{}.open(t)
+		im.Core.Process.Arguments = title
+		var found []string
+		for peer := range (&Case{Image: im}).titled() {
+			found = append(found, peer.String())
+		}
+		slices.Sort(found)
+		if got := strings.Join(found, " "); got != want {
+			t.Errorf("%q: expected %q, found %q", title, want, got)
+		}
+	}
 }
 
 func TestTextAndNumbersAreNoSocketAddresses(t *testing.T) {
@@ -250,38 +351,99 @@ func TestTextAndNumbersAreNoSocketAddresses(t *testing.T) {
 	}
 }
 
+// What a heap of glibc's malloc begins with, and how large the tests' chunks are: 40 bytes are the program's.
+const (
+	cacheChunk = 0x250
+	blockChunk = 0x30
+	blockSize  = blockChunk - 8
+	firstBlock = cacheChunk + 16 // from the heap's beginning
+
+	manyBlocks = 32
+)
+
+// given is a heap as glibc's malloc has it, with these texts in blocks of which every other one had been given back, from
+// the first on.
+func given(texts ...string) map[int]string {
+	inUse := func(size int) string { return string(elftest.Words(uint64(size) | 1)) }
+	heap := map[int]string{8: inUse(cacheChunk)}
+	for i := range manyBlocks {
+		heap[cacheChunk+i*blockChunk+8] = inUse(blockChunk)
+	}
+	heap[cacheChunk+manyBlocks*blockChunk+8] = inUse(64<<10 - cacheChunk - manyBlocks*blockChunk) // the rest, which nobody has
+	for i, text := range texts {
+		heap[firstBlock+i*blockChunk] = text
+		if i%2 == 0 {
+			heap[cacheChunk+(i+1)*blockChunk] = string(elftest.Words(blockChunk, blockChunk)) // the size of what is free, and no flag
+			delete(heap, cacheChunk+(i+1)*blockChunk+8)
+		}
+	}
+	return heap
+}
+
+// overrun is such a heap, with what the program wrote to the last of its blocks.
+func overrun(text string) map[int]string {
+	heap := given()
+	const last, behind = firstBlock + (manyBlocks-1)*blockChunk, cacheChunk + manyBlocks*blockChunk + 8
+	if len(text) > blockSize {
+		header := []byte(heap[behind])
+		copy(header, text[blockSize:])
+		heap[behind], text = string(header), text[:blockSize]
+	}
+	heap[last] = text
+	return heap
+}
+
 // The killer's bytes are seen where addresses and numbers should stand.
 var junkScenarios = []scenario{
 	{"a word of a message's bytes", func(t testing.TB) *Case {
 		return core{words: []uint64{7, word("ABCDEFGH"), heapAt}}.with(asked(t, "xxABCDEFGHxx", "innocent"))
-	}, map[string]string{"xxABCDEFGHxx": "most of its bytes", "innocent": "none of it"}},
+	}, map[string]string{"xxABCDEFGHxx": "most of its bytes, on the stack", "innocent": "none of it"}},
 	{"in a register", func(t testing.TB) *Case {
 		return core{rdi: word("ABCDEFGH")}.with(asked(t, "xxABCDEFGHxx", "innocent"))
 	}, map[string]string{"xxABCDEFGHxx": "most of its bytes", "innocent": "none of it"}},
 	{"a byte doubled or changed in between", func(t testing.TB) *Case {
 		return core{words: []uint64{word("ABCDEFFG"), word("?1234567")}}.with(asked(t, "ABCDEFGH", "12345679", "innocent"))
-	}, map[string]string{"ABCDEFGH": "some of its bytes", "12345679": "most of its bytes", "innocent": "none of it"}},
+	}, map[string]string{"ABCDEFGH": "some of its bytes, on the stack", "12345679": "most of its bytes, on the stack", "innocent": "none of it"}},
 	{"shorter pieces are chance", func(t testing.TB) *Case {
 		return core{words: []uint64{word("ABCDEFGH"), word("123456\x00\x00")}}.with(asked(t, "ABCDE-FGH", "123456"))
-	}, map[string]string{"ABCDE-FGH": "none of it", "123456": "most of its bytes"}},
+	}, map[string]string{"ABCDE-FGH": "none of it", "123456": "most of its bytes, on the stack"}},
 	{"of many messages", func(t testing.TB) *Case {
 		return core{words: []uint64{word("Connecti"), 0, word("killing!")}}.with(asked(t,
 			"Connection: 1", "Connection: 2", "Connection: 3", "Connection: 4 killing!", "innocent"))
-	}, map[string]string{"Connection: 1": "bytes of many", "Connection: 4 killing!": "most of its bytes", "innocent": "none of it"}},
+	}, map[string]string{"Connection: 1": "bytes of many", "Connection: 4 killing!": "most of its bytes, on the stack", "innocent": "none of it"}},
 	{"another text that begins alike", func(t testing.TB) *Case {
 		return core{words: []uint64{word("SEARCH K"), word("OI8-R te"), word("xt\x00\x00\x00\x00\x00\x00")}}.with(asked(t, "SEARCH KANJI text", "SEARCH KOI8-R text", "innocent"))
-	}, map[string]string{"SEARCH KANJI text": "none of it", "SEARCH KOI8-R text": "most of its bytes", "innocent": "none of it"}},
+	}, map[string]string{"SEARCH KANJI text": "none of it", "SEARCH KOI8-R text": "most of its bytes, on the stack", "innocent": "none of it"}},
 	{"a message that was sent again is one", func(t testing.TB) *Case {
 		return core{words: []uint64{word("killing!")}}.with(asked(t, "killing!", "killing!", "killing!", "killing!", "innocent"))
-	}, map[string]string{"killing!": "most of its bytes", "innocent": "none of it"}},
-	{"the header of a block that the thread held", func(t testing.TB) *Case {
-		return core{words: []uint64{heapAt + 0x1000}, onHeap: map[int]string{0x0ff0: "previousOVERFLOW"}}.with(asked(t, "xx previousOVERFLOW xx", "innocent"))
-	}, map[string]string{"xx previousOVERFLOW xx": "most of its bytes", "innocent": "none of it"}},
-	{"text before a block with a size is none", func(t testing.TB) *Case {
-		return core{words: []uint64{heapAt + 0x1000}, onHeap: map[int]string{0x0ff0: "previous" + string(elftest.Words(0x71))}}.with(asked(t, "previous", "innocent"))
+	}, map[string]string{"killing!": "most of its bytes, on the stack", "innocent": "none of it"}},
+	{"some of its bytes in a register", func(t testing.TB) *Case {
+		return core{rdi: word("ABCDEFFG")}.with(asked(t, "ABCDEFFGH", "ABCDEF-FG", "innocent"))
+	}, map[string]string{"ABCDEFFGH": "most of its bytes", "ABCDEF-FG": "some of its bytes", "innocent": "none of it"}},
+	{"of a register before that of the stack", func(t testing.TB) *Case {
+		return core{rdi: word("ABCDEFGH"), words: []uint64{word("stacked!"), word("and more")}}.with(asked(t, "xxABCDEFGHxx", "stacked!and more"))
+	}, map[string]string{"xxABCDEFGHxx": "most of its bytes", "stacked!and more": "none of it"}},
+	{"of the stack, where the register's is nobody's", func(t testing.TB) *Case {
+		return core{rdi: word("ABCDEFGH"), words: []uint64{word("stacked!")}}.with(asked(t, "stacked!", "innocent"))
+	}, map[string]string{"stacked!": "most of its bytes, on the stack", "innocent": "none of it"}},
+	{"of a stack that was smashed as of a register", func(t testing.TB) *Case {
+		return core{smashed: true, words: []uint64{word("smashed!")}}.with(asked(t, "smashed!", "innocent"))
+	}, map[string]string{"smashed!": "most of its bytes", "innocent": "none of it"}},
+	{"nothing of the first function's frame, nor of what is left over", func(t testing.TB) *Case {
+		return core{below: []uint64{word("leftover")}, words: []uint64{7}, first: []uint64{word("the last")}}.with(asked(t, "leftover", "the last", "innocent"))
 	}, nil},
-	{"text before what is no block is none", func(t testing.TB) *Case {
-		return core{words: []uint64{heapAt + 0x1008}, onHeap: map[int]string{0x0ff8: "previousOVERFLOW"}}.with(asked(t, "previousOVERFLOW", "innocent"))
+	{"however much is left over, what the dying call has is looked at", func(t testing.TB) *Case {
+		c := core{deep: 2 * junkTop * 8, words: []uint64{word("ABCDEFGH")}}
+		return c.with(asked(t, "xxABCDEFGHxx", "innocent"))
+	}, map[string]string{"xxABCDEFGHxx": "most of its bytes, on the stack", "innocent": "none of it"}},
+	{"the header of a block, and the end of the one before it", func(t testing.TB) *Case {
+		return core{onHeap: overrun("an overlong text" + "that went beyond its bl" + "ock here")}.with(asked(t,
+			"an overlong textthat went beyond its block here", "block here", "innocent"))
+	}, map[string]string{
+		"an overlong textthat went beyond its block here": "most of its bytes", "block here": "some of its bytes", "innocent": "none of it",
+	}},
+	{"a block that is full is not broken", func(t testing.TB) *Case {
+		return core{onHeap: overrun("a text that fills up its block exactly")}.with(asked(t, "a text that fills up its block exactly", "innocent"))
 	}, nil},
 	{"numbers are no junk", func(t testing.TB) *Case {
 		return core{words: []uint64{^uint64(0), ^uint64(41), 0x1234, 0x4141414141414141}}.with(asked(t,
@@ -324,10 +486,10 @@ var formScenarios = []scenario{
 
 var nearScenarios = []scenario{
 	{"by the order in which the thread comes to it", crowded, map[string]string{
-		"the text of number 00": "the nearest", // by a register; the others stand below the stack pointer, the last nearest
-		"the text of number 14": "among the 3 nearest", "the text of number 13": "among the 3 nearest",
-		"the text of number 12": "among the 10 nearest", "the text of number 06": "among the 10 nearest",
-		"the text of number 05": "further away", "the text of number 01": "further away",
+		"the text of number 00": "the nearest", // by a register
+		"the text of number 01": "among the 3 nearest", "the text of number 02": "among the 3 nearest",
+		"the text of number 03": "among the 10 nearest", "the text of number 09": "among the 10 nearest",
+		"the text of number 10": "further away", "the text of number 14": "further away",
 	}},
 	{"nothing of what came over the wire", func(t testing.TB) *Case { return asked(t, "innocent").alone() }, nil},
 }
@@ -359,7 +521,7 @@ func TestWhatADyingThreadHeldIsTakenForMessages(t *testing.T) {
 		{"once, however often it is held", core{rdi: heapAt + 0x1000, words: []uint64{heapAt + 0x1002, heapAt + 0x1004}, onHeap: map[int]string{0x1000: "held three times"}}, []string{"held three times"}},
 		{"the nearest first", core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: "x\x00......" + pointer(heapAt+0x2000), 0x1040: pointer(heapAt + 0x3000), 0x2000: "by the object", 0x3000: "by its neighbour"}}, []string{"by the object", "by its neighbour"}},
 		{"what is out of reach is not", core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: "within reach", 0x2000: "out of reach, but here"}}, []string{"within reach"}},
-		{"the live stack's buffers", core{rdi: stack + 16, words: []uint64{0, 0, word("a buffer"), word(" on the "), word("stack")}}, []string{"a buffer on the stack"}},
+		{"the live stack's buffers", core{rdi: sp + 16, words: []uint64{0, 0, word("a buffer"), word(" on the "), word("stack")}}, []string{"a buffer on the stack"}},
 		{"not the environment", core{
 			rdi: stack + 0x2004, words: []uint64{heapAt + 0x1000}, auxv: map[uint64]uint64{31: stack + 0x2100},
 			onStack: map[int]string{0x2000: started, 0x2100: "/sbin/daemon"}, onHeap: map[int]string{0x1000: started},

@@ -17,8 +17,8 @@ var junkLevels = []string{
 }
 
 const (
-	// junkTop is how many words are looked at: the registers and the innermost part of the stack, where the
-	// dying functions have left what they worked on.
+	// junkTop is how many words are looked at: the registers and the innermost part of the stack from the frame of interest
+	// on, where the dying functions have left what they worked on.
 	junkTop = 512
 
 	// junkLeast is the shortest piece that counts, in bytes: of a word that must not be zero, and of what it
@@ -132,9 +132,16 @@ func junkPieces(c *Case) (registers, stack map[uint64]junk) {
 			}
 		}
 	}
-	for _, w := range c.Held.Words[:min(junkTop, len(c.Held.Words))] {
-		if w.Loose() || c.Image.Mapped(place.Address(w.Value)) {
-			continue // of what is loose the last message's bytes are there, whatever it was
+	looked := 0
+	for _, w := range c.Held.Words {
+		if w.Loose() {
+			continue // the last message's bytes are there, whatever it was
+		}
+		if looked++; looked > junkTop {
+			break
+		}
+		if c.Image.Mapped(place.Address(w.Value)) {
+			continue
 		}
 		if b, ok := junkBytes(w.Value); ok && (w.At == 0 || c.Stack.Smashed) {
 			add(registers, b, wordIn(c, w))

@@ -6,12 +6,13 @@ import (
 )
 
 const (
-	anothers = "another process's"
-	unread   = "unread"
+	anothers     = "another process's"
+	unread       = "unread"
+	closedBefore = "closed before"
 )
 
 var readLevels = []string{
-	anothers, unread, "reset by habit", "closed before", "read and gone on", "not seen", "perhaps half read", "read",
+	anothers, unread, "reset by habit", closedBefore, "read and gone on", "not seen", "perhaps half read", "read",
 }
 
 // observeRead tells what the kernel said of the dead process's reading: it closes a socket with FIN
@@ -42,7 +43,7 @@ func readLevel(c *Candidate, lingers bool) string {
 	case state == moment.Datagrams:
 		return ""
 	case state == moment.Ended:
-		return "closed before"
+		return closedBefore
 	case !c.Last():
 		return "read and gone on"
 	case state == moment.ClosedFIN:

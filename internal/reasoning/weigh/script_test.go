@@ -13,6 +13,7 @@ import (
 	"github.com/inquest-project/inquest/internal/evidence/elftest"
 	"github.com/inquest-project/inquest/internal/evidence/wiretest"
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
@@ -108,14 +109,21 @@ const (
 	heapAt = 0x550000000000
 	stack  = 0x7ffd00000000
 
-	live = 128 // bytes of live stack; all of them the red zone below the stack pointer
+	red  = 128         // bytes below the stack pointer, which functions that call no others use
+	live = 128         // bytes of a frame
+	sp   = stack + red // of the function that died
 )
 
 // core is what is in the dead process's memory: words on its live stack and in a register, and bytes by
 // their offset in the heap and in the stack.
 type core struct {
 	rdi            uint64
-	words          []uint64
+	words          []uint64 // of the frame that died
+	below          []uint64 // left over below all frames
+	deep           int      // bytes of the frame that it called to die, which hardly uses them
+	first          []uint64 // of the thread's first function, which called that one, if there are any
+	smashed        bool     // its stack ends at a return address that is no code
+	title          string
 	onHeap         map[int]string
 	onStack        map[int]string
 	auxv           map[uint64]uint64
@@ -140,12 +148,14 @@ func pointer(a uint64) string { return string(elftest.Words(a)) }
 func (c core) open(t testing.TB) (*image.Image, []unwind.Stack) {
 	t.Helper()
 	onHeap, onStack := filled(64<<10, c.onHeap), filled(64<<10, c.onStack)
-	copy(onStack, elftest.Words(c.words...))
-	if len(c.words) > live/8 {
-		t.Fatal("more words than the live stack has")
+	for at, words := range map[int][]uint64{0: c.below, red + c.deep: c.words, red + c.deep + live: c.first} {
+		if len(words) > live/8 {
+			t.Fatal("more words than a frame has")
+		}
+		copy(onStack[at:], elftest.Words(words...))
 	}
 	p := elftest.Process{
-		Threads:  []elftest.Thread{{TID: 1, Signal: 11, PC: codes, SP: stack + live, Argument1: c.rdi}},
+		Threads:  []elftest.Thread{{TID: 1, Signal: 11, PC: codes, SP: sp, Argument1: c.rdi}},
 		Mappings: c.mappings,
 		Memory: append([]elftest.Segment{{Flags: elftest.RX, Vaddr: codes, Size: 4096}}, append(c.segments,
 			elftest.Segment{Flags: elftest.RW, Vaddr: heapAt, Data: onHeap},
@@ -161,9 +171,47 @@ func (c core) open(t testing.TB) (*image.Image, []unwind.Stack) {
 	if c.auxv != nil {
 		parsed.Auxv = c.auxv
 	}
+	if c.title != "" {
+		parsed.Process.Arguments = c.title
+	}
 	im := image.Open(parsed, image.Finder{})
 	t.Cleanup(im.Close)
-	return im, unwind.Threads(im)
+	stacks := unwind.Threads(im)
+	for i := range stacks { // of code without a file nobody knows how large its frames are
+		s := &stacks[i]
+		s.Smashed = c.smashed
+		add := func(size int) {
+			from := place.Address(sp)
+			if n := len(s.Frames); n > 0 {
+				from = s.Frames[n-1].CFA
+			}
+			s.Frames = append(s.Frames, unwind.Frame{Index: len(s.Frames), PC: codes + 8, SP: from, CFA: from + place.Address(size)})
+		}
+		running := s.Frames[0]
+		s.Frames = nil
+		if c.deep > 0 {
+			add(c.deep)
+		}
+		add(live)
+		if c.first != nil {
+			add(live)
+		}
+		running.CFA = s.Frames[0].CFA
+		s.Frames[0] = running
+	}
+	return im, stacks
+}
+
+// death is that of the core's thread.
+func (c core) death(stacks []unwind.Stack) death.Death {
+	d := death.Death{Thread: min(0, len(stacks)-1), Culprit: c.culprit}
+	if c.deep > 0 {
+		d.Frame = 1
+	}
+	if c.first != nil {
+		d.Entry = d.Frame + 1
+	}
+	return d
 }
 
 func filled(size int, at map[int]string) []byte {
@@ -178,14 +226,14 @@ func filled(size int, at map[int]string) []byte {
 func (c core) with(w *wire) *Case {
 	w.t.Helper()
 	im, stacks := c.open(w.t)
-	return NewCase(im, stacks, death.Death{Thread: min(0, len(stacks)-1), Culprit: c.culprit}, w.died(), nil)
+	return NewCase(im, stacks, c.death(stacks), w.died(), nil)
 }
 
 // alone is a case without a capture.
 func (c core) alone(t testing.TB) *Case {
 	t.Helper()
 	im, stacks := c.open(t)
-	made := NewCase(im, stacks, death.Death{Thread: 0}, moment.Moment{}, nil)
+	made := NewCase(im, stacks, c.death(stacks), moment.Moment{}, nil)
 	made.FromMemory()
 	return made
 }
@@ -197,11 +245,15 @@ type scenario struct {
 	want  map[string]string // level by message; those not named are not looked at. nil: the kind says nothing at all
 }
 
+// ofAll stands for all messages, where a kind speaks of the death as a whole.
+const ofAll = "of all"
+
 // tables are the scenarios of each kind.
 var tables = map[string][]scenario{
 	"time": timeScenarios, "unanswered": unansweredScenarios, "read": readScenarios, "novelty": noveltyScenarios,
 	"fit": fitScenarios, "memory": memoryScenarios, "reachable": reachableScenarios, "socket": socketScenarios,
-	"junk": junkScenarios, "form": formScenarios, "near": nearScenarios,
+	"names": namesScenarios, "junk": junkScenarios, "form": formScenarios, "near": nearScenarios,
+	"waits": waitsScenarios, "idle": idleScenarios, "doing": doingScenarios,
 }
 
 func TestEachKindSaysOfAMessage(t *testing.T) {
@@ -210,6 +262,7 @@ func TestEachKindSaysOfAMessage(t *testing.T) {
 		for _, s := range tables[kind.Name] {
 			t.Run(kind.Name+"/"+s.name, func(t *testing.T) {
 				c := s.build(t)
+				Observe(c) // some rest on what others have observed
 				observations := kind.observe(c)
 				if (observations == nil) != (s.want == nil) {
 					t.Fatalf("expected %v, found %v", s.want, observations)
@@ -220,7 +273,10 @@ func TestEachKindSaysOfAMessage(t *testing.T) {
 						t.Errorf("%q is no level of this kind", o.Level)
 					}
 					seen[o.Level] = true
-					message := string(c.Candidates[i].Data)
+					message := ofAll
+					if !kind.Whole {
+						message = string(c.Candidates[i].Data)
+					}
 					if _, asked := s.want[message]; asked {
 						found[message] = o.Level
 					}

@@ -43,9 +43,13 @@ func observeWaits(c *Case) []finding.Observation {
 }
 
 func atWork(answer, read string) bool {
+	switch read {
+	case unread, anothers, closedBefore:
+		return false
+	}
 	switch answer {
 	case "":
-		return read != unread && read != "" // what seems to answer it may be none
+		return read != "" // what seems to answer it may be none
 	case answered, passedOnward, notReceived, goneBefore:
 		return false
 	}

@@ -52,10 +52,12 @@ func observeSocket(c *Case) []finding.Observation {
 func (c *Case) titled() map[netip.AddrPort]bool {
 	peers := map[netip.AddrPort]bool{}
 	for _, m := range addressInTitle.FindAllStringSubmatch(c.Image.Core.Process.Arguments, -1) {
-		if peer, err := netip.ParseAddrPort(m[1] + ":" + m[2]); err == nil {
-			peers[peer] = true
-		} else if peer, err := netip.ParseAddrPort("[" + m[1] + "]:" + m[2]); err == nil {
-			peers[peer] = true
+		peer, err := netip.ParseAddrPort(m[1] + ":" + m[2])
+		if err != nil {
+			peer, err = netip.ParseAddrPort("[" + m[1] + "]:" + m[2])
+		}
+		if err == nil {
+			peers[netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())] = true
 		}
 	}
 	return peers

@@ -117,9 +117,9 @@ func TestOfALateDeathTheWireClearsNobody(t *testing.T) {
 	}
 }
 
-func TestWithoutTheWireThereIsNothingToShareOut(t *testing.T) {
-	table := Table{"memory": {"absent": -2.5}, "time": {"earlier": -3}}
-	messages, sums := table.Weigh([][]finding.Observation{{{Kind: "memory", Level: "absent"}}}, nil, 0.6, 0)
+func TestWithoutWhatTellsOfTheMessageAtWorkThereIsNothingToShareOut(t *testing.T) {
+	table := Table{"novelty": {"ordinary": -2.5}, "time": {"earlier": -3}}
+	messages, sums := table.Weigh([][]finding.Observation{{{Kind: "novelty", Level: "ordinary"}}}, nil, 0.6, 0)
 	if len(messages[0]) != 1 || sums[0] != -2.5 {
 		t.Errorf("found %v, sum %.2f", messages, sums)
 	}
@@ -170,10 +170,114 @@ func TestThePosteriorSharesOutOneWithNone(t *testing.T) {
 	}
 }
 
+// What tells of older damage, too, is shared out where the death is a late one, and once more where it isn't: each message's
+// is likelihood of mean one at most, however many messages it speaks of.
+func TestWhatTellsOfOlderDamageIsSharedOutOfALateDeathToo(t *testing.T) {
+	table := Table{"names": {"all": 9, "one": 6, "none": -1}, "time": {"last": 8, "earlier": -4}}
+	message := func(name, when string) []finding.Observation {
+		return []finding.Observation{{Kind: "names", Level: name}, {Kind: "time", Level: when}}
+	}
+	for _, lateness := range []float64{0, 0.03, 0.4, 0.75, 1} {
+		for name, first := range map[string][][]finding.Observation{
+			"one message":                       {message("all", "last")},
+			"one by its names, another by time": {message("all", "earlier"), message("none", "last")},
+			"several":                           {message("all", "last"), message("all", "last"), message("one", "earlier"), message("one", "earlier")},
+			"none":                              nil,
+		} {
+			messages := first
+			for range 100 {
+				messages = append(messages, message("none", "earlier"))
+			}
+			_, sums := table.Weigh(messages, nil, lateness, 0)
+			mean := 0.0
+			for _, sum := range sums {
+				mean += math.Exp2(sum) / float64(len(sums))
+			}
+			if mean > 1+1e-9 || len(first) > 0 && mean < 1-1e-9 {
+				t.Errorf("%s, late with %.2f: the mean likelihood is %.6f", name, lateness, mean)
+			}
+		}
+	}
+}
+
+// Who overwrote what somebody else's message ran into is not told by when it came, but by what of it was found.
+func TestOfALateDeathNamesTellAndTimeDoesNot(t *testing.T) {
+	table := Table{"names": {"all": 6, "none": -1}, "time": {"last": 8, "earlier": -4}}
+	named := []finding.Observation{{Kind: "names", Level: "all"}, {Kind: "time", Level: "earlier"}}
+	last := []finding.Observation{{Kind: "names", Level: "none"}, {Kind: "time", Level: "last"}}
+	sums := func(lateness float64) []float64 {
+		messages := [][]finding.Observation{slices.Clone(named), slices.Clone(last)}
+		for range 100 {
+			messages = append(messages, []finding.Observation{{Kind: "names", Level: "none"}, {Kind: "time", Level: "earlier"}})
+		}
+		_, sums := table.Weigh(messages, nil, lateness, 0)
+		return sums
+	}
+	if s := sums(0.01); s[0] >= s[1] {
+		t.Errorf("of a death at once the named weighs %.2f, the last %.2f", s[0], s[1])
+	}
+	if s := sums(1); s[0] <= s[1] || math.Abs(s[1]-s[2]) > 1e-9 {
+		t.Errorf("of a late death the named weighs %.2f, the last %.2f, another %.2f", s[0], s[1], s[2])
+	}
+}
+
+// Signs against a death at once take from all messages alike what the kinds at work tell of them.
+func TestSignsAgainstADeathAtOnceTakeFromTheMessageAtWork(t *testing.T) {
+	sign := []finding.Observation{{Kind: "waits", Level: allAnswered}}
+	last := -1.0
+	for _, bits := range []float64{0, -1, -5, -20} {
+		table, messages := onTheWire(100, 10)
+		table["waits"] = map[string]float64{allAnswered: bits}
+		weighed, sums := table.Weigh(messages, sign, 0.03, 0)
+		if likely := math.Exp2(sums[0]); last >= 0 && likely >= last || likely < 0.03 {
+			t.Errorf("with signs of %.0f bits its likelihood is %.3f, with fewer %.3f", bits, likely, last)
+		} else {
+			last = likely
+		}
+		if sign[0].Bits != bits {
+			t.Errorf("the sign has %.1f bits of %.1f", sign[0].Bits, bits)
+		}
+		if level := weighed[50][len(weighed[50])-1].Level; bits < -5 && level != "more" && level != "less, by the signs" {
+			t.Errorf("with signs of %.0f bits: %q", bits, level)
+		}
+	}
+}
+
 func TestADeathByOlderDamageIsALateOneMoreOften(t *testing.T) {
-	decided, victim, heap := Lateness(finding.Abort, finding.Decided), Lateness(finding.FaultRead, finding.Victim), Lateness(finding.AllocatorCheck, finding.Victim)
-	if !(0 < decided && decided < victim && victim < heap && heap < 1) {
-		t.Errorf("decided %.2f, victim %.2f, allocator's check %.2f", decided, victim, heap)
+	likelier := []struct {
+		kind finding.MechanismKind
+		role string
+	}{
+		{finding.Abort, finding.Decided},
+		{finding.Arithmetic, finding.Decided},
+		{finding.FaultRead, finding.Victim},
+		{finding.AllocatorCheck, finding.Victim},
+	}
+	before := 0.0
+	for _, c := range likelier {
+		if late := Lateness(c.kind, c.role); !(before < late && late < 1) {
+			t.Errorf("%s, %s: late with %.2f, the one before with %.2f", c.kind, c.role, late, before)
+		} else {
+			before = late
+		}
+	}
+	for name, c := range map[string]struct{ as, like [2]string }{
+		"who frees twice does it now":                  {[2]string{string(finding.AllocatorCheck), finding.Decided}, [2]string{string(finding.Abort), finding.Decided}},
+		"a fault that was decided is like an abort":    {[2]string{string(finding.FaultRead), finding.Decided}, [2]string{string(finding.Abort), finding.Decided}},
+		"who jumps to junk is a victim like others":    {[2]string{string(finding.FaultExecute), finding.Victim}, [2]string{string(finding.FaultRead), finding.Victim}},
+		"of what nothing is known no late one is made": {[2]string{}, [2]string{string(finding.Abort), finding.Decided}},
+	} {
+		as, like := Lateness(finding.MechanismKind(c.as[0]), c.as[1]), Lateness(finding.MechanismKind(c.like[0]), c.like[1])
+		if as != like {
+			t.Errorf("%s: %.2f and %.2f", name, as, like)
+		}
+	}
+	d := death.Death{Culprit: &finding.Culprit{Role: finding.Victim}, Finding: finding.Death{Mechanism: &finding.Mechanism{Kind: finding.AllocatorCheck}}}
+	if found, want := (&Case{Death: d}).Lateness(), Lateness(finding.AllocatorCheck, finding.Victim); found != want {
+		t.Errorf("of a case %.2f, expected %.2f", found, want)
+	}
+	if found, want := (&Case{}).Lateness(), Lateness("", ""); found != want {
+		t.Errorf("of a case of which nothing is known %.2f, expected %.2f", found, want)
 	}
 }
 

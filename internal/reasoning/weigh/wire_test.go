@@ -170,15 +170,18 @@ var unansweredScenarios = []scenario{
 		}
 		return w.alone()
 	}, map[string]string{"silence 0": "never a byte"}},
-	{"inbound and outbound have habits of their own", func(t testing.TB) *Case {
+	{"an answer isn't answered, and is no habit of those who ask", func(t testing.TB) *Case {
 		w := newWire(t)
-		w.usual(4)
 		up := w.call(moment.Open)
-		up.Say(client, "go")
-		up.Say(server, "from upstream")
-		w.asks(moment.Open, "unusual")
+		for i := range 8 {
+			up.Say(client, fmt.Sprintf("go %d", i))
+			up.Say(server, fmt.Sprintf("from upstream %d", i))
+		}
+		for i := range 3 {
+			w.asks(moment.Open, fmt.Sprintf("silence %d", i))
+		}
 		return w.alone()
-	}, map[string]string{"from upstream": "as most of its kind", "unusual": "never a byte"}},
+	}, map[string]string{"from upstream 0": "", "from upstream 7": "", "silence 0": "as most of its kind"}},
 	{"a datagram has no beginning to be silent at", func(t testing.TB) *Case {
 		w := newWire(t)
 		for i := range 4 {
@@ -202,8 +205,35 @@ var unansweredScenarios = []scenario{
 		return w.alone()
 	}, map[string]string{
 		"GET /forwarded/by/the/proxy": "passed on", "GET /never/sent/on/upstream": "never a byte",
-		"via proxy: get /forwarded/by/the/proxy. and more": "as most of its kind",
+		"via proxy: get /forwarded/by/the/proxy. and more": "",
 	}},
+	{"what an upstream answered has been passed on to a client", func(t testing.TB) *Case {
+		w := newWire(t)
+		w.usual(20)
+		l, other := w.asks(moment.Open, "GET /first"), w.asks(moment.Open, "GET /second")
+		up := w.call(moment.Open)
+		up.Say(client, "first")
+		up.Say(server, "The Upstream's first answer")
+		l.Say(server, "200 OK the upstream's first answer")
+		up.Say(client, "second")
+		up.Say(server, "The Upstream's second answer, of which no more than the beginning is passed on")
+		other.Say(server, "200 OK the upstream's second answer,")
+		up.Say(client, "third")
+		up.Say(server, "The Upstream's third answer")
+		return w.alone()
+	}, map[string]string{
+		"The Upstream's first answer": "passed on", "The Upstream's third answer": "",
+		"The Upstream's second answer, of which no more than the beginning is passed on": "",
+	}},
+	{"what a client said and another was told is no answer passed on", func(t testing.TB) *Case {
+		w := newWire(t)
+		w.usual(20)
+		w.call(moment.Open).Say(client, "hello")
+		listener := w.asks(moment.Open, "listen")
+		w.asks(moment.Open, "say the words of a conversation")
+		listener.Say(server, "say the words of a conversation")
+		return w.alone()
+	}, map[string]string{"say the words of a conversation": "never a byte"}},
 	{"of two that say the same the later was passed on", func(t testing.TB) *Case {
 		w := newWire(t)
 		w.usual(20)
