@@ -32,9 +32,11 @@ type Held struct {
 	Words    []Word // registers and live stack, the innermost first
 	StackLow place.Address
 	StackEnd place.Address
-	entry    place.Address // where on the stack the frame of the thread's first function begins
-	inner    place.Address // where the frame of interest begins: what lies below is how it died, and left over
-	pointers []Pointer     // ordered by To, then nearest
+	entry    place.Address     // where on the stack the frame of the thread's first function begins
+	inner    place.Address     // where the frame of interest begins: what lies below is how it died, and left over
+	kept     map[string]uint64 // what the first function has in registers, by name, as far as those that it called keep it
+	saved    []span            // where on the stack they may have saved that
+	pointers []Pointer         // ordered by To, then nearest
 }
 
 // Word is a machine word in a register or on the live stack.
@@ -54,8 +56,8 @@ type Pointer struct {
 	To   place.Address
 	Hops int // 0: on the live stack itself; 1: a register or stack word points there
 
-	// Loose says that the way begins in the frame of the thread's first function, which stays from one message to the
-	// next and keeps what the last one left there; or below the frame of interest, where what it called to die has large
+	// Loose says that the way begins in the frame of the thread's first function or in a register of its, which stays from one
+	// message to the next and keeps what the last one left there; or below the frame of interest, where what it called to die has large
 	// frames that it hardly uses.
 	Loose  bool
 	word   int // the index in Words where the way begins
@@ -86,6 +88,8 @@ func From(im *image.Image, stack unwind.Stack, frame, entry int) *Held {
 	h.inner, h.entry = stack.LiveRange()
 	if entry > frame && entry < len(stack.Frames) {
 		h.entry = stack.Frames[entry].SP
+		h.kept = keptBy(stack, entry)
+		h.saved = savedIn(stack.Frames[frame:entry])
 	}
 	if frame < len(stack.Frames) {
 		h.inner = max(h.inner, stack.Frames[frame].SP)
@@ -147,13 +151,59 @@ func (h *Held) addRegisters(stack unwind.Stack, frame int) {
 		far = furthest
 		for n, name := range stack.Regs.DWARFNames() {
 			if v, ok := stack.Frames[frame].Reg(n); ok {
-				h.Words = append(h.Words, Word{Value: v, Place: fmt.Sprintf("%s of frame %d", name, frame)})
+				h.Words = append(h.Words, Word{Value: v, Place: fmt.Sprintf("%s of frame %d", name, frame), loose: h.keeps(name, v)})
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(running)) {
-		h.Words = append(h.Words, Word{Value: running[name], Place: name, far: far})
+		h.Words = append(h.Words, Word{Value: running[name], Place: name, far: far, loose: h.keeps(name, running[name])})
 	}
+}
+
+// span is a stretch of the stack.
+type span struct{ from, to place.Address }
+
+// keptBy is what a frame's function had in registers when it called on. What of it those that it called have not saved is
+// still there, and is the caller's affair, not theirs.
+func keptBy(stack unwind.Stack, frame int) map[string]uint64 {
+	kept := map[string]uint64{}
+	for n, name := range stack.Regs.DWARFNames() {
+		if v, ok := stack.Frames[frame].Reg(n); ok {
+			kept[name] = v
+		}
+	}
+	return kept
+}
+
+// savedIn are the places where functions save their callers' registers: right below the return address (x86-64), or below
+// the frame's end (aarch64).
+func savedIn(frames []unwind.Frame) (saved []span) {
+	const most = 8 * 12 // registers that functions must keep
+	for _, f := range frames {
+		if f.CFA > most {
+			saved = append(saved, span{f.CFA - most, f.CFA})
+		}
+	}
+	return saved
+}
+
+// keeps says whether a register still holds what the first function has there.
+func (h *Held) keeps(register string, value uint64) bool {
+	v, ok := h.kept[register]
+	return ok && v == value
+}
+
+// isSaved says whether a word of the stack is a register of the first function's that was saved.
+func (h *Held) isSaved(at place.Address, value uint64) bool {
+	if !slices.ContainsFunc(h.saved, func(s span) bool { return at >= s.from && at < s.to }) {
+		return false
+	}
+	for _, v := range h.kept {
+		if v == value {
+			return true
+		}
+	}
+	return false
 }
 
 // furthest is further than any word of the stack.
@@ -178,7 +228,8 @@ func (h *Held) addLiveStack(im *image.Image, stack unwind.Stack, frame int) {
 	data := im.Bytes(lo, int(hi-lo))
 	for off := 0; off+8 <= len(data); off += 8 {
 		at := lo + place.Address(off)
-		h.Words = append(h.Words, Word{Value: binary.LittleEndian.Uint64(data[off:]), Place: at.String(), At: at, far: 1 + wordsBetween(base, at), loose: h.loose(at)})
+		value := binary.LittleEndian.Uint64(data[off:])
+		h.Words = append(h.Words, Word{Value: value, Place: at.String(), At: at, far: 1 + wordsBetween(base, at), loose: h.loose(at) || h.isSaved(at, value)})
 	}
 }
 

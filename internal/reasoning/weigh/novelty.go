@@ -39,8 +39,8 @@ func observeNovelty(c *Case) []finding.Observation {
 	ranks := ranksOf(surprises)
 	observations := make([]finding.Observation, len(c.Candidates))
 	for i := range observations {
-		if len(c.Candidates[i].Data) == 0 {
-			continue
+		if len(c.Candidates[i].Data) == 0 || c.Candidates[i].Cut {
+			continue // half a message is odd, whatever it is
 		}
 		observations[i] = finding.Observation{
 			Level: noveltyLevel(ranks[i], len(ranks)),

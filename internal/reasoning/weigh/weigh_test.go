@@ -67,6 +67,12 @@ func onTheWire(innocents int, bits ...float64) (Table, [][]finding.Observation) 
 	return table, messages
 }
 
+// weighed is what messages weigh, without how likely each killed late.
+func weighed(table Table, messages [][]finding.Observation, signs []finding.Observation, lateness, lost float64) ([][]finding.Observation, []float64) {
+	messages, sums, _ := table.Weigh(messages, signs, lateness, lost)
+	return messages, sums
+}
+
 // If one killed at once, then one did: what the wire tells of all messages is likelihood of mean one at most, less where it
 // tells against each of them; and with the probability that the death was late it is one for each.
 func TestWhatTheWireTellsIsSharedOut(t *testing.T) {
@@ -74,7 +80,7 @@ func TestWhatTheWireTellsIsSharedOut(t *testing.T) {
 		for _, bits := range [][]float64{{10}, {10, 10}, {14, 3, -2}, {-6}, {0}} {
 			messages, sums := func() ([][]finding.Observation, []float64) {
 				table, messages := onTheWire(100, bits...)
-				return table.Weigh(messages, nil, lateness, 0)
+				return weighed(table, messages, nil, lateness, 0)
 			}()
 			mean := 0.0
 			for i, sum := range sums {
@@ -97,11 +103,11 @@ func TestWhatTheWireTellsIsSharedOut(t *testing.T) {
 func TestSeveralThatStoodAlikeCountForLessEach(t *testing.T) {
 	_, alone := func() ([][]finding.Observation, []float64) {
 		table, m := onTheWire(1000, 12)
-		return table.Weigh(m, nil, 0.03, 0)
+		return weighed(table, m, nil, 0.03, 0)
 	}()
 	_, among := func() ([][]finding.Observation, []float64) {
 		table, m := onTheWire(1000, 12, 12, 12, 12)
-		return table.Weigh(m, nil, 0.03, 0)
+		return weighed(table, m, nil, 0.03, 0)
 	}()
 	if alone[0] <= among[0]+1 {
 		t.Errorf("alone it weighs %.2f, beside three others %.2f", alone[0], among[0])
@@ -111,7 +117,7 @@ func TestSeveralThatStoodAlikeCountForLessEach(t *testing.T) {
 func TestOfALateDeathTheWireClearsNobody(t *testing.T) {
 	for _, c := range []struct{ lateness, least float64 }{{0.03, math.Log2(0.03)}, {0.3, math.Log2(0.3)}, {0.75, math.Log2(0.75)}, {1, 0}} {
 		table, messages := onTheWire(100, 15, -20)
-		if _, sums := table.Weigh(messages, nil, c.lateness, 0); math.Abs(sums[1]-c.least) > 1e-3 {
+		if _, sums, _ := table.Weigh(messages, nil, c.lateness, 0); math.Abs(sums[1]-c.least) > 1e-3 {
 			t.Errorf("late with %.2f: %.3f are left of a message that can't have killed at once, expected %.3f", c.lateness, sums[1], c.least)
 		}
 	}
@@ -119,11 +125,11 @@ func TestOfALateDeathTheWireClearsNobody(t *testing.T) {
 
 func TestWithoutWhatTellsOfTheMessageAtWorkThereIsNothingToShareOut(t *testing.T) {
 	table := Table{"novelty": {"ordinary": -2.5}, "time": {"earlier": -3}}
-	messages, sums := table.Weigh([][]finding.Observation{{{Kind: "novelty", Level: "ordinary"}}}, nil, 0.6, 0)
+	messages, sums, _ := table.Weigh([][]finding.Observation{{{Kind: "novelty", Level: "ordinary"}}}, nil, 0.6, 0)
 	if len(messages[0]) != 1 || sums[0] != -2.5 {
 		t.Errorf("found %v, sum %.2f", messages, sums)
 	}
-	if _, sums := table.Weigh([][]finding.Observation{{{Kind: "memory", Level: "unheard of"}, {Kind: "unheard of", Level: "absent"}}}, nil, 0.6, 0); sums[0] != 0 {
+	if _, sums, _ := table.Weigh([][]finding.Observation{{{Kind: "memory", Level: "unheard of"}, {Kind: "unheard of", Level: "absent"}}}, nil, 0.6, 0); sums[0] != 0 {
 		t.Errorf("what is not in the table weighs %.2f", sums[0])
 	}
 }
@@ -188,7 +194,7 @@ func TestWhatTellsOfOlderDamageIsSharedOutOfALateDeathToo(t *testing.T) {
 			for range 100 {
 				messages = append(messages, message("none", "earlier"))
 			}
-			_, sums := table.Weigh(messages, nil, lateness, 0)
+			_, sums, _ := table.Weigh(messages, nil, lateness, 0)
 			mean := 0.0
 			for _, sum := range sums {
 				mean += math.Exp2(sum) / float64(len(sums))
@@ -210,7 +216,7 @@ func TestOfALateDeathNamesTellAndTimeDoesNot(t *testing.T) {
 		for range 100 {
 			messages = append(messages, []finding.Observation{{Kind: "names", Level: "none"}, {Kind: "time", Level: "earlier"}})
 		}
-		_, sums := table.Weigh(messages, nil, lateness, 0)
+		_, sums, _ := table.Weigh(messages, nil, lateness, 0)
 		return sums
 	}
 	if s := sums(0.01); s[0] >= s[1] {
@@ -228,7 +234,7 @@ func TestSignsAgainstADeathAtOnceTakeFromTheMessageAtWork(t *testing.T) {
 	for _, bits := range []float64{0, -1, -5, -20} {
 		table, messages := onTheWire(100, 10)
 		table["waits"] = map[string]float64{allAnswered: bits}
-		weighed, sums := table.Weigh(messages, sign, 0.03, 0)
+		weighed, sums, _ := table.Weigh(messages, sign, 0.03, 0)
 		if likely := math.Exp2(sums[0]); last >= 0 && likely >= last || likely < 0.03 {
 			t.Errorf("with signs of %.0f bits its likelihood is %.3f, with fewer %.3f", bits, likely, last)
 		} else {
@@ -378,7 +384,7 @@ func TestWhatCameAfterTheDeathIsNoCandidate(t *testing.T) {
 func TestLostPacketsLowerWhatSilenceSays(t *testing.T) {
 	table := Table{"unanswered": {"unanswered": 5, "answered": -3}}
 	sum := func(level string, lost float64) float64 {
-		_, sums := table.Weigh([][]finding.Observation{{{Kind: "unanswered", Level: level}}, {{Kind: "novelty", Level: "ordinary"}}}, nil, 0, lost)
+		_, sums, _ := table.Weigh([][]finding.Observation{{{Kind: "unanswered", Level: level}}, {{Kind: "novelty", Level: "ordinary"}}}, nil, 0, lost)
 		return sums[0] - sums[1]
 	}
 	if whole, half, all := sum("unanswered", 0), sum("unanswered", 0.5), sum("unanswered", 1); whole != 5 || half <= 3 || half >= 5 || all != 0 {
