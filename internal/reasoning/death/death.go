@@ -97,8 +97,12 @@ func dies(im *image.Image, stack unwind.Stack) bool {
 }
 
 // entry is the frame of the thread's first function, main or what a thread was started with: the runtime called it. Of a
-// stack that was lost it is the outermost that is known.
+// stack that was lost it is the outermost that is known. Of one that was smashed that is not the first: what smashed it
+// stands there.
 func entry(stack unwind.Stack) int {
+	if stack.Smashed {
+		return -1
+	}
 	frames := stack.Frames
 	at := len(frames) - 1
 	for i := at; i >= 0 && at-i < 4; i-- {

@@ -60,6 +60,15 @@ func TestDeathsOnARM64(t *testing.T) {
 	}
 }
 
+// The outermost frame that is known of a smashed stack is the one that smashed it, and no thread's first.
+func TestTheFirstFunctionOfASmashedStackIsNotKnown(t *testing.T) {
+	for name, known := range map[string]bool{"smashed": false, "wrapped_index": true} {
+		if d, _ := judge(t, dying.One(t, name).Build(t, "-O2")); (d.Entry >= 0) != known {
+			t.Errorf("%s: the first function is frame %d", name, d.Entry)
+		}
+	}
+}
+
 // check compares what was found with what the program says of itself.
 func check(t *testing.T, p dying.Program, d death.Death, im *image.Image) {
 	t.Helper()

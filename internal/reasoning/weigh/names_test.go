@@ -58,12 +58,15 @@ var namesScenarios = []scenario{
 	{"a number in a register", func(t testing.TB) *Case {
 		return core{rdi: number}.with(telling(t, "id"+bigEndian(number)))
 	}, map[string]string{"id" + bigEndian(number): "most of them", "PUT common 07": "none of them"}},
+	{"a number in a register before one on the stack", func(t testing.TB) *Case {
+		return core{rdi: number, words: []uint64{number + 1}}.with(telling(t, "id"+bigEndian(number), "id"+bigEndian(number+1)))
+	}, map[string]string{"id" + bigEndian(number): "most of them", "id" + bigEndian(number+1): "many of them"}},
 	{"text is no number", func(t testing.TB) *Case {
 		return object("abcd").with(telling(t, fmt.Sprintf("number %d", binary.LittleEndian.Uint32([]byte("abcd")))))
 	}, nil},
 	{"small numbers, negative ones and addresses are none", func(t testing.TB) *Case {
-		return core{rdi: heapAt + 0x1000, words: []uint64{4711, uint64(1<<32 - 42), heapAt + 0xbeef}, onHeap: map[int]string{0x1000: ""}}.
-			with(telling(t, "a\x67\x12\x00\x00", "b\xd6\xff\xff\xff", "c"+littleEndian(0xbeef), "d"+littleEndian(0x1000)))
+		return core{rdi: heapAt + 0x1000, words: []uint64{4711, uint64(1<<32 - 42), codes + 16}, onHeap: map[int]string{0x1000: ""}}.
+			with(telling(t, "a\x67\x12\x00\x00", "b\xd6\xff\xff\xff", "c"+littleEndian(codes+16), "d"+littleEndian(0x1000)))
 	}, nil},
 	{"common words tell nothing", func(t testing.TB) *Case {
 		return object("put\x00common\x00words").with(telling(t, "other", "things"))
