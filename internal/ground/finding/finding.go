@@ -132,6 +132,7 @@ const (
 	ByZero         = "by_zero"         // a division
 	Quotient       = "quotient"        // a division whose result has no room, as of the least integer by -1
 	Float          = "float"           // a floating-point exception that was asked for
+	NoMemory       = "no_memory"       // an allocator had none for what was asked of it, and its program ends then
 	OnPurpose      = "on_purpose"      // an instruction that can't but fail
 	InAllocator    = "in_allocator"    // the C library's malloc or free tripped over its own data
 	NotThrown      = "not_thrown"      // std::terminate, and no exception is under way

@@ -81,6 +81,7 @@ var sharper = map[string]string{
 	finding.NoAccess:       "it touched memory that is mapped without any rights, as guards are",
 	finding.NotExecutable:  "it jumped into memory that holds data and no code",
 	finding.BeyondFile:     "the file behind a mapping had become shorter (SIGBUS)",
+	finding.NoMemory:       "it called abort(), since an allocator had no memory for what was asked of it",
 	finding.OnPurpose:      "it died on purpose, by an instruction that can't but fail",
 	finding.Privileged:     "it ran into an instruction that only the kernel may use",
 	finding.ByZero:         "it divided by zero",
@@ -284,6 +285,7 @@ var decisions = map[finding.MechanismKind]string{
 // byDetail is where a detail says it better.
 var byDetail = map[string]string{
 	finding.Misaligned:     "used an address that is not aligned",
+	finding.NoMemory:       "asked an allocator for more memory than it had",
 	finding.OnPurpose:      "decided to die",
 	finding.NotThrown:      "called std::terminate",
 	finding.DoubleFree:     "freed a block a second time",
