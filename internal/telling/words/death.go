@@ -30,6 +30,9 @@ func sayDeath(d *finding.Death) {
 	if d.Time != nil {
 		d.Time.Says = interval(d.Time)
 	}
+	for i := range d.Changed {
+		d.Changed[i].Says = changed(&d.Changed[i])
+	}
 	if d.Others != nil {
 		d.Others.Says = others(d.Others)
 	}
@@ -62,6 +65,15 @@ var mechanisms = map[finding.MechanismKind]string{
 	finding.BrokenMemory:   "the kernel killed it since it used memory that the hardware had lost",
 	finding.Killed:         "another process killed it",
 	finding.SignalOnly:     "only the signal is known",
+}
+
+// changed is a fact that may explain a death without any input, and is none by itself.
+func changed(c *finding.Changed) string {
+	if c.Bits == 1 {
+		return fmt.Sprintf("one bit of %s at %v was not in memory as it is in the file: memory may be broken, or something wrote there", c.Module, c.Offset)
+	}
+	return fmt.Sprintf("code or constants of %s were not in memory as in the file, %d bytes from %v on: something wrote there, or memory is broken",
+		c.Module, c.Bytes, c.Offset)
 }
 
 // details complete their kind's sentence; sharper ones take its place.
