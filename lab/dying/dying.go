@@ -36,6 +36,7 @@ type Source struct {
 	Role      string
 	Message   string   // a part of it
 	Says      []string // parts of what is said of the death
+	Changed   string   // a part of what is said of code that differs from its file; empty if none does
 	Compiler  string   // empty for the one of the language
 	Text      []byte
 
@@ -96,6 +97,8 @@ func read(t testing.TB, file string) Source {
 			s.Message = value
 		case "says":
 			s.Says = append(s.Says, value)
+		case "changed":
+			s.Changed = value
 		case "compiler":
 			s.Compiler = value
 		}

@@ -40,6 +40,12 @@ func (f *File) dynamicString(offset uint64) string {
 	return stringAt(f.From(f.dynamic[elf.DT_STRTAB]), offset)
 }
 
+// RelocatesText says whether the dynamic linker may write into segments that are not writable: that needs a mark.
+func (f *File) RelocatesText() bool {
+	_, marked := f.dynamic[elf.DT_TEXTREL]
+	return marked || elf.DynFlag(f.dynamic[elf.DT_FLAGS])&elf.DF_TEXTREL != 0
+}
+
 // Import names the symbol that the dynamic linker puts into the pointer at vaddr: the global offset
 // table's entry that a PLT stub, or a call through memory, goes by. It is known from the relocations,
 // so also where the process never made the call and left the entry unresolved.

@@ -53,11 +53,21 @@ type Death struct {
 	Sender       *Sender    `json:"sender,omitempty"`
 	Mechanism    *Mechanism `json:"mechanism,omitempty"`
 	Time         *Interval  `json:"time,omitempty"`
-	Thread       int        `json:"thread,omitempty"` // TID of the thread that died of it
-	Log          []Logged   `json:"log,omitempty"`    // what the program's logs say around it, in order
-	Others       *Others    `json:"others,omitempty"` // other deaths of the same program
-	Signs        []Logged   `json:"signs,omitempty"`  // trouble of the machine before it: memory, processor, lock-ups
+	Thread       int        `json:"thread,omitempty"`  // TID of the thread that died of it
+	Log          []Logged   `json:"log,omitempty"`     // what the program's logs say around it, in order
+	Others       *Others    `json:"others,omitempty"`  // other deaths of the same program
+	Signs        []Logged   `json:"signs,omitempty"`   // trouble of the machine before it: memory, processor, lock-ups
+	Changed      []Changed  `json:"changed,omitempty"` // code and constants that were not in memory as in their files
 	Says         string     `json:"says,omitempty"`
+}
+
+// Changed is a module of whose code and constants the core holds other bytes than its file.
+type Changed struct {
+	Module string       `json:"module"`
+	Offset place.Offset `json:"offset"` // of the first
+	Bytes  int          `json:"bytes"`  // that differ; a debugger's breakpoints don't count
+	Bits   int          `json:"bits"`   // that differ in these
+	Says   string       `json:"says,omitempty"`
 }
 
 // Logged is a line of a log.
@@ -133,6 +143,7 @@ const (
 	ByZero         = "by_zero"         // a division
 	Quotient       = "quotient"        // a division whose result has no room, as of the least integer by -1
 	Float          = "float"           // a floating-point exception that was asked for
+	NoMemory       = "no_memory"       // an allocator had none for what was asked of it, and its program ends then
 	OnPurpose      = "on_purpose"      // an instruction that can't but fail
 	InAllocator    = "in_allocator"    // the C library's malloc or free tripped over its own data
 	NotThrown      = "not_thrown"      // std::terminate, and no exception is under way

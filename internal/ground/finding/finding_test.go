@@ -31,6 +31,7 @@ var mayBeZero = map[string]string{
 	"TLS":         "connections from_log from_core",
 	"Sealed":      "version suite keys",
 	"Window":      "from to",
+	"Changed":     "module offset bytes bits",
 	"Logged":      "time source text",
 	"Others":      "count first last rests_on",
 	"Frame":       "level trust",

@@ -99,7 +99,7 @@ func (im *Image) Bytes(a place.Address, n int) []byte {
 	if n <= 0 { // as the size of a function that a hostile symbol makes half the address space long
 		return nil
 	}
-	s := im.segment(a)
+	s := im.Segment(a)
 	if s != nil {
 		if at := uint64(a - s.Start); at < uint64(len(s.Data)) {
 			return s.Data[at:][:min(uint64(n), uint64(len(s.Data))-at)]
@@ -161,12 +161,12 @@ func (im *Image) CString(a place.Address, limit int) (string, bool) {
 
 // Mapped says whether the process had anything at a, known or not.
 func (im *Image) Mapped(a place.Address) bool {
-	return im.segment(a) != nil || im.mapping(a) != nil
+	return im.Segment(a) != nil || im.mapping(a) != nil
 }
 
 // Flags are the rights that the process had at a; false if nothing was mapped there.
 func (im *Image) Flags(a place.Address) (elf.ProgFlag, bool) {
-	if s := im.segment(a); s != nil {
+	if s := im.Segment(a); s != nil {
 		return s.Flags, true
 	}
 	return 0, false
@@ -201,8 +201,8 @@ func (im *Image) SegmentAbove(a place.Address) *elfcore.Segment {
 	return &segments[i]
 }
 
-// segment is the core's segment that covers a, or nil.
-func (im *Image) segment(a place.Address) *elfcore.Segment {
+// Segment is the core's that covers a, or nil.
+func (im *Image) Segment(a place.Address) *elfcore.Segment {
 	segments := im.Core.Segments
 	i, found := slices.BinarySearchFunc(segments, a, func(s elfcore.Segment, a place.Address) int {
 		switch {
@@ -323,7 +323,7 @@ func byStart(a, b *Module) int { return cmp.Compare(a.Start, b.Start) }
 // Anonymous says whether an address lies in writable memory that no file backs and no thread has for its
 // stack: where allocators keep their blocks.
 func (im *Image) Anonymous(a place.Address) bool {
-	s := im.segment(a)
+	s := im.Segment(a)
 	return s != nil && s.Flags&elf.PF_W != 0 && im.mapping(a) == nil && !im.isStack(*s)
 }
 

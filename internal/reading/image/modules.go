@@ -124,7 +124,7 @@ func (im *Image) verify(m *Module) {
 
 // readCore copies what the core holds from a on. Nothing is taken from binaries.
 func (im *Image) readCore(a place.Address, buf []byte) int {
-	s := im.segment(a)
+	s := im.Segment(a)
 	if s == nil || uint64(a-s.Start) >= uint64(len(s.Data)) {
 		return 0
 	}
@@ -182,7 +182,7 @@ func liesIn(s objfile.Segment, m elfcore.Mapping, bias place.Address) bool {
 // addVDSO adds the code that the kernel gives to every process. No file holds it, but the core does.
 func (im *Image) addVDSO() {
 	at, ok := im.Core.Auxv[atSysinfoEhdr]
-	s := im.segment(place.Address(at))
+	s := im.Segment(place.Address(at))
 	if !ok || s == nil || s.Start != place.Address(at) {
 		return
 	}

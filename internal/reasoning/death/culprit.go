@@ -89,6 +89,12 @@ func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped [
 			rule, skipped = ruleHelper, append(skipped, called(f))
 			continue
 		}
+		if asked := s.askedAllocator(i); len(skipped) > 0 && asked > i {
+			for _, f := range frames[i:asked] {
+				skipped = append(skipped, called(f))
+			}
+			return asked, rule, skipped
+		}
 		return i, rule, skipped
 	}
 	// Where the stack was lost, somebody whom we don't see had called: the runtime does as it is asked.
@@ -96,6 +102,31 @@ func (s *scene) pick(kind finding.MechanismKind) (at int, rule string, skipped [
 		return s.behindDeadly(), ruleOnlyRuntime, nil
 	}
 	return -1, "", nil
+}
+
+// askedAllocator is the frame that asked an allocator for memory that there is none of, if the frame at i is a library's allocator
+// and told its program so, which ended: it called through a pointer, with ENOMEM for a first argument. The library's other
+// functions on the way only passed the wish on. It is i where nothing of the kind is seen.
+//
+// Seen in Apache, whose pools (libapr's) are given a function that aborts: a length below zero is as impossible to have.
+func (s *scene) askedAllocator(i int) int {
+	const noMemory = 12 // ENOMEM
+	frames := s.stack.Frames
+	f := frames[i]
+	if c, ok := s.callBefore(f.PC); !ok || c.Target != 0 || f.Module == nil || f.Module.Executable || len(s.machine.Arguments) == 0 {
+		return i
+	} else if name := s.imported(place.Address(c.Slot)); name != "" {
+		return i
+	}
+	if code, known := s.constants(f)[s.machine.Arguments[0]]; !known || code != noMemory {
+		return i
+	}
+	for at := i + 1; at < len(frames); at++ {
+		if frames[at].Module != f.Module && !s.onlyLeads(frames[at]) {
+			return at
+		}
+	}
+	return i
 }
 
 // lastDeadly is the outermost of the machinery that the innermost frames are part of: whatever it called to send the

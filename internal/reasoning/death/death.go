@@ -35,7 +35,7 @@ func Judge(im *image.Image, stacks []unwind.Stack) Death {
 	d := Death{Thread: -1, Frame: -1, Entry: -1}
 	signal := im.Core.Signal
 	d.Finding.SignalNumber, d.Finding.Signal = signal.Number, SignalName(signal.Number)
-	d.Finding.Sender = sender(im)
+	d.Finding.Sender, d.Finding.Changed = sender(im), changed(im)
 	if len(stacks) == 0 {
 		d.Finding.Mechanism = &finding.Mechanism{Kind: finding.SignalOnly}
 		return d

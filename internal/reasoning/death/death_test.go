@@ -84,7 +84,20 @@ func check(t *testing.T, p dying.Program, d death.Death, im *image.Image) {
 			t.Errorf("expected %q to be said, found %q", part, d.Finding.Says)
 		}
 	}
+	checkChanged(t, p, d)
 	checkCulprit(t, p, d, im)
+}
+
+// checkChanged goes by what each program says of its code in memory; of the others it was as in the file.
+func checkChanged(t *testing.T, p dying.Program, d death.Death) {
+	t.Helper()
+	said := ""
+	for _, c := range d.Finding.Changed {
+		said += c.Says
+	}
+	if (p.Changed == "") != (said == "") || !strings.Contains(said, p.Changed) {
+		t.Errorf("expected code that changed %q, found %q", p.Changed, said)
+	}
 }
 
 // checkCulprit goes by the function's bounds: the program that died is stripped.

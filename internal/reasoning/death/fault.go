@@ -297,10 +297,33 @@ func (s *scene) fromPointer(by []int) bool {
 	})
 }
 
-// wild says whether an address is junk: nothing is mapped there or next to it. What lies next to a mapping
+// wild says whether an address is junk: nothing that can be used is there or next to it. What lies next to a mapping
 // was reached by going too far.
 func (s *scene) wild(a place.Address) bool {
-	return !s.im.Mapped(a) && !s.im.Mapped(a-pageSize) && !s.im.Mapped(a+pageSize)
+	return !s.usable(a) && !s.usable(a-pageSize) && !s.usable(a+pageSize) && !s.reserved(a)
+}
+
+// usable says whether an address is mapped, and not without any rights, as guards are and what allocators reserve.
+func (s *scene) usable(a place.Address) bool {
+	flags, told := s.im.Flags(a)
+	return s.im.Mapped(a) && (!told || flags != 0)
+}
+
+// reserved says whether an address lies in memory without rights that was reached, however far it is, from memory beside it: a
+// register holds a pointer to that.
+func (s *scene) reserved(a place.Address) bool {
+	reserve := s.im.Segment(a)
+	if reserve == nil {
+		return false
+	}
+	below, above := s.im.Segment(reserve.Start-1), s.im.Segment(reserve.End)
+	for n := range s.machine.Registers {
+		v, known := s.register(n)
+		if held := s.im.Segment(place.Address(v)); known && held != nil && held.Flags != 0 && (held == below || held == above) {
+			return true
+		}
+	}
+	return false
 }
 
 // instruction decodes the one at an address.

@@ -1,6 +1,9 @@
 package death
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reading/disasm"
 	"github.com/inquest-project/inquest/internal/reading/unwind"
@@ -19,7 +22,7 @@ func (s *scene) isHelper(i int, dead bool) bool {
 		return false
 	}
 	caller := frames[i+1]
-	entry := s.calledBy(caller)
+	entry := s.entryOf(f, caller)
 	if f.Trust.Guessed() && !follows(entry, f) {
 		return false
 	}
@@ -36,6 +39,35 @@ func (s *scene) isHelper(i int, dead bool) bool {
 	}
 	fate, known := s.fate(entry, ends, helperDepth)
 	return known && !fate.Returns && (!fate.Loops || s.endsAt(caller))
+}
+
+// entryOf is the entry of the function that a caller called in order to come to the frame f; 0 if that can't be told. A
+// pointer may have been set since: who dies of a failed check often takes back by what it was called, lest it be called again.
+func (s *scene) entryOf(f, caller unwind.Frame) place.Address {
+	c, ok := s.callBefore(caller.PC)
+	if !ok {
+		return 0
+	}
+	entry, _ := s.target(c)
+	if slot := place.Address(c.Slot); slot != 0 && s.writable(slot) && s.imported(slot) == "" && !s.leads(entry, f) {
+		return 0
+	}
+	return entry
+}
+
+// leads says whether a frame stands in a function, or where that function jumps.
+func (s *scene) leads(entry place.Address, f unwind.Frame) bool {
+	start, size := s.bounds(entry)
+	if at := f.Lookup(); at >= start && at-start < place.Address(size) {
+		return true
+	}
+	if size > longestFunction {
+		return true
+	}
+	code := s.im.Bytes(start, int(size))
+	return slices.ContainsFunc(s.machine.Function(code, uint64(start)).Calls(), func(c disasm.Call) bool {
+		return c.Tail && c.Target >= uint64(f.FunctionStart) && c.Target < uint64(f.FunctionEnd)
+	})
 }
 
 // follows says whether a frame stands in the function that its caller's call leads to. A guessed frame is proven by it.
@@ -135,12 +167,17 @@ func (s *scene) target(c disasm.Call) (place.Address, string) {
 		return direct, s.nameAt(direct)
 	}
 	bound, _ := s.im.Uint64(place.Address(slot))
-	if m := s.im.Module(place.Address(slot)); m != nil && m.File != nil {
-		if name, ok := m.File.Import(slot - uint64(m.Bias)); ok {
-			return place.Address(bound), name
-		}
+	return place.Address(bound), cmp.Or(s.imported(place.Address(slot)), s.nameAt(place.Address(bound)))
+}
+
+// imported is the name that the dynamic linker binds a pointer by; empty if it doesn't.
+func (s *scene) imported(slot place.Address) string {
+	m := s.im.Module(slot)
+	if m == nil || m.File == nil {
+		return ""
 	}
-	return place.Address(bound), s.nameAt(place.Address(bound))
+	name, _ := m.File.Import(uint64(slot - m.Bias))
+	return name
 }
 
 func (s *scene) nameAt(a place.Address) string {

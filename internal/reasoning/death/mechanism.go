@@ -83,10 +83,14 @@ func (s *scene) faultsAgain() bool {
 	return faults
 }
 
-// busError is mostly a mapping behind the end of its file, which somebody cut.
+// busError is mostly a mapping behind the end of its file, which somebody cut. A pointer that can't be is told likewise, if it
+// was used as the stack's, by way of rsp or rbp: for that x86-64 has an exception of its own, which Linux sends as SIGBUS.
 func (s *scene) busError() *finding.Mechanism {
 	const noMemory = 2 // BUS_ADRERR
 	m := s.faulted()
+	if m.Detail == finding.NonCanonical && m.Access != "" {
+		return m
+	}
 	m.Kind = finding.BusError
 	if m.Address == nil {
 		return m

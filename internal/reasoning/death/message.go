@@ -29,10 +29,24 @@ func (s *scene) aborted() *finding.Mechanism {
 			return m
 		}
 	}
+	if s.refusedMemory(at) {
+		m.Detail = finding.NoMemory
+		return m
+	}
 	if m.Kind == finding.Assertion || len(skipped) > 0 {
 		s.fromHelper(m, at)
 	}
 	return m
+}
+
+// refusedMemory says whether a frame asked an allocator that had no memory for it.
+func (s *scene) refusedMemory(culprit int) bool {
+	for i := culprit - 1; i > s.first && s.stack.Frames[i].Module == s.stack.Frames[culprit-1].Module; i-- {
+		if s.askedAllocator(i) == culprit {
+			return true
+		}
+	}
+	return false
 }
 
 // messageDetails are glibc's words that tell more than their kind: for a block that is freed twice, of those that can mean

@@ -13,7 +13,7 @@ import (
 // pattern says what a pointer looks like that points nowhere. It is something seen and no proof: an honest
 // number may look so, too. Empty where the pointer is sound or shows nothing.
 func (s *scene) pattern(pointer uint64) string {
-	if pointer < nullPage || s.im.Mapped(place.Address(pointer)) {
+	if a := place.Address(pointer); pointer < nullPage || s.im.Mapped(a) && !s.wild(a) {
 		return ""
 	}
 	switch filled := fill(pointer); {

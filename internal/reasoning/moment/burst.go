@@ -1,6 +1,7 @@
 package moment
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -15,6 +16,8 @@ type burst struct {
 	start     time.Time // the first close; zero where datagrams show no end
 	end       time.Time // the last close
 	lastWords time.Time // the dead process's last payload before
+	lastRead  time.Time // when the last came that the dead process certainly read: what is closed with FIN, and its peer named
+	deaf      time.Time // of datagrams: when the first came that nobody answered
 	siblings  bool      // the service spoke on, in conversations that were open then
 	restsOn   []string
 	weight    int
@@ -45,9 +48,9 @@ const (
 func findBurst(services []*service, record *logs.Record, names func(netip.AddrPort) bool) *burst {
 	var near, anywhere *burst
 	for _, s := range services {
-		for _, b := range bursts(s) {
+		for _, b := range bursts(s, names != nil) {
 			b.count(names)
-			if heavier(b, anywhere) {
+			if heavier(b, anywhere) && (record == nil || record.Time.IsZero() || b.tellsAlone()) {
 				anywhere = b
 			}
 			if record != nil && isNear(b, record) && heavier(b, near) {
@@ -55,21 +58,49 @@ func findBurst(services []*service, record *logs.Record, names func(netip.AddrPo
 			}
 		}
 	}
-	switch {
-	case near != nil:
-		return near
-	case anywhere != nil && (record == nil || record.Time.IsZero() || anywhere.weight >= enoughWithoutLog*abruptWeight):
-		return anywhere
-	}
-	return nil
+	return cmp.Or(near, anywhere)
 }
 
-// count counts the peers that memory names.
+// tellsAlone says whether a burst is believed against the log's clock. Of one process of several little closes; but if its
+// peer is named and the others end soon after, that is no chance.
+func (b *burst) tellsAlone() bool {
+	return b.weight >= enoughWithoutLog*abruptWeight || b.service.udp && b.service.fellMute() || b.named > 0 && b.othersFollowed()
+}
+
+// othersFollowed says whether nearly all that was open beside a burst was closed soon after by the service: a master that one of
+// its processes died of ends the others.
+func (b *burst) othersFollowed() bool {
+	const enough, most = 4, 0.75
+	open, closed := 0, 0
+	for _, d := range b.service.dialogs {
+		over := d.closing != nil && !d.closing.Time.After(b.end) || !d.peerReset.IsZero() && !d.peerReset.After(b.end)
+		if over || !d.conversation.Start.Before(b.start) {
+			continue
+		}
+		open++
+		if d.closing != nil && d.closing.Time.Before(b.end.Add(quickDump)) && !d.reaction {
+			closed++
+		}
+	}
+	return closed >= enough && float64(closed) >= most*float64(open)
+}
+
+// count counts the peers that memory names. Of one process of several, only what it said to these was certainly its own; a
+// master that ends the others for it makes them seem one, but memory names few of so many then.
 func (b *burst) count(names func(netip.AddrPort) bool) {
+	const few = 8
+	var own []*dialog
 	for _, d := range b.closing {
 		if names != nil && names(d.conversation.Ends[d.side.Other()]) {
-			b.named++
+			own = append(own, d)
+			if n := len(d.received); n > 0 && !d.closing.RST {
+				b.lastRead = maxTime(b.lastRead, d.received[n-1].End)
+			}
 		}
+	}
+	b.named = len(own)
+	if b.named > 0 && (b.siblings || few*b.named <= len(b.closing)) {
+		b.lastWords = lastWordsBefore(own, b.start)
 	}
 }
 
@@ -97,14 +128,15 @@ const (
 )
 
 // bursts are a service's groups of closes that hold an abrupt one, and its falling silent. What a living
-// daemon closes as a matter of course is left out: right after its own answer, or after its client's FIN.
-func bursts(s *service) []*burst {
+// daemon closes as a matter of course is left out: right after its own answer, or after its client's FIN; and
+// what only a living process can have closed, if this one left a core.
+func bursts(s *service, dumped bool) []*burst {
 	if s.udp {
 		return silence(s)
 	}
 	var closing []*dialog
 	for _, d := range s.dialogs {
-		if d.closing != nil && !d.reaction && !d.spokeJustBefore() {
+		if d.closing != nil && !d.reaction && !d.spokeJustBefore() && !(dumped && d.closedAlive()) {
 			closing = append(closing, d)
 		}
 	}
@@ -146,7 +178,7 @@ func (s *service) closesTogether(before []*dialog, next *dialog) bool {
 	if gap <= burstGap {
 		return true
 	}
-	unasked := func(d *dialog) bool { return d.abrupt() && !d.asked() }
+	unasked := func(d *dialog) bool { return d.abrupt() && !d.asked(beforeAnyCore) }
 	return gap <= burstPause && slices.ContainsFunc(before, unasked) && !s.spokeBetween(last, next.closing.Time)
 }
 
@@ -233,7 +265,7 @@ func silence(s *service) []*burst {
 		return nil
 	}
 	closed := s.portClosed()
-	b := &burst{service: s, start: closed, end: closed, lastWords: s.lastSent, weight: min(unheard, silenceWeight)}
+	b := &burst{service: s, start: closed, end: closed, lastWords: s.lastSent, deaf: s.deaf(), weight: min(unheard, silenceWeight)}
 	if !closed.IsZero() {
 		b.weight += silenceWeight
 	}

@@ -127,8 +127,8 @@ func (m *Moment) fromBurst(b *burst) {
 		latest = m.Latest // datagrams only, and no port was reported closed
 	}
 	rests := b.restsOn
-	near := !m.Latest.IsZero() && m.Latest.After(earliest) && m.Earliest.Before(latest)
-	dumping := !near && !m.Latest.IsZero() && m.Latest.Before(latest) && latest.Sub(m.Latest) < quickDump
+	near := !m.Latest.IsZero() && m.Latest.After(maxTime(earliest, b.lastRead)) && m.Earliest.Before(latest)
+	dumping := !near && m.Latest.After(b.lastRead) && !m.Latest.IsZero() && m.Latest.Before(latest) && latest.Sub(m.Latest) < quickDump
 	switch {
 	case dumping:
 		// The service spoke on after the record, and its sockets closed soon after: others of its processes or threads went on
@@ -140,7 +140,10 @@ func (m *Moment) fromBurst(b *burst) {
 		earliest, latest = maxTime(earliest, m.Earliest), minTime(latest, m.Latest)
 		rests = append(m.RestsOn, rests...)
 	case m.Record != nil && !m.Record.Time.IsZero():
-		offset := m.Record.Time.Sub(b.start)
+		if b.start.IsZero() {
+			latest = b.deaf.Add(courtesy) // as long as it may have worked on the first that it didn't answer
+		}
+		offset := m.Record.Time.Sub(latest)
 		m.Offset = &offset
 		rests = append(m.RestsOn, rests...)
 	}

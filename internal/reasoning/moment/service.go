@@ -64,14 +64,24 @@ func (d *dialog) spokeJustBefore() bool {
 	return !d.lastSent.IsZero() && d.closing.Time.Sub(d.lastSent) < courtesy && !d.abrupt()
 }
 
-// asked says whether a side closed at once on a message, as daemons do that are told goodbye. A kernel
-// takes longer, because it first writes the core.
-func (d *dialog) asked() bool {
-	const atOnce = 3 * time.Millisecond
+// beforeAnyCore is sooner than a kernel closes the sockets of a process that dies, because it first writes the core.
+const beforeAnyCore = 3 * time.Millisecond
+
+// asked says whether a side closed so soon on a message, as daemons do that are told goodbye.
+func (d *dialog) asked(within time.Duration) bool {
 	if d.closing.RST || len(d.received) == 0 {
 		return false
 	}
-	return d.closing.Time.Sub(d.received[len(d.received)-1].End) < atOnce
+	return d.closing.Time.Sub(d.received[len(d.received)-1].End) < within
+}
+
+// closedAlive says whether no dead process's kernel closed this, if it wrote a core first: that takes longer than lies between
+// this close and what the process had said last, or had read.
+//
+// Seen in mosquitto, whose own end was not in the capture: a client's DISCONNECT stood for it.
+func (d *dialog) closedAlive() bool {
+	const atOnce = 500 * time.Microsecond
+	return d.asked(atOnce) || !d.lastSent.After(d.closing.Time) && d.closing.Time.Sub(d.lastSent) < atOnce
 }
 
 // findServices groups the conversations by the end that was called. Where a capture began in the
@@ -162,4 +172,35 @@ func (s *service) unheard(after time.Time) int {
 		}
 	}
 	return n
+}
+
+// fellMute says whether a service that answered nearly all that it was asked answered nothing any more from some time on, and
+// was asked a lot.
+func (s *service) fellMute() bool {
+	const enough, nearly = 10, 0.9
+	asked, answered := 0, 0
+	for _, d := range s.dialogs {
+		for _, m := range d.received {
+			if m.End.Before(s.lastSent) {
+				asked++
+				if !m.Answered.IsZero() {
+					answered++
+				}
+			}
+		}
+	}
+	return s.unheard(s.lastSent) >= enough && answered >= enough && float64(answered) >= nearly*float64(asked)
+}
+
+// deaf is when the first message came of those that nobody answered after the service's last words.
+func (s *service) deaf() time.Time {
+	var first time.Time
+	for _, d := range s.dialogs {
+		for _, m := range d.received {
+			if m.End.After(s.lastSent) && m.Answered.IsZero() && (first.IsZero() || m.End.Before(first)) {
+				first = m.End
+			}
+		}
+	}
+	return first
 }

@@ -114,6 +114,9 @@ func (p *printer) logged(d *finding.Death) {
 	if d.Others != nil {
 		p.item(Safe(d.Others.Says) + p.dim(" ("+Safe(strings.Join(d.Others.RestsOn, ", "))+")"))
 	}
+	for _, c := range d.Changed {
+		p.item(Safe(c.Says))
+	}
 	p.lines("the machine had trouble", d.Signs)
 	p.lines("its log", d.Log)
 }

@@ -30,6 +30,9 @@ func sayDeath(d *finding.Death) {
 	if d.Time != nil {
 		d.Time.Says = interval(d.Time)
 	}
+	for i := range d.Changed {
+		d.Changed[i].Says = changed(&d.Changed[i])
+	}
 	if d.Others != nil {
 		d.Others.Says = others(d.Others)
 	}
@@ -64,6 +67,15 @@ var mechanisms = map[finding.MechanismKind]string{
 	finding.SignalOnly:     "only the signal is known",
 }
 
+// changed is a fact that may explain a death without any input, and is none by itself.
+func changed(c *finding.Changed) string {
+	if c.Bits == 1 {
+		return fmt.Sprintf("one bit of %s at %v was not in memory as it is in the file: memory may be broken, or something wrote there", c.Module, c.Offset)
+	}
+	return fmt.Sprintf("code or constants of %s were not in memory as in the file, %d bytes from %v on: something wrote there, or memory is broken",
+		c.Module, c.Bytes, c.Offset)
+}
+
 // details complete their kind's sentence; sharper ones take its place.
 var details = map[string]string{
 	finding.NonCanonical: "; no memory can have such an address",
@@ -81,6 +93,7 @@ var sharper = map[string]string{
 	finding.NoAccess:       "it touched memory that is mapped without any rights, as guards are",
 	finding.NotExecutable:  "it jumped into memory that holds data and no code",
 	finding.BeyondFile:     "the file behind a mapping had become shorter (SIGBUS)",
+	finding.NoMemory:       "it called abort(), since an allocator had no memory for what was asked of it",
 	finding.OnPurpose:      "it died on purpose, by an instruction that can't but fail",
 	finding.Privileged:     "it ran into an instruction that only the kernel may use",
 	finding.ByZero:         "it divided by zero",
@@ -284,6 +297,7 @@ var decisions = map[finding.MechanismKind]string{
 // byDetail is where a detail says it better.
 var byDetail = map[string]string{
 	finding.Misaligned:     "used an address that is not aligned",
+	finding.NoMemory:       "asked an allocator for more memory than it had",
 	finding.OnPurpose:      "decided to die",
 	finding.NotThrown:      "called std::terminate",
 	finding.DoubleFree:     "freed a block a second time",
