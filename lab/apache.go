@@ -25,7 +25,7 @@ var apache = Case{
 			"/usr/sbin/apache2", "-DFOREGROUND", "-f", s.Home + "/httpd.conf"}
 	},
 	Script:    scriptApache,
-	Culprit:   Culprit{Module: "libapr-1.so*", Function: "apr_palloc", Role: "decided", Origin: "links_parse"}, // it is asked for what nobody has, and dies of it
+	Culprit:   Culprit{Module: "mod_links.so", Function: "links_parse", Role: "decided"},
 	Mechanism: "abort",
 }
 
