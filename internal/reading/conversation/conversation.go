@@ -98,7 +98,7 @@ type Conversation struct {
 	Refused     bool              // its SYN was answered by a RST
 	Unreachable *Unreachable      // the first ICMP message that a side's port is closed
 
-	key      key
+	begin
 	swapped  bool // the opener is the key's second end
 	isn      [2]uint32
 	synSeen  [2]bool
