@@ -145,6 +145,7 @@ func (a *assembler) packet(p *capture.Packet, at Event) {
 	if !p.Again {
 		t.Packets++
 	}
+	t.rate.count(p.Time)
 	if t.First.IsZero() || p.Time.Before(t.First) {
 		t.First = p.Time
 	}

@@ -42,7 +42,8 @@ type Traffic struct {
 	From, To time.Time
 
 	files []*capture.File
-	kept  int // packets whose places are at hand
+	kept  int  // packets whose places are at hand
+	rate  rate // of the packets
 }
 
 // Captures are the names of the captures.

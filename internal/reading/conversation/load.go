@@ -31,7 +31,45 @@ func (t *Traffic) Load(from, to time.Time, want func(*Conversation) bool) {
 
 // LoadAround is Load of all conversations, but for fewer packets: of too many those next to an instant, from t.From to t.To.
 func (t *Traffic) LoadAround(at, from, to time.Time) {
+	from = t.rate.since(at, from, mostBefore)
 	t.load(&loading{at: at, before: mostBefore, behind: mostBehind}, from, to, func(*Conversation) bool { return true })
+}
+
+// rate is how many packets came when, as far as packets come in the order of time.
+type rate []tick
+
+// tick is a tenth of a second, and how many packets came in it.
+type tick struct {
+	at      int64
+	packets int
+}
+
+const (
+	tickLength = 100 * time.Millisecond
+	mostTicks  = 1 << 20 // more than a day
+)
+
+func (r *rate) count(t time.Time) {
+	at, last := t.UnixNano()/int64(tickLength), len(*r)-1
+	if last >= 0 && ((*r)[last].at == at || last+1 == mostTicks) {
+		(*r)[last].packets++
+		return
+	}
+	*r = append(*r, tick{at, 1})
+}
+
+// since is an instant from which on to another not many more packets came than so many; at the earliest a third instant.
+func (r rate) since(to, from time.Time, most int) time.Time {
+	for _, t := range slices.Backward(r) {
+		at := time.Unix(0, t.at*int64(tickLength))
+		if at.After(to) || !at.Add(tickLength).After(from) {
+			continue
+		}
+		if most -= t.packets; most < 0 {
+			return later(from, at)
+		}
+	}
+	return from
 }
 
 func (t *Traffic) load(l *loading, from, to time.Time, want func(*Conversation) bool) {
