@@ -94,8 +94,7 @@ func Death(r *reading.Reading, servers ...netip.AddrPort) (death.Death, moment.M
 	}
 	process.Servers = servers
 	if r.Traffic != nil && !r.Traffic.Whole {
-		from, to := moment.Window(process, r.Traffic, r.Logs)
-		r.Traffic.Load(from, to, func(*conversation.Conversation) bool { return true })
+		r.Traffic.LoadAround(moment.Window(process, r.Traffic, r.Logs))
 	}
 	when := moment.Judge(process, r.Traffic, r.Logs)
 	if r.Image == nil && len(r.Traces) > 0 {

@@ -62,6 +62,7 @@ type assembler struct {
 	captures []string
 	places   *duplicates       // nil until packets of more than one place are met
 	named    map[string]uint64 // ends of a packet list that have no address
+	loading  *loading          // what of the captures is wanted; nil for all
 }
 
 func newAssembler(t *Traffic, keep func(*Conversation, time.Time) *[2]packets) *assembler {
@@ -144,6 +145,7 @@ func (a *assembler) packet(p *capture.Packet, at Event) {
 	if !p.Again {
 		t.Packets++
 	}
+	t.rate.count(p.Time)
 	if t.First.IsZero() || p.Time.Before(t.First) {
 		t.First = p.Time
 	}
@@ -176,10 +178,23 @@ func (a *assembler) again(k key, swapped bool, p *capture.Packet, at Event) bool
 	return false
 }
 
+// latest is the conversation between two ends that a packet goes on with; nil where it begins one. It also says whether any
+// between them is wanted.
+func (a *assembler) latest(k key, at Event) (c *Conversation, wanted bool) {
+	c = a.open[k]
+	if a.loading == nil {
+		return c, true
+	}
+	if here := (begin{k, at.File, at.Frame}); c != nil && c.begin != here && a.loading.wanted[here] != nil {
+		c = nil
+	}
+	return c, a.loading.keys[k]
+}
+
 // begin starts a conversation with a packet. Without a handshake the opener is guessed.
 func (a *assembler) begin(k key, swapped bool, p *capture.Packet, opener, known bool, at Event) *Conversation {
 	c := &Conversation{Number: a.begun, Capture: a.captures[at.File], Transport: "tcp", OpenerKnown: known, Start: p.Time, End: p.Time,
-		key: k, swapped: swapped == opener, captures: a.captures}
+		begin: begin{k, at.File, at.Frame}, swapped: swapped == opener, captures: a.captures}
 	if p.Protocol == capture.UDP {
 		c.Transport = "udp"
 	}
@@ -194,6 +209,9 @@ func (a *assembler) begin(k key, swapped bool, p *capture.Packet, opener, known 
 	}
 	a.begun++
 	a.open[k] = c
+	if a.loading != nil {
+		return c
+	}
 	if a.traffic.Conversations = append(a.traffic.Conversations, c); len(a.traffic.Conversations) > mostConversations {
 		a.forget()
 	}
@@ -214,7 +232,10 @@ func (a *assembler) tcp(p *capture.Packet, at Event) {
 	if a.again(k, swapped, p, at) {
 		return
 	}
-	c := a.open[k]
+	c, wanted := a.latest(k, at)
+	if !wanted {
+		return
+	}
 	syn, ack := p.Flags.Has(capture.SYN), p.Flags.Has(capture.ACK)
 	switch {
 	case c != nil && syn && !ack && c.reused(p, c.side(swapped)):
@@ -314,7 +335,10 @@ func (a *assembler) udp(p *capture.Packet, at Event) {
 	if a.again(k, swapped, p, at) {
 		return
 	}
-	c := a.open[k]
+	c, wanted := a.latest(k, at)
+	if !wanted {
+		return
+	}
 	if c == nil {
 		// What comes first from a system port to a user port is an answer: the question was not captured.
 		answer := p.Src.Port() < 1024 && p.Dst.Port() >= 1024

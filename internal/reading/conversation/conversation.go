@@ -42,7 +42,8 @@ type Traffic struct {
 	From, To time.Time
 
 	files []*capture.File
-	kept  int // packets whose places are at hand
+	kept  int  // packets whose places are at hand
+	rate  rate // of the packets
 }
 
 // Captures are the names of the captures.
@@ -98,7 +99,7 @@ type Conversation struct {
 	Refused     bool              // its SYN was answered by a RST
 	Unreachable *Unreachable      // the first ICMP message that a side's port is closed
 
-	key      key
+	begin
 	swapped  bool // the opener is the key's second end
 	isn      [2]uint32
 	synSeen  [2]bool

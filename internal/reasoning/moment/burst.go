@@ -194,16 +194,12 @@ func newBurst(s *service, closing []*dialog) *burst {
 			b.restsOn = append(b.restsOn, frameRef(int(d.closing.Frame)))
 		}
 	}
-	for _, d := range s.dialogs {
-		if d.conversation.Start.Before(b.start) && d.lastSent.After(b.end) {
-			b.siblings = true
-		}
-	}
-	heard := s.dialogs
+	b.siblings = s.spokeOn(b.start, b.end)
 	if b.siblings {
-		heard = closing // the others' words are other processes'
+		b.lastWords = lastWordsBefore(closing, b.start) // the others' words are other processes'
+	} else {
+		b.lastWords = s.lastWordBefore(b.start)
 	}
-	b.lastWords = lastWordsBefore(heard, b.start)
 	if !s.lastSent.After(b.end) {
 		b.weight += silenceWeight
 	}
@@ -222,12 +218,19 @@ func (s *service) withNeighbours(closing []*dialog) []*dialog {
 	}
 	first, last := closing[0].closing.Time, closing[len(closing)-1].closing.Time
 	before, behind := burstPause, burstGap
-	if slices.ContainsFunc(s.dialogs, func(d *dialog) bool { return d.hangsUp() && d.closing.Time.Before(first.Add(-burstPause)) }) {
+	if len(s.hangups) > 0 && s.hangups[0].closing.Time.Before(first.Add(-burstPause)) {
 		before, behind = atOnce, atOnce
 	}
-	for _, d := range s.dialogs {
-		if d.hangsUp() && !d.closing.Time.Before(first.Add(-before)) && !d.closing.Time.After(last.Add(behind)) &&
-			!s.spokeBetween(d.closing.Time, first) && !slices.ContainsFunc(closing, func(c *dialog) bool { return c.readAfter(d.closing.Time) }) {
+	var read time.Time // the last that the process read
+	for _, d := range closing {
+		read = maxTime(read, d.lastRead())
+	}
+	from, _ := slices.BinarySearchFunc(s.hangups, first.Add(-before), closesAt)
+	for _, d := range s.hangups[from:] {
+		if d.closing.Time.After(last.Add(behind)) {
+			break
+		}
+		if !s.spokeBetween(d.closing.Time, first) && !read.After(d.closing.Time) {
 			all = append(all, d)
 		}
 	}
@@ -235,9 +238,15 @@ func (s *service) withNeighbours(closing []*dialog) []*dialog {
 	return all
 }
 
-// readAfter says whether the process read something that came after an instant: what is closed with FIN has been read.
-func (d *dialog) readAfter(t time.Time) bool {
-	return !d.closing.RST && len(d.received) > 0 && d.received[len(d.received)-1].End.After(t)
+// closesAt orders dialogs that were closed beside an instant.
+func closesAt(d *dialog, t time.Time) int { return d.closing.Time.Compare(t) }
+
+// lastRead is when the last came that the process surely read: what is closed with FIN has been read. Zero if there is none.
+func (d *dialog) lastRead() (last time.Time) {
+	if n := len(d.received); n > 0 && !d.closing.RST {
+		last = d.received[n-1].End
+	}
+	return last
 }
 
 // hangsUp says whether a side closed by itself right after it had answered.

@@ -21,6 +21,10 @@ type service struct {
 	lastSent time.Time   // by the service, over all dialogs
 	words    []time.Time // of all that it sent, in order
 	refused  []time.Time
+
+	hangups []*dialog   // those that it closed by itself right after it had answered, by when
+	starts  []time.Time // of all dialogs, in order
+	latest  []time.Time // by start: the last that the service sent in that dialog and those before
 }
 
 // dialog is a conversation seen from one side.
@@ -108,7 +112,7 @@ func findServices(traffic *conversation.Traffic) []*service {
 	}
 	services := make([]*service, 0, len(byName))
 	for _, s := range byName {
-		slices.SortFunc(s.words, time.Time.Compare)
+		s.order()
 		services = append(services, s)
 	}
 	slices.SortFunc(services, func(a, b *service) int {
@@ -135,6 +139,37 @@ func (s *service) add(c *conversation.Conversation, side conversation.Side) {
 			s.words = append(s.words, segment.Time)
 		}
 	}
+}
+
+// order sets what is asked of each group of closes, of which a long capture has thousands.
+func (s *service) order() {
+	slices.SortFunc(s.words, time.Time.Compare)
+	var latest time.Time
+	byStart := func(a, b *dialog) int { return a.conversation.Start.Compare(b.conversation.Start) }
+	for _, d := range slices.SortedFunc(slices.Values(s.dialogs), byStart) {
+		latest = maxTime(latest, d.lastSent)
+		s.starts, s.latest = append(s.starts, d.conversation.Start), append(s.latest, latest)
+	}
+	for _, d := range s.dialogs {
+		if d.hangsUp() {
+			s.hangups = append(s.hangups, d)
+		}
+	}
+	slices.SortStableFunc(s.hangups, func(a, b *dialog) int { return closesAt(a, b.closing.Time) })
+}
+
+// spokeOn says whether the service spoke after one instant in a conversation that had begun before another.
+func (s *service) spokeOn(begun, after time.Time) bool {
+	n, _ := slices.BinarySearchFunc(s.starts, begun, time.Time.Compare)
+	return n > 0 && s.latest[n-1].After(after)
+}
+
+// lastWordBefore is when the service last sent something before an instant; zero if it did not.
+func (s *service) lastWordBefore(t time.Time) (last time.Time) {
+	if n, _ := slices.BinarySearchFunc(s.words, t, time.Time.Compare); n > 0 {
+		last = s.words[n-1]
+	}
+	return last
 }
 
 // portClosed is when the service's host first reported, after its last words, that nobody has the port any

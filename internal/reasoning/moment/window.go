@@ -16,15 +16,15 @@ const (
 
 // Window is when to look at a capture that is too large to be at hand as a whole: around the log's record; around the
 // most abrupt closes that a service made together, which the conversations' ends tell by themselves; without either, at its
-// end.
-func Window(process Process, traffic *conversation.Traffic, records []logs.Record) (from, to time.Time) {
-	first, last := traffic.Last, traffic.Last
+// end. Of too much what is next to the instant at counts.
+func Window(process Process, traffic *conversation.Traffic, records []logs.Record) (at, from, to time.Time) {
+	at = traffic.Last
 	if record := matchingRecord(process, records); record != nil && within(record.Time, traffic) {
-		first, last = record.Time, record.Time
-	} else if at, found := closesTogether(traffic); found {
-		first, last = at, at
+		at = record.Time
+	} else if closed, found := closesTogether(traffic); found {
+		at = closed
 	}
-	return first.Add(-history), last.Add(aftermath)
+	return at, at.Add(-history), at.Add(aftermath)
 }
 
 func within(t time.Time, traffic *conversation.Traffic) bool {

@@ -3,8 +3,9 @@ package weigh
 import (
 	"bytes"
 	"fmt"
-	"iter"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/inquest-project/inquest/internal/ground/bytesearch"
 	"github.com/inquest-project/inquest/internal/ground/finding"
@@ -33,6 +34,8 @@ type Found struct {
 	Part    string        // the part that stands whole, where not all of the message does
 	Pointer *reach.Pointer
 	Path    string // from register or stack to the bytes; empty if no way was found
+
+	piece int // of memory, counted
 }
 
 // extent is how much of a message was found in one stretch, the most telling last.
@@ -66,24 +69,7 @@ func Locate(c *Case) {
 	for i, s := range sought {
 		needles[i] = s.folded
 	}
-	index := bytesearch.NewRare(needles, sharedMost)
-	for _, region := range c.Image.Writable() {
-		for hit := range foldedHits(index, region.Data) {
-			s := sought[hit.Needle]
-			if diverges(region.Data, hit.Memory, s.data, hit.Offset, hit.Length) {
-				continue
-			}
-			extent, part := s.judge(hit)
-			at := region.Start + place.Address(hit.Memory)
-			s.found(Found{
-				Extent: extent, Part: part, Offset: s.at + hit.Offset, Length: hit.Length, Address: at,
-				Exact: bytes.Equal(region.Data[hit.Memory:hit.Memory+hit.Length], s.data[hit.Offset:hit.Offset+hit.Length]),
-			}, c.Held, func() bool {
-				block, _ := c.Heap.At(at)
-				return block.Free
-			})
-		}
-	}
+	locateLong(c, sought, bytesearch.NewRare(needles, sharedMost))
 	locateShort(c, sought)
 	for _, s := range sought {
 		for _, candidate := range s.of {
@@ -108,8 +94,11 @@ type sought struct {
 	at     int    // of the part in the message
 	of     []*Candidate
 
-	best, reached *Found
+	places
 }
+
+// places are the best that were found: the most telling, and the one most easily come to.
+type places struct{ best, reached *Found }
 
 func soughtOf(candidates []*Candidate) []*sought {
 	var all []*sought
@@ -175,22 +164,68 @@ func folded(data []byte) []byte {
 	return copied
 }
 
-// foldedHits searches memory piece by piece, so that the folded copy stays small. Pieces overlap by as much
-// as the longest needle.
-func foldedHits(index *bytesearch.Index, memory []byte) iter.Seq[bytesearch.Hit] {
-	const piece = 4 << 20
-	return func(yield func(bytesearch.Hit) bool) {
-		buf := make([]byte, min(len(memory), piece+searchedMost))
-		for at := 0; at < len(memory); at += piece {
-			part := buf[:min(len(buf), len(memory)-at)]
-			fold(part, memory[at:at+len(part)])
-			for hit := range index.Search(part) {
-				hit.Memory += at
-				if !yield(hit) {
-					return
-				}
+// pieceSize is how much memory is searched at a time, so that the folded copy stays small. Pieces overlap by as much as the
+// longest needle.
+const pieceSize = 4 << 20
+
+// piece is a part of a region of memory.
+type piece struct {
+	number int
+	start  place.Address
+	data   []byte
+}
+
+// locateLong searches memory piece by piece, on all processors. Of places that are as good the one in the first piece is kept,
+// whoever finds it when.
+func locateLong(c *Case, all []*sought, index *bytesearch.Index) {
+	pieces := make(chan piece)
+	go func() {
+		defer close(pieces)
+		number := 0
+		for _, region := range c.Image.Writable() {
+			for at := 0; at < len(region.Data); at += pieceSize {
+				pieces <- piece{number, region.Start + place.Address(at), region.Data[at:]}
+				number++
 			}
 		}
+	}()
+	found := make([][]places, runtime.GOMAXPROCS(0))
+	var searchers sync.WaitGroup
+	for i := range found {
+		found[i] = make([]places, len(all))
+		searchers.Go(func() {
+			buf := make([]byte, pieceSize+searchedMost)
+			for p := range pieces {
+				p.search(c, all, index, buf, found[i])
+			}
+		})
+	}
+	searchers.Wait()
+	for i, s := range all {
+		for _, by := range found {
+			s.join(by[i])
+		}
+	}
+}
+
+// search keeps what it finds in a piece.
+func (p piece) search(c *Case, all []*sought, index *bytesearch.Index, buf []byte, found []places) {
+	buf = buf[:min(len(buf), len(p.data))]
+	fold(buf, p.data[:len(buf)])
+	for hit := range index.Search(buf) {
+		s := all[hit.Needle]
+		if diverges(p.data, hit.Memory, s.data, hit.Offset, hit.Length) {
+			continue
+		}
+		extent, part := s.judge(hit)
+		f := Found{Extent: extent, Part: part, Offset: s.at + hit.Offset, Length: hit.Length,
+			Address: p.start + place.Address(hit.Memory), piece: p.number}
+		f.reach(c.Held)
+		found[hit.Needle].keep(f, func(f *Found) {
+			block, _ := c.Heap.At(f.Address)
+			f.Freed = block.Free
+			f.Exact = bytes.Equal(p.data[hit.Memory:hit.Memory+hit.Length], s.data[hit.Offset:hit.Offset+hit.Length])
+		})
 	}
 }
 
@@ -218,27 +253,44 @@ func (s *sought) judge(hit bytesearch.Hit) (e extent, part string) {
 	return e, part
 }
 
-// found keeps a place, if it is better than those that are known: as the most complete, as the nearest, or both. Whether
-// memory was given back is asked only of what is kept.
-func (s *sought) found(found Found, held *reach.Held, freed func() bool) {
-	if held != nil {
-		if p, ok := held.Into(found.Address, found.Address+place.Address(found.Length)); ok {
-			found.Pointer, found.Path = &p, held.Path(p)
-		}
+// reach sets by which way the dying thread could come to a place.
+func (f *Found) reach(held *reach.Held) {
+	if held == nil {
+		return
 	}
-	s.keep(found, freed)
+	if p, ok := held.Into(f.Address, f.Address+place.Address(f.Length)); ok {
+		f.Pointer, f.Path = &p, held.Path(p)
+	}
 }
 
-func (s *sought) keep(found Found, freed func() bool) {
-	if s.best == nil || better(found, *s.best) {
-		found.Freed = freed()
-		if s.best == nil || better(found, *s.best) {
-			s.best = &found
-		}
+// keep keeps a place, if it is better than those that are known: as the most complete, as the nearest, or both. What takes
+// longer to tell of it is asked only of what is kept.
+func (k *places) keep(found Found, tell func(*Found)) {
+	asBest := k.best == nil || better(found, *k.best)
+	asNearest := found.Pointer != nil && !found.Pointer.Loose && (k.reached == nil || reachedBetter(found, *k.reached))
+	if !asBest && !asNearest {
+		return
 	}
-	if found.Pointer != nil && !found.Pointer.Loose && (s.reached == nil || reachedBetter(found, *s.reached)) {
-		s.reached = &found
+	tell(&found)
+	k.join(places{best: &found})
+	if asNearest {
+		k.reached = &found
 	}
+}
+
+// join takes over what is better than what is known.
+func (k *places) join(other places) {
+	if other.best != nil && (k.best == nil || ahead(*other.best, *k.best, better)) {
+		k.best = other.best
+	}
+	if other.reached != nil && (k.reached == nil || ahead(*other.reached, *k.reached, reachedBetter)) {
+		k.reached = other.reached
+	}
+}
+
+// ahead says whether one place is better than another, or as good and in an earlier piece of memory.
+func ahead(a, b Found, better func(a, b Found) bool) bool {
+	return better(a, b) || a.piece < b.piece && !better(b, a)
 }
 
 // better says whether one place shows more of a message than another: first of all how much of it, then whether it is in
@@ -311,10 +363,8 @@ func (s *sought) foundShort(w reach.Window, at int, held *reach.Held) {
 		Extent: extent, Part: s.part, Address: w.To + place.Address(at), Offset: s.at + s.start, Length: n,
 		Exact: bytes.Equal(w.Data[at:at+n], s.data[s.start:s.end]), Pointer: &w.Pointer, Path: held.Path(w.Pointer),
 	}
-	if p, ok := held.Into(found.Address, found.Address+place.Address(n)); ok {
-		found.Pointer, found.Path = &p, held.Path(p)
-	}
-	s.keep(found, func() bool { return false })
+	found.reach(held)
+	s.keep(found, func(*Found) {})
 }
 
 // observeMemory tells how much of a message stands in the dead process's writable memory, in one

@@ -127,6 +127,9 @@ func SocketAddresses(im *image.Image) map[netip.AddrPort]bool {
 			continue
 		}
 		for off := 0; off+8 <= len(region.Data); off += sockaddrAlignment {
+			if family := binary.LittleEndian.Uint16(region.Data[off:]); family != familyIPv4 && family != familyIPv6 {
+				continue // nearly everywhere
+			}
 			if addr, ok := socketAddress(region.Data[off:]); ok {
 				all[addr] = true
 			}
