@@ -73,10 +73,15 @@ const beforeAnyCore = 3 * time.Millisecond
 
 // asked says whether a side closed so soon on a message, as daemons do that are told goodbye.
 func (d *dialog) asked(within time.Duration) bool {
-	if d.closing.RST || len(d.received) == 0 {
+	if d.closing.RST {
 		return false
 	}
-	return d.closing.Time.Sub(d.received[len(d.received)-1].End) < within
+	for _, m := range slices.Backward(d.received) {
+		if !m.End.After(d.closing.Time) { // what came later wasn't heard any more
+			return d.closing.Time.Sub(m.End) < within
+		}
+	}
+	return false
 }
 
 // closedAlive says whether no dead process's kernel closed this, if it wrote a core first: that takes longer than lies between
@@ -85,7 +90,8 @@ func (d *dialog) asked(within time.Duration) bool {
 // Seen in mosquitto, whose own end was not in the capture: a client's DISCONNECT stood for it.
 func (d *dialog) closedAlive() bool {
 	const atOnce = 500 * time.Microsecond
-	return d.asked(atOnce) || !d.lastSent.After(d.closing.Time) && d.closing.Time.Sub(d.lastSent) < atOnce
+	said := d.closing.Time.Sub(d.lastSent) // 0 if the kernel sent what was left as it closed
+	return d.asked(atOnce) || said > 0 && said < atOnce
 }
 
 // findServices groups the conversations by the end that was called. Where a capture began in the

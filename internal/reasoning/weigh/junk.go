@@ -12,9 +12,7 @@ import (
 	"github.com/inquest-project/inquest/internal/reading/reach"
 )
 
-var junkLevels = []string{
-	"none of it", "bytes of many", "some of its bytes, on the stack", "most of its bytes, on the stack", "some of its bytes", "most of its bytes",
-}
+var junkLevels = []string{"none of it", "bytes of many", "some of its bytes", "most of its bytes"}
 
 const (
 	// junkTop is how many words are looked at: the registers and the innermost part of the stack from the frame of interest
@@ -35,22 +33,14 @@ const (
 )
 
 // observeJunk looks for machine words that have no business where they are: six or more bytes that are no
-// address and no number, in registers or on top of the stack, and for what stands in and before broken headers of heap
+// address and no number, in registers, on top of a stack that was smashed, and in and before broken headers of heap
 // blocks. If they are bytes of a message, then that message overwrote what should have been there, now
 // or long ago.
 func observeJunk(c *Case) []finding.Observation {
 	if c.fromMemory() {
 		return nil // what is on the stack is on the stack
 	}
-	registers, stack := junkPieces(c)
-	if observations := observePieces(c, registers, ""); observations != nil {
-		return observations
-	}
-	return observePieces(c, stack, ", on the stack")
-}
-
-// observePieces looks for the messages that hold some pieces; nil if none does.
-func observePieces(c *Case, pieces map[uint64]junk, where string) []finding.Observation {
+	pieces := junkPieces(c)
 	if len(pieces) == 0 {
 		return nil
 	}
@@ -86,9 +76,9 @@ func observePieces(c *Case, pieces map[uint64]junk, where string) []finding.Obse
 		level := "none of it"
 		switch {
 		case own[i] > 0 && own[i] == most:
-			level = "most of its bytes" + where
+			level = "most of its bytes"
 		case own[i] > 0:
-			level = "some of its bytes" + where
+			level = "some of its bytes"
 		case len(held[i]) > 0:
 			level = "bytes of many"
 		}
@@ -117,15 +107,14 @@ type junk struct {
 	at     int // of the stretch, in that
 }
 
-// junkPieces are all stretches of junkLeast bytes of the junk words, each as a number: those of registers and broken headers,
-// and those of the stack, where calls keep text, and arrays that still hold what earlier calls had there. Of a stack that was
-// smashed it is the damage itself.
-func junkPieces(c *Case) (registers, stack map[uint64]junk) {
+// junkPieces are all stretches of junkLeast bytes of the junk words, each as a number. The stack is looked at only where it was
+// smashed: else calls keep text there, and arrays that still hold what earlier calls had in them.
+func junkPieces(c *Case) map[uint64]junk {
 	if c.Image == nil || c.Held == nil {
-		return nil, nil
+		return nil
 	}
-	registers, stack = map[uint64]junk{}, map[uint64]junk{}
-	add := func(pieces map[uint64]junk, b []byte, where junk) {
+	pieces := map[uint64]junk{}
+	add := func(b []byte, where junk) {
 		for at := 0; at+junkLeast <= len(b); at++ {
 			if piece := pieceAt(b[at:]); bytes.IndexByte(b[at:at+junkLeast], 0) < 0 && pieces[piece].place == "" {
 				pieces[piece] = junk{where.place, where.around, where.at + at}
@@ -144,17 +133,15 @@ func junkPieces(c *Case) (registers, stack map[uint64]junk) {
 			continue
 		}
 		if b, ok := junkBytes(w.Value); ok && (w.At == 0 || c.Stack.Smashed) {
-			add(registers, b, wordIn(c, w))
-		} else if ok {
-			add(stack, b, wordIn(c, w))
+			add(b, wordIn(c, w))
 		}
 	}
 	for _, b := range c.Heap.Broken()[:min(brokenMost, len(c.Heap.Broken()))] {
 		const before, size = 24, 8
 		header := c.Image.Bytes(b.Header-before, before+size)
-		add(registers, header, junk{place: "the header of the block at " + (b.Header + size).String(), around: header})
+		add(header, junk{place: "the header of the block at " + (b.Header + size).String(), around: header})
 	}
-	return registers, stack
+	return pieces
 }
 
 // wordIn is a word with the memory around it.

@@ -119,7 +119,7 @@ var Kinds = []Kind{
 	{Name: "time", Levels: timeLevels, AtWork: true, Wire: true, observe: observeTime},
 	{Name: "unanswered", Levels: unansweredLevels, Clears: []string{notReceived, answered, passedOnward}, Silence: unheard, AtWork: true, Wire: true, observe: observeUnanswered},
 	{Name: "read", Levels: readLevels, Clears: []string{anothers, unread}, AtWork: true, Wire: true, observe: observeRead},
-	{Name: "novelty", Levels: noveltyLevels, observe: observeNovelty},
+	{Name: "novelty", Levels: noveltyLevels, AtWork: true, Older: true, observe: observeNovelty},
 	{Name: "fit", Levels: fitLevels, Clears: []string{pastIt}, AtWork: true, observe: observeFit},
 	{Name: "memory", Levels: memoryLevels, AtWork: true, observe: observeMemory},
 	{Name: "reachable", Levels: reachableLevels, AtWork: true, observe: observeReachable},

@@ -96,10 +96,8 @@ var observations = map[string]map[string]string{
 		"two hops":  "its sender's address {peer} lies two hops from the dying thread ({path})",
 	},
 	"junk": {
-		"most of its bytes":               "{place} holds {word}, which is neither address nor number: its bytes, and of no message are there more",
-		"some of its bytes":               "{place} holds {word}, which is neither address nor number: its bytes, but of another message are there more",
-		"most of its bytes, on the stack": "{place} on the stack holds {word}, which is neither address nor number: its bytes, and of no message are there more",
-		"some of its bytes, on the stack": "{place} on the stack holds {word}, which is neither address nor number: its bytes, but of another message are there more",
+		"most of its bytes": "{place} holds {word}, which is neither address nor number: its bytes, and of no message are there more",
+		"some of its bytes": "{place} holds {word}, which is neither address nor number: its bytes, but of another message are there more",
 
 		"bytes of many": "{place} holds {word}, which is neither address nor number: these bytes are in it and in several others",
 		"none of it":    "the junk in registers and on the stack is none of its bytes",
