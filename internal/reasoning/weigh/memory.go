@@ -287,10 +287,12 @@ func (k *places) keep(found Found, tell func(*Found)) {
 	if !asBest && !asNearest {
 		return
 	}
-	tell(&found)
-	k.join(places{best: &found})
+	kept := new(Found) // for few of those that are found
+	*kept = found
+	tell(kept)
+	k.join(places{best: kept})
 	if asNearest {
-		k.reached = &found
+		k.reached = kept
 	}
 }
 
