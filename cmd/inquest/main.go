@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +34,13 @@ type failure struct{ error }
 
 func (f failure) Unwrap() error { return f.error }
 
+// memoryGoal is how much memory the garbage collector lets pile up; evidence is mapped and doesn't count.
+const memoryGoal = 768 << 20
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryGoal)
+	}
 	root := &cobra.Command{
 		Use:           "inquest",
 		Short:         "Find out why a network daemon died",

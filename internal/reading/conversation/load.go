@@ -13,8 +13,8 @@ const (
 
 	// mostBefore and mostBehind are of how many LoadAround keeps the places, before the instant and behind it: each message of
 	// them is dissected and weighed, which takes kilobytes.
-	mostBefore = 1 << 18
-	mostBehind = 1 << 16
+	mostBefore = 1 << 17
+	mostBehind = 1 << 15
 
 	// beginning is how many bytes of a conversation are its beginning, of both sides: a handshake goes into it, without
 	// which nothing that is encrypted can be opened.

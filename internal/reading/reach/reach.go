@@ -262,6 +262,15 @@ func (h *Held) target(writable []image.Region, a place.Address) []byte {
 // OnStack says whether an address lies on the live stack.
 func (h *Held) OnStack(a place.Address) bool { return a >= h.StackLow && a < h.StackEnd }
 
+// Reaches says whether any pointer leads into memory from lo up to, but without, hi.
+func (h *Held) Reaches(lo, hi place.Address) bool {
+	if h == nil {
+		return false
+	}
+	_, found := h.Into(lo, hi)
+	return found
+}
+
 // Into returns the nearest pointer into memory from lo up to, but without, hi.
 func (h *Held) Into(lo, hi place.Address) (Pointer, bool) {
 	if lo < h.StackEnd && hi > h.StackLow {

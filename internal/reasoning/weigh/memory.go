@@ -10,6 +10,7 @@ import (
 	"github.com/inquest-project/inquest/internal/ground/bytesearch"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/image"
 	"github.com/inquest-project/inquest/internal/reading/reach"
 )
 
@@ -171,8 +172,8 @@ const pieceSize = 4 << 20
 // piece is a part of a region of memory.
 type piece struct {
 	number int
-	start  place.Address
-	data   []byte
+	region image.Region
+	at     int // in the region
 }
 
 // locateLong searches memory piece by piece, on all processors. Of places that are as good the one in the first piece is kept,
@@ -184,7 +185,7 @@ func locateLong(c *Case, all []*sought, index *bytesearch.Index) {
 		number := 0
 		for _, region := range c.Image.Writable() {
 			for at := 0; at < len(region.Data); at += pieceSize {
-				pieces <- piece{number, region.Start + place.Address(at), region.Data[at:]}
+				pieces <- piece{number, region, at}
 				number++
 			}
 		}
@@ -210,21 +211,26 @@ func locateLong(c *Case, all []*sought, index *bytesearch.Index) {
 
 // search keeps what it finds in a piece.
 func (p piece) search(c *Case, all []*sought, index *bytesearch.Index, buf []byte, found []places) {
-	buf = buf[:min(len(buf), len(p.data))]
-	fold(buf, p.data[:len(buf)])
+	memory := p.region.Data
+	buf = buf[:min(len(buf), len(memory)-p.at)]
+	fold(buf, memory[p.at:p.at+len(buf)])
 	for hit := range index.Search(buf) {
-		s := all[hit.Needle]
-		if diverges(p.data, hit.Memory, s.data, hit.Offset, hit.Length) {
+		hit.Memory += p.at
+		s, at := all[hit.Needle], p.region.Start+place.Address(hit.Memory)
+		if s.onlyRun(hit) && found[hit.Needle].hasRun(hit.Length) && !c.Held.Reaches(at, at+place.Address(hit.Length)) {
+			continue
+		}
+		if diverges(memory, hit.Memory, s.data, hit.Offset, hit.Length) {
 			continue
 		}
 		extent, part := s.judge(hit)
 		f := Found{Extent: extent, Part: part, Offset: s.at + hit.Offset, Length: hit.Length,
-			Address: p.start + place.Address(hit.Memory), piece: p.number}
+			Address: at, piece: p.number}
 		f.reach(c.Held)
 		found[hit.Needle].keep(f, func(f *Found) {
 			block, _ := c.Heap.At(f.Address)
 			f.Freed = block.Free
-			f.Exact = bytes.Equal(p.data[hit.Memory:hit.Memory+hit.Length], s.data[hit.Offset:hit.Offset+hit.Length])
+			f.Exact = bytes.Equal(memory[hit.Memory:hit.Memory+hit.Length], s.data[hit.Offset:hit.Offset+hit.Length])
 		})
 	}
 }
@@ -253,6 +259,16 @@ func (s *sought) judge(hit bytesearch.Hit) (e extent, part string) {
 	return e, part
 }
 
+// onlyRun says whether a hit is surely no more than a run: most are, of text that many messages share.
+func (s *sought) onlyRun(hit bytesearch.Hit) bool {
+	return hit.Length*4 < len(s.data) && hit.Length < s.end-s.start
+}
+
+// hasRun says whether a place is known that a run of some length, out of reach, is not better than.
+func (k *places) hasRun(length int) bool {
+	return k.best != nil && (k.best.Extent >= half || !k.best.Freed && k.best.Length >= length)
+}
+
 // reach sets by which way the dying thread could come to a place.
 func (f *Found) reach(held *reach.Held) {
 	if held == nil {
@@ -271,10 +287,12 @@ func (k *places) keep(found Found, tell func(*Found)) {
 	if !asBest && !asNearest {
 		return
 	}
-	tell(&found)
-	k.join(places{best: &found})
+	kept := new(Found) // for few of those that are found
+	*kept = found
+	tell(kept)
+	k.join(places{best: kept})
 	if asNearest {
-		k.reached = &found
+		k.reached = kept
 	}
 }
 
