@@ -10,7 +10,7 @@ import (
 	"github.com/inquest-project/inquest/internal/reasoning/weigh"
 )
 
-// These three were chosen by trying a handful of values and looking at how likely the killers of programs left
+// These were chosen by trying a handful of values and looking at how likely the killers of programs left
 // out were; near these values little changes.
 const (
 	// The runs of one program are much alike: together they teach as much as so many independent deaths.
@@ -19,6 +19,10 @@ const (
 	// penalty holds the step from each level to the next near what is expected, as a Gaussian prior does, so that what
 	// one program alone shows earns little. In squared nats.
 	penalty = 0.2
+
+	// How often the signs of a death are seen where no message killed at once is learnt from few programs. Before any, each
+	// sign is as likely as another, and that counts like so many deaths.
+	doubt = 2.0
 
 	// Each run is learnt from a second time, for so much of its worth, with the wire kinds withheld. Where
 	// they tell nothing, as of a late death, the others must be able to single out the killer alone.
@@ -30,11 +34,11 @@ const (
 // was read. Measured elsewhere on real daemons with published bugs, 56 of 57 that died at once over TCP left the
 // killer unanswered, the newest last message of a connection read to its end.
 var expected = map[string]map[string]float64{
-	"unanswered": {"left before the death": 1, "as most of its kind": 2},
-	"read":       {"not seen": 1.5},
+	"unanswered": {"left before the death": 2, "as most of its kind": 2, "unanswered": 2},
+	"read":       {"not seen": 2, "read": 1.5},
 	"waits":      {"one waits": 3.35},
 	"idle":       {"busy": 2},
-	"doing":      {"unnamed": 1.5, "as both": 0.5, "as input is handled": 0.5},
+	"doing":      {"unnamed": 2},
 }
 
 // fit finds the weights under which the killers of the runs are likeliest: a conditional logit over each
@@ -62,7 +66,7 @@ type model struct {
 	first   []int
 	levels  int
 	kind    []weigh.Kind // by level
-	share   []float64    // of the innocents that a kind speaks of, the share that has the level; of deaths, where it speaks of these as a whole
+	share   []float64    // of the innocents that a kind speaks of, the share that has the level; where it speaks of deaths as a whole, of those that were otherwise
 	choices []choice
 }
 
@@ -72,8 +76,10 @@ type choice struct {
 	lateness float64
 	alike    []alike
 	size     int   // candidates
-	signs    []int // indices of levels of the death as a whole
+	signs    []int // indices of levels of the death as a whole: of a death at once
+	handling []int // and of a message at work
 	none     bool  // no message killed
+	late     bool  // one did, but not at once
 }
 
 // alike is all candidates of a run that have the same levels.
@@ -99,6 +105,11 @@ func newModel(runs []*seen, kinds []weigh.Kind) *model {
 		perProgram[run.Case]++
 	}
 	m.share = make([]float64, m.levels)
+	for level, kind := range m.kind {
+		if kind.Whole {
+			m.share[level] = doubt / float64(len(kind.Levels))
+		}
+	}
 	for _, run := range runs {
 		if !run.kills() && !run.None {
 			continue // what killed is not among the candidates, so it teaches nothing about their order
@@ -114,9 +125,13 @@ func newModel(runs []*seen, kinds []weigh.Kind) *model {
 
 // choice gathers candidates that are equal by the kinds that are fitted.
 func (m *model) choice(run *seen, index map[string]int) choice {
-	c := choice{lateness: run.Lateness, size: run.candidates(), none: run.None}
+	c := choice{lateness: run.Lateness, size: run.candidates(), none: run.None, late: run.Late}
 	for _, level := range run.Signs {
-		if i, fitted := index[level]; fitted {
+		switch i, fitted := index[level]; {
+		case !fitted:
+		case m.kind[i].Handling:
+			c.handling = append(c.handling, i)
+		default:
 			c.signs = append(c.signs, i)
 		}
 	}
@@ -158,8 +173,10 @@ func (m *model) countShares(c choice) {
 			}
 		}
 	}
-	for _, level := range c.signs {
-		m.share[level] += c.worth
+	for _, level := range slices.Concat(c.signs, c.handling) {
+		if c.none || c.late && !m.kind[level].Handling {
+			m.share[level] += c.worth
+		}
 	}
 }
 
@@ -258,7 +275,7 @@ func (m *model) loss(u []float64) (loss float64, gradient []float64) {
 // withoutWire is the run as it is learnt from the second time.
 func (c choice) withoutWire(kind []weigh.Kind) choice {
 	c.worth *= withheld
-	c.signs = nil
+	c.signs, c.handling = nil, nil
 	c.alike = slices.Clone(c.alike)
 	for i := range c.alike {
 		c.alike[i].work = slices.DeleteFunc(slices.Clone(c.alike[i].work), func(level int) bool { return kind[level].Wire })
@@ -275,6 +292,9 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 	atOnce := 1 - c.lateness
 	for _, level := range c.signs {
 		atOnce *= math.Exp(weights[level])
+	}
+	for _, level := range c.handling {
+		each *= math.Exp(weights[level])
 	}
 	ratio, soon := make([]float64, len(c.alike)), make([]float64, len(c.alike))
 	total, killing := none, 0.0
@@ -296,8 +316,10 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 		killing += r.killers * ratio[i]
 	}
 	pull, later := make([]float64, len(c.alike)), make([]float64, len(c.alike))
+	all := 0.0
 	for i, r := range c.alike {
 		pull[i] = ratio[i] * (r.count/total - r.killers/killing)
+		all += pull[i]
 		for _, level := range r.other {
 			byWeight[level] += c.worth * pull[i]
 		}
@@ -310,6 +332,9 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 	}
 	for _, level := range c.signs {
 		byWeight[level] += c.worth * drawn
+	}
+	for _, level := range c.handling {
+		byWeight[level] += c.worth * all
 	}
 	return -c.worth * math.Log(killing/total)
 }

@@ -82,6 +82,9 @@ func (o *observed) observe(req evidence.Request) error {
 	o.judge(d, r.Stacks)
 	o.Lateness, o.Missed, o.None = c.Lateness(), c.Missed(), o.truth.None
 	o.Members = len(o.truth.Killer.With)
+	if of, err := lab.Find(o.truth.Case); err == nil {
+		o.Late = of.Late
+	}
 	o.Before = reasoning.MayHaveComeBefore(when)
 	weigh.Observe(c)
 	for _, sign := range c.Signs {

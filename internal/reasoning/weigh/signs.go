@@ -56,6 +56,36 @@ func atWork(answer, read string) bool {
 	return true
 }
 
+var atHandLevels = []string{"none", "one"}
+
+// observeAtHand tells whether the dying calls held a message, as few others were held, that had been read and not answered.
+func observeAtHand(c *Case) []finding.Observation {
+	told := false
+	for _, candidate := range c.Candidates {
+		answer, read, reached := "", "", ""
+		for _, o := range candidate.Observations {
+			switch o.Kind {
+			case "unanswered":
+				answer = o.Level
+			case "read":
+				read = o.Level
+			case "reachable":
+				reached, told = o.Level, true
+			}
+		}
+		switch reached {
+		case "one hop", "two hops", "a piece, one hop":
+			if atWork(answer, read) && answer != longWaiting {
+				return []finding.Observation{{Level: "one", RestsOn: frameRefs(candidate.Message)}}
+			}
+		}
+	}
+	if !told {
+		return nil
+	}
+	return []finding.Observation{{Level: "none"}}
+}
+
 var idleLevels = []string{"idle", "busy"}
 
 // observeIdle tells whether the process had had nothing new to read for long when it died.

@@ -66,19 +66,19 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 			}
 		}
 	}
-	sign := t.sum(signs)
+	soon, handling := t.signs(signs)
 	if !told {
 		return messages, sums, late
 	}
-	atOnce, less := (1-lateness)*math.Exp2(sign), "less"
-	if sign < -1 {
+	atOnce, less := (1-lateness)*math.Exp2(soon), "less"
+	if soon+handling < -1 {
 		less = "less, by the signs"
 	}
 	atWork, before := work.out(), older.out()
 	for i := range messages {
 		both := atOnce*atWork[i] + lateness*before[i]
 		late[i] = lateness * before[i] / both
-		share := math.Log2(both) - work[i]
+		share := math.Log2(both) + handling - work[i]
 		sums[i] += share
 		level := less
 		if share > 0 {
@@ -105,14 +105,18 @@ func (s shared) out() []float64 {
 	return likely
 }
 
-// sum gives observations their bits, and is the sum of them.
-func (t Table) sum(observations []finding.Observation) (sum float64) {
-	for i := range observations {
-		o := &observations[i]
-		o.Bits = t[o.Kind][o.Level]
-		sum += o.Bits
+// signs gives the signs of a death their bits, and is the sum of those that speak of a death at once, and of those that speak of
+// a message at work.
+func (t Table) signs(all []finding.Observation) (soon, handling float64) {
+	for i := range all {
+		o := &all[i]
+		if o.Bits = t[o.Kind][o.Level]; kinds[o.Kind].Handling {
+			handling += o.Bits
+		} else {
+			soon += o.Bits
+		}
 	}
-	return sum
+	return soon, handling
 }
 
 var silent = levelsOf(func(k Kind) []string { return k.Silence })

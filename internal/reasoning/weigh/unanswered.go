@@ -15,10 +15,11 @@ const (
 	answered     = "answered"
 	passedOnward = "passed on"
 	goneBefore   = "left before the death"
+	longWaiting  = "long waiting"
 )
 
 var unansweredLevels = []string{
-	notReceived, answered, passedOnward, goneBefore, "long waiting", "as most of its kind", "unanswered", "never a byte",
+	notReceived, answered, passedOnward, goneBefore, longWaiting, "as most of its kind", "unanswered", "never a byte",
 }
 
 // unheard are the levels of messages to which no answer is in the capture.
@@ -123,7 +124,7 @@ func (h habit) level(c *Case, candidate *Candidate) string {
 	case candidate.Own.State == moment.Ended:
 		return goneBefore
 	case !c.Moment.Earliest.IsZero() && c.lastAtWork().Sub(m.End) > h.slow:
-		return "long waiting"
+		return longWaiting
 	case candidate.Carrier.Index == 0 && m.Conversation.Transport == "tcp":
 		return "never a byte"
 	}

@@ -106,6 +106,10 @@ var observations = map[string]map[string]string{
 		"all answered": "all that had been read was answered: who dies at once seldom had answered what killed",
 		"one waits":    "something had been read and not answered",
 	},
+	"at hand": {
+		"none": "of no message that had been read and not answered did the dying calls hold anything",
+		"one":  "the dying calls held a message that had been read and not answered",
+	},
 	"idle": {
 		"idle": "it had had nothing new to read for {idle}, though it answers within {usual}",
 		"busy": "it had just been sent something",
