@@ -311,6 +311,9 @@ func (a *assembler) segment(c *Conversation, s Side, p *capture.Packet, at Event
 		}
 	}
 	if rst || p.Flags.Has(capture.FIN) {
+		if c.Closes == nil {
+			c.Closes = make([]Close, 0, 2) // a side's and the other's
+		}
 		c.Closes = append(c.Closes[:min(len(c.Closes), mostCloses)], Close{Side: s, RST: rst, Event: at, Seq: p.Seq, Ack: p.Ack,
 			Acked: in.Acked, Arrived: in.Sent})
 	}

@@ -18,9 +18,13 @@ func (c *Case) hear(own moment.Own, opened *tlskeys.Opened, latest time.Time) {
 	if own.Conversation.Transport == "tcp" {
 		sent = own.Conversation.Messages(own.Side.Other())
 	}
+	received := own.Conversation.Messages(own.Side)
+	if len(received)+len(sent) == 0 {
+		return // of a long capture's conversations hardly any are at hand
+	}
 	ears := Ears{Opened: opened}
 	var watch tickets
-	for _, m := range Merged(own.Conversation.Messages(own.Side), sent) {
+	for _, m := range Merged(received, sent) {
 		for _, h := range ears.Hear(m, latest) {
 			if refused(m) {
 				continue // nobody received it
