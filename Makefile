@@ -1,6 +1,7 @@
 # make test        sets up what the tests need, then runs all of them (as root: real cores, captures, audit)
 # make lab         builds the lab's daemons
-# make accuracy    ten fresh runs of each lab case, weights fitted and judged; writes docs/accuracy.md
+# make accuracy    ten fresh runs of each lab case are looked at, and three of another compiler's; then make calibrate
+# make calibrate   the weights are fitted to what was seen, and judged; writes docs/accuracy.md
 # make oracle      gdb and inquest asked for the same stacks, frame by frame; writes docs/backtraces.md
 # make bench       benchmarks
 # make fuzz        every fuzz target for FUZZTIME each
@@ -10,7 +11,7 @@ RUNS     ?= /tmp/inquest-accuracy
 ORACLE   ?= /tmp/inquest-oracle
 FUZZTIME ?= 10m
 
-.PHONY: test setup lab accuracy oracle bench fuzz lint
+.PHONY: test setup lab accuracy calibrate oracle bench fuzz lint
 
 test: setup lint lab
 	go test ./...
@@ -33,8 +34,13 @@ lab:
 
 accuracy: setup lab
 	rm -rf $(RUNS)
-	go run ./lab/run -o $(RUNS) -seed $$(date +%s) -runs 10
-	go run ./lab/accuracy -runs $(RUNS) -weights internal/reasoning/weigh/weights.json -table docs/accuracy.md
+	go run ./lab/run -o $(RUNS)/gcc -seed $$(date +%s) -runs 10
+	go run ./lab/run -o $(RUNS)/clang -build lab/build-clang -seed $$(date +%s) -runs 3
+	go run ./lab/accuracy -runs $(RUNS)/gcc,$(RUNS)/clang -seen lab/accuracy/seen.jsonl.gz
+	$(MAKE) calibrate
+
+calibrate:
+	go run ./lab/accuracy -seen lab/accuracy/seen.jsonl.gz -weights internal/reasoning/weigh/weights.json -page docs/accuracy.md
 
 oracle: lab
 	sh ./lab/setup lab/oracle/packages.txt

@@ -77,7 +77,7 @@ type Conversation struct {
 	Talk func(*Talk)
 }
 
-// Cases are all there are, in the order of the README's table.
+// Cases are those that weights are fitted on.
 func Cases() []Case {
 	return []Case{
 		tlsfront, dnsd, metricd, formd, loopd, uafd, varnish, dovecot,

@@ -38,8 +38,9 @@ func observeAll(dir string, few int, only string) ([]*seen, error) {
 			return nil, err
 		}
 		perCase[truth.Case]++
+		ordinarily := truth.Build == ordinary
 		for _, v := range variants {
-			if perCase[truth.Case] > few && !v.always || only != "" && v.name != only {
+			if (perCase[truth.Case] > few || !ordinarily) && !v.always || !ordinarily && v.name != whole || only != "" && v.name != only {
 				continue
 			}
 			s := &seen{}

@@ -15,6 +15,7 @@ import (
 // mayBeZero are the fields whose zero is a fact and no gap: what every finding of the kind has, and counts of
 // what was counted.
 var mayBeZero = map[string]string{
+	"Alternative": "what", "Older": "probability",
 	"Findings":    "version verdict",
 	"Sender":      "pid uid self",
 	"Mechanism":   "kind",

@@ -58,6 +58,7 @@ func differs(s unwind.Stack, theirs []dying.Frame) string {
 
 // gdbIsWrong are programs whose stack gdb can't follow, with the reason.
 var gdbIsWrong = map[string]string{
+	"bus_frame":          "its assembly moves the stack pointer, and its table does not tell: gdb goes on into data",
 	"coroutine":          "gdb goes on behind the context's end, to no code",
 	"return_to_junk":     "gdb unwinds into the junk",
 	"return_to_low_junk": "gdb unwinds into the junk",

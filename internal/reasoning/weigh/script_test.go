@@ -253,7 +253,7 @@ var tables = map[string][]scenario{
 	"time": timeScenarios, "unanswered": unansweredScenarios, "read": readScenarios, "novelty": noveltyScenarios,
 	"fit": fitScenarios, "memory": memoryScenarios, "reachable": reachableScenarios, "socket": socketScenarios,
 	"names": namesScenarios, "junk": junkScenarios, "form": formScenarios, "near": nearScenarios,
-	"waits": waitsScenarios, "idle": idleScenarios, "doing": doingScenarios,
+	"waits": waitsScenarios, "at hand": atHandScenarios, "idle": idleScenarios, "doing": doingScenarios,
 }
 
 func TestEachKindSaysOfAMessage(t *testing.T) {

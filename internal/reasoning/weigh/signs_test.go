@@ -12,6 +12,22 @@ import (
 
 func is(level string) map[string]string { return map[string]string{ofAll: level} }
 
+var atHandScenarios = []scenario{
+	{"a message that was read and waits is what the dying call has", func(t testing.TB) *Case {
+		w := newWire(t)
+		w.answered(5, "usual")
+		w.asks(moment.ClosedFIN, "what the dying call was given")
+		return core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: "what the dying call was given"}}.with(w)
+	}, is("one")},
+	{"it is another", func(t testing.TB) *Case {
+		w := newWire(t)
+		w.answered(5, "what was asked and answered")
+		w.asks(moment.ClosedFIN, "what the dying call wasn't given")
+		return core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: "what was asked and answered"}}.with(w)
+	}, is("none")},
+	{"without a core", func(t testing.TB) *Case { return asked(t, "unheard").alone() }, nil},
+}
+
 var waitsScenarios = []scenario{
 	{"all was answered", func(t testing.TB) *Case {
 		w := newWire(t)

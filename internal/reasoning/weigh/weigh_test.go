@@ -124,8 +124,8 @@ func TestOfALateDeathTheWireClearsNobody(t *testing.T) {
 }
 
 func TestWithoutWhatTellsOfTheMessageAtWorkThereIsNothingToShareOut(t *testing.T) {
-	table := Table{"novelty": {"ordinary": -2.5}, "time": {"earlier": -3}}
-	messages, sums, _ := table.Weigh([][]finding.Observation{{{Kind: "novelty", Level: "ordinary"}}}, nil, 0.6, 0)
+	table := Table{"junk": {"none of it": -2.5}, "time": {"earlier": -3}}
+	messages, sums, _ := table.Weigh([][]finding.Observation{{{Kind: "junk", Level: "none of it"}}}, nil, 0.6, 0)
 	if len(messages[0]) != 1 || sums[0] != -2.5 {
 		t.Errorf("found %v, sum %.2f", messages, sums)
 	}

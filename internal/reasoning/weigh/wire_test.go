@@ -338,6 +338,12 @@ var noveltyScenarios = []scenario{
 		return w.alone()
 	}, map[string]string{"PUT name000 mode=plain size=00": "ordinary", oddity(0): "the oddest", oddity(1): "among the 5 oddest", oddity(4): "among the 5 oddest",
 		oddity(5): "among the 20 oddest", oddity(19): "among the 20 oddest", oddity(20): "in the odd quarter", oddity(39): "in the odd quarter"}},
+	{"by its rank among more", func(t testing.TB) *Case {
+		w := newWire(t)
+		uploads(w, 300)
+		odd(w)
+		return w.alone()
+	}, map[string]string{oddity(19): "among the 20 oddest", oddity(20): "in the odd tenth", oddity(39): "in the odd tenth"}},
 	{"nothing of a handful", func(t testing.TB) *Case {
 		w := newWire(t)
 		uploads(w, fewest-2)
@@ -376,9 +382,9 @@ func oddity(i int) string {
 func TestOnlyThePlaceAmongAllIsKeptOfHowOddAMessageIs(t *testing.T) {
 	for rank, want := range map[int]string{
 		0: "the oddest", 1: "among the 5 oddest", 4: "among the 5 oddest", 5: "among the 20 oddest", 19: "among the 20 oddest",
-		20: "in the odd quarter", 49: "in the odd quarter", 50: "ordinary", 199: "ordinary",
+		20: "in the odd tenth", 39: "in the odd tenth", 40: "in the odd quarter", 99: "in the odd quarter", 100: "ordinary", 399: "ordinary",
 	} {
-		if found := noveltyLevel(rank, 200); found != want {
+		if found := noveltyLevel(rank, 400); found != want {
 			t.Errorf("%d of 200: expected %q, found %q", rank, want, found)
 		}
 	}
