@@ -84,9 +84,9 @@ var observations = map[string]map[string]string{
 		"a piece, two hops, common": "two hops lead to {length} of its {of} bytes ({path}), as to those of {shared} messages",
 	},
 	"names": {
-		"most of them":  "what the dying calls held is its {name} ({path}; in {shared} messages), and of no message are there more such words and numbers",
-		"many of them":  "what the dying calls held is its {name} ({path}; in {shared} messages), but of another message are there more such words and numbers",
-		"a few of them": "what the dying calls held is its {name} ({path}; in {shared} messages), but of others are there more such words and numbers",
+		"most of them":  "its {name} is what the dying calls held ({path}; messages that have it: {shared}), and of no message are there more such words and numbers",
+		"many of them":  "its {name} is what the dying calls held ({path}; messages that have it: {shared}), but of another message are there more such words and numbers",
+		"a few of them": "its {name} is what the dying calls held ({path}; messages that have it: {shared}), but of others are there more such words and numbers",
 		"none of them":  "no rare word or number of it is what the dying calls held",
 	},
 	"socket": {
