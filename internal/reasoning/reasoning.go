@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading"
@@ -48,7 +49,7 @@ func Case(r *reading.Reading, d death.Death, when moment.Moment) (*weigh.Case, [
 	sessions := openSessions(r, when)
 	c := weigh.NewCase(r.Image, r.Stacks, d, when, opened(sessions))
 	c.Candidates = slices.DeleteFunc(c.Candidates, func(k *weigh.Candidate) bool { return early(k.Message, r.Traffic) })
-	c.Lost = lost(r.Traffic)
+	c.Lost, c.Began = lost(r.Traffic), began(r.Traffic, when)
 	if killed(d.Finding.Mechanism) {
 		c.Candidates = nil
 	}
@@ -226,12 +227,28 @@ func tellTraffic(f *finding.Findings, r *reading.Reading, when moment.Moment, c 
 	f.Traffic = t
 }
 
-// lost is the share of the packets that the captures lost, where they tell.
+// lost is the share of the packets that the captures lost: where they tell, or by the bytes that are missing in what was sent.
 func lost(t *conversation.Traffic) float64 {
-	if t == nil || t.Dropped == 0 {
+	if t == nil {
 		return 0
 	}
-	return float64(t.Dropped) / (float64(t.Dropped) + float64(t.Packets))
+	missing, sent := uint64(0), uint64(0)
+	for _, c := range t.Conversations {
+		for i := range c.Streams {
+			missing += uint64(c.Streams[i].Missing)
+			sent += uint64(c.Streams[i].Sent)
+		}
+	}
+	dropped := float64(t.Dropped) / max(1, float64(t.Dropped)+float64(t.Packets))
+	return max(dropped, min(1, float64(missing)/max(1, float64(sent))))
+}
+
+// began is how long before the death the captures began.
+func began(t *conversation.Traffic, when moment.Moment) time.Duration {
+	if t == nil || t.Packets == 0 || when.Latest.IsZero() {
+		return 0
+	}
+	return max(0, when.Latest.Sub(t.First))
 }
 
 // shownBest is how many suspects are told; the rest of the probability is theirs.
@@ -244,7 +261,7 @@ func tellSuspects(f *finding.Findings, c *weigh.Case, ranking weigh.Ranking, ses
 		return
 	}
 	for i, candidate := range ranking.Candidates[:min(shownBest, len(ranking.Candidates))] {
-		if candidate.Bits < 0 {
+		if !weigh.Suspected(candidate, i) {
 			break
 		}
 		s := finding.Suspect{

@@ -36,9 +36,11 @@ const (
 var expected = map[string]map[string]float64{
 	"unanswered": {"left before the death": 2, "as most of its kind": 2, "unanswered": 2},
 	"read":       {"not seen": 2, "read": 1.5},
+	"socket":     {"one hop": 1, "its title": 3},
 	"waits":      {"one waits": 3.35},
 	"idle":       {"busy": 2},
-	"doing":      {"unnamed": 2},
+	"at hand":    {"one": 1.5},
+	"doing":      {"unnamed": 3},
 }
 
 // fit finds the weights under which the killers of the runs are likeliest: a conditional logit over each

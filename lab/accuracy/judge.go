@@ -78,12 +78,14 @@ func programs(all []*seen) (names []string) {
 func judge(s *seen, weights weigh.Table) judged {
 	j := judged{seen: s, trap: -1, setNamed: true, candidates: s.candidates()}
 	order, each, none := s.rank(weights)
-	j.said = none
+	if told := j.candidates > 0 || s.None; told { // else nothing is said of what killed
+		j.said = none
+	}
 	j.before = s.Before || none >= reasoning.NoneTold
 	if s.None {
 		j.truth, j.right, j.place = none, true, 1
 	}
-	if none > sure && !s.None {
+	if j.said > sure && !s.None {
 		j.sureOfWrong = true
 	}
 	members := 0

@@ -2,7 +2,6 @@ package heap
 
 import (
 	"cmp"
-	"debug/elf"
 	"slices"
 
 	"github.com/inquest-project/inquest/internal/ground/place"
@@ -324,11 +323,11 @@ const (
 // mainArenas looks for main arenas in the data of programs and libraries. Where the core doesn't list files, as qemu's,
 // those may be anywhere.
 func (w *walker) mainArenas(im *image.Image) []arena {
-	for _, s := range im.Core.Segments {
-		if s.Flags&elf.PF_W == 0 || im.Module(s.Start) == nil && len(im.Core.Mappings) > 0 {
+	for _, r := range im.Writable() { // and not segments, which may be mostly holes
+		if r.Start > addressMost || im.Module(r.Start) == nil && len(im.Core.Mappings) > 0 {
 			continue
 		}
-		for at := (s.Start + 7) &^ 7; at+behindTop <= s.Start+place.Address(len(s.Data)); at += 8 {
+		for at := (r.Start + 7) &^ 7; at+behindTop <= r.Start+place.Address(len(r.Data)); at += 8 {
 			top, _ := w.memory.word(at)
 			if _, in := w.spanAt(place.Address(top)); !in || top%granule != 0 || im.Module(at) == nil && at%heapMost < page { // there are those of threads
 				continue

@@ -27,15 +27,32 @@ func (m *Moment) own(process Process, traffic *conversation.Traffic, services []
 			m.take(d, b, false)
 		}
 	}
+	var calls []*dialog
+	peers := map[netip.AddrPort]bool{} // that it called
 	for _, c := range traffic.Conversations {
 		if served[c] || c.Refused {
 			continue
 		}
-		if d := view(c, conversation.Opener); called(process, d, hosts, b) {
+		d := view(c, conversation.Opener)
+		calls = append(calls, d)
+		if called(process, d, hosts, b) {
+			peers[d.peer()] = true
+		}
+	}
+	for _, d := range calls {
+		if called(process, d, hosts, b) || peers[d.peer()] && d.closedWith(b) && slices.Contains(hosts, d.conversation.Ends[d.side].Addr()) {
 			m.take(d, b, true)
 		}
 	}
 }
+
+// closedWith says whether a side closed by itself in a burst: one of several connections to the same peer, as pools hold them.
+func (d *dialog) closedWith(b *burst) bool {
+	return d.closing != nil && !d.reaction && b.covers(d.closing.Time)
+}
+
+// peer is the other end.
+func (d *dialog) peer() netip.AddrPort { return d.conversation.Ends[d.side.Other()] }
 
 // fallen are the services that went down in the burst, or those that the user told. Without a burst it is the one that most
 // messages were left unheard by after the death, or failing that the busiest.
@@ -71,7 +88,7 @@ func fellWith(s *service, b *burst) bool {
 		return true // one daemon, on both transports
 	}
 	return slices.ContainsFunc(s.dialogs, func(d *dialog) bool {
-		return d.closing != nil && !d.reaction && b.covers(d.closing.Time)
+		return d.closedWith(b)
 	})
 }
 
@@ -79,7 +96,7 @@ func fellWith(s *service, b *burst) bool {
 // burst, or it fell silent and the core's memory names the peer, or, without a core, the caller's
 // address is the daemon's host.
 func called(process Process, d *dialog, hosts []netip.Addr, b *burst) bool {
-	peer := d.conversation.Ends[d.side.Other()]
+	peer := d.peer()
 	if !peer.IsValid() || !slices.Contains(hosts, d.conversation.Ends[d.side].Addr()) {
 		return false
 	}

@@ -20,7 +20,7 @@ const (
 func Acquitted(r Ranking, suspects int) []*Candidate {
 	var cleared []*Candidate
 	for i, c := range r.Candidates {
-		if i < suspects && c.Bits >= 0 {
+		if i < suspects && Suspected(c, i) {
 			continue
 		}
 		if c.Message != nil && c.Probability < clear && accusedByEye(c) && len(Reasons(c)) > 0 {
@@ -29,6 +29,13 @@ func Acquitted(r Ranking, suspects int) []*Candidate {
 	}
 	slices.SortStableFunc(cleared, func(a, b *Candidate) int { return b.Message.End.Compare(a.Message.End) })
 	return cleared[:min(acquittedMost, len(cleared))]
+}
+
+// Suspected says whether a message is one that the evidence speaks for, or the first that may have killed at all: where much
+// speaks for none, that lowers all.
+func Suspected(c *Candidate, place int) bool {
+	const least = 0.001
+	return c.Bits >= 0 || place == 0 && c.Probability >= least
 }
 
 func accusedByEye(c *Candidate) bool {

@@ -20,6 +20,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/inquest-project/inquest/internal/ground/bytesearch"
 	"github.com/inquest-project/inquest/internal/ground/finding"
@@ -43,8 +44,9 @@ type Case struct {
 	Death      death.Death
 	Moment     moment.Moment
 	Candidates []*Candidate
-	Lost       float64 // share of the packets that the capture lost
-	Strange    bool    // nothing in the process's memory is of these conversations
+	Lost       float64       // share of the packets that the capture lost
+	Began      time.Duration // how long before the death the captures began; 0 if that isn't known
+	Strange    bool          // nothing in the process's memory is of these conversations
 
 	Signs []finding.Observation // of the death as a whole
 
@@ -205,13 +207,28 @@ func Observe(c *Case) {
 }
 
 // Missed is the probability that what killed was in none of the captures, before any evidence but that they are whole and of
-// this process.
+// this process, and when they began.
 func (c *Case) Missed() float64 {
-	if c.Strange {
+	switch {
+	case c.fromMemory():
+		return HeldMissed
+	case c.Strange:
 		return max(c.Lost, StrangeMissed)
+	case c.Began > 0 && c.Began < shortlyBefore:
+		return max(c.Lost, ShortMissed)
 	}
 	return c.Lost
 }
+
+// HeldMissed is the stated probability that what killed is none of the pieces of memory that are shown where there is no
+// capture. In the lab it was none of them in a quarter of the deaths.
+const HeldMissed = 0.3
+
+// ShortMissed is the stated probability that what killed came before the captures, where these began shortly before the death.
+const (
+	ShortMissed   = 0.5
+	shortlyBefore = 300 * time.Millisecond
+)
 
 // StrangeMissed is the stated probability that captures are not of this process at all, where nothing in its memory is of
 // their conversations.
