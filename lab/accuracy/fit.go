@@ -20,10 +20,6 @@ const (
 	// one program alone shows earns little. In squared nats.
 	penalty = 0.2
 
-	// How often the signs of a death are seen where no message killed at once is learnt from few programs. Before any, each
-	// sign is as likely as another, and that counts like so many deaths.
-	doubt = 2.0
-
 	// Each run is learnt from a second time, for so much of its worth, with the wire kinds withheld. Where
 	// they tell nothing, as of a late death, the others must be able to single out the killer alone.
 	withheld = 0.3
@@ -68,7 +64,7 @@ type model struct {
 	first   []int
 	levels  int
 	kind    []weigh.Kind // by level
-	share   []float64    // of the innocents that a kind speaks of, the share that has the level; where it speaks of deaths as a whole, of those that were otherwise
+	share   []float64    // of the innocents that a kind speaks of, the share that has the level; where it speaks of deaths as a whole, the strongest
 	choices []choice
 }
 
@@ -78,10 +74,8 @@ type choice struct {
 	lateness float64
 	alike    []alike
 	size     int   // candidates
-	signs    []int // indices of levels of the death as a whole: of a death at once
-	handling []int // and of a message at work
+	signs    []int // indices of levels of the death as a whole
 	none     bool  // no message killed
-	late     bool  // one did, but not at once
 }
 
 // alike is all candidates of a run that have the same levels.
@@ -107,9 +101,9 @@ func newModel(runs []*seen, kinds []weigh.Kind) *model {
 		perProgram[run.Case]++
 	}
 	m.share = make([]float64, m.levels)
-	for level, kind := range m.kind {
+	for k, kind := range kinds {
 		if kind.Whole {
-			m.share[level] = doubt / float64(len(kind.Levels))
+			m.share[m.first[k]+len(kind.Levels)-1] = 1 // against what else is seen: signs only speak against
 		}
 	}
 	for _, run := range runs {
@@ -127,13 +121,9 @@ func newModel(runs []*seen, kinds []weigh.Kind) *model {
 
 // choice gathers candidates that are equal by the kinds that are fitted.
 func (m *model) choice(run *seen, index map[string]int) choice {
-	c := choice{lateness: run.Lateness, size: run.candidates(), none: run.None, late: run.Late}
+	c := choice{lateness: run.Lateness, size: run.candidates(), none: run.None}
 	for _, level := range run.Signs {
-		switch i, fitted := index[level]; {
-		case !fitted:
-		case m.kind[i].Handling:
-			c.handling = append(c.handling, i)
-		default:
+		if i, fitted := index[level]; fitted {
 			c.signs = append(c.signs, i)
 		}
 	}
@@ -173,11 +163,6 @@ func (m *model) countShares(c choice) {
 			for _, level := range levels {
 				m.share[level] += c.worth * innocents / float64(c.size)
 			}
-		}
-	}
-	for _, level := range slices.Concat(c.signs, c.handling) {
-		if c.none || c.late && !m.kind[level].Handling {
-			m.share[level] += c.worth
 		}
 	}
 }
@@ -277,7 +262,7 @@ func (m *model) loss(u []float64) (loss float64, gradient []float64) {
 // withoutWire is the run as it is learnt from the second time.
 func (c choice) withoutWire(kind []weigh.Kind) choice {
 	c.worth *= withheld
-	c.signs, c.handling = nil, nil
+	c.signs = nil
 	c.alike = slices.Clone(c.alike)
 	for i := range c.alike {
 		c.alike[i].work = slices.DeleteFunc(slices.Clone(c.alike[i].work), func(level int) bool { return kind[level].Wire })
@@ -294,9 +279,6 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 	atOnce := 1 - c.lateness
 	for _, level := range c.signs {
 		atOnce *= math.Exp(weights[level])
-	}
-	for _, level := range c.handling {
-		each *= math.Exp(weights[level])
 	}
 	ratio, soon := make([]float64, len(c.alike)), make([]float64, len(c.alike))
 	total, killing := none, 0.0
@@ -318,10 +300,8 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 		killing += r.killers * ratio[i]
 	}
 	pull, later := make([]float64, len(c.alike)), make([]float64, len(c.alike))
-	all := 0.0
 	for i, r := range c.alike {
 		pull[i] = ratio[i] * (r.count/total - r.killers/killing)
-		all += pull[i]
 		for _, level := range r.other {
 			byWeight[level] += c.worth * pull[i]
 		}
@@ -334,9 +314,6 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 	}
 	for _, level := range c.signs {
 		byWeight[level] += c.worth * drawn
-	}
-	for _, level := range c.handling {
-		byWeight[level] += c.worth * all
 	}
 	return -c.worth * math.Log(killing/total)
 }

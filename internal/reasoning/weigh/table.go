@@ -66,19 +66,19 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 			}
 		}
 	}
-	soon, handling := t.signs(signs)
+	sign := t.signs(signs)
 	if !told {
 		return messages, sums, late
 	}
-	atOnce, less := (1-lateness)*math.Exp2(soon), "less"
-	if soon+handling < -1 {
+	atOnce, less := (1-lateness)*math.Exp2(sign), "less"
+	if sign < -1 {
 		less = "less, by the signs"
 	}
 	atWork, before := work.out(), older.out()
 	for i := range messages {
 		both := atOnce*atWork[i] + lateness*before[i]
 		late[i] = lateness * before[i] / both
-		share := math.Log2(both) + handling - work[i]
+		share := math.Log2(both) - work[i]
 		sums[i] += share
 		level := less
 		if share > 0 {
@@ -105,18 +105,14 @@ func (s shared) out() []float64 {
 	return likely
 }
 
-// signs gives the signs of a death their bits, and is the sum of those that speak of a death at once, and of those that speak of
-// a message at work.
-func (t Table) signs(all []finding.Observation) (soon, handling float64) {
+// signs gives the signs of a death their bits, and is the sum of them.
+func (t Table) signs(all []finding.Observation) (sum float64) {
 	for i := range all {
 		o := &all[i]
-		if o.Bits = t[o.Kind][o.Level]; kinds[o.Kind].Handling {
-			handling += o.Bits
-		} else {
-			soon += o.Bits
-		}
+		o.Bits = t[o.Kind][o.Level]
+		sum += o.Bits
 	}
-	return soon, handling
+	return sum
 }
 
 var silent = levelsOf(func(k Kind) []string { return k.Silence })

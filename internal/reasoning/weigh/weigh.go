@@ -108,9 +108,8 @@ type Kind struct {
 	Held bool
 
 	// Whole kinds speak of the death as a whole, in a single observation: of whether the process died at once of a message
-	// that it was at work on. Handling ones speak of whether it was at work on a message at all, be it that this only ran into
-	// older damage.
-	Whole, Handling bool
+	// that it was at work on. They can only speak against it: an input that no capture holds is handled like one that is there.
+	Whole bool
 
 	// observe returns one observation a candidate, or nil where the evidence says nothing at all (no core, no
 	// names); a single candidate of which it says nothing gets an empty level.
@@ -133,8 +132,8 @@ var Kinds = []Kind{
 	{Name: "near", Levels: nearLevels, Held: true, observe: observeNear},
 	{Name: "waits", Levels: waitsLevels, Whole: true, observe: observeWaits},
 	{Name: "idle", Levels: idleLevels, Whole: true, observe: observeIdle},
-	{Name: "at hand", Levels: atHandLevels, Whole: true, Handling: true, observe: observeAtHand},
-	{Name: "doing", Levels: doingLevels, Whole: true, Handling: true, observe: observeDoing},
+	{Name: "at hand", Levels: atHandLevels, Whole: true, observe: observeAtHand},
+	{Name: "doing", Levels: doingLevels, Whole: true, observe: observeDoing},
 }
 
 // Lateness is the stated probability that a death was a late one: that the killing message had come, and had
