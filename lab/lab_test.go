@@ -83,7 +83,7 @@ func TestTruthTablesAreWhatIsMeasured(t *testing.T) {
 
 func recordOnce(t *testing.T, c Case) recording {
 	t.Helper()
-	dir, err := Record(context.Background(), c, Options{Dir: t.TempDir(), Build: "build", Seed: 1})
+	dir, err := RecordOne(context.Background(), c, Options{Dir: t.TempDir(), Build: "build", Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,6 +65,16 @@ func Record(ctx context.Context, c Case, o Options) (string, error) {
 	return run, err
 }
 
+// RecordOne records like Record; where the daemon survived, as happens on a busy machine, it is let die once more with the next seed.
+func RecordOne(ctx context.Context, c Case, o Options) (string, error) {
+	dir, err := Record(ctx, c, o)
+	if errors.Is(err, ErrSurvived) {
+		o.Seed++
+		return Record(ctx, c, o)
+	}
+	return dir, err
+}
+
 // Measure runs the case under every combination of its factors and returns the truth table found.
 func Measure(ctx context.Context, c Case, o Options) (Circumstance, error) {
 	found := Circumstance{Factors: c.Circumstance().Factors}

@@ -17,7 +17,7 @@ func TestTheKillerIsFoundInDaemonsThatNothingWasFittedOn(t *testing.T) {
 	}
 	for _, c := range lab.Daemons() {
 		t.Run(c.Name, func(t *testing.T) {
-			dir, err := lab.Record(context.Background(), c, lab.Options{Dir: t.TempDir(), Build: filepath.Join("..", "build"), Seed: 1})
+			dir, err := lab.RecordOne(context.Background(), c, lab.Options{Dir: t.TempDir(), Build: filepath.Join("..", "build"), Seed: 1})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -29,7 +29,7 @@ func TestTheVerdictIsTheSameWhenEverythingIsRenamed(t *testing.T) {
 			continue // a daemon of Debian's, which can't be renamed
 		}
 		t.Run(c.Name, func(t *testing.T) {
-			dir, err := lab.Record(context.Background(), c, lab.Options{Dir: t.TempDir(), Build: build, Seed: 2})
+			dir, err := lab.RecordOne(context.Background(), c, lab.Options{Dir: t.TempDir(), Build: build, Seed: 2})
 			if err != nil {
 				t.Fatal(err)
 			}
