@@ -85,7 +85,8 @@ func judge(s *seen, weights weigh.Table) judged {
 	if s.None {
 		j.truth, j.right, j.place = none, true, 1
 	}
-	if j.said > sure && !s.None {
+	noneDid := s.None || !s.kills() // of those that are weighed
+	if j.right = noneDid; j.said > sure && !noneDid {
 		j.sureOfWrong = true
 	}
 	members := 0
