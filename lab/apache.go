@@ -190,10 +190,10 @@ func noteOddities(r *rand.Rand) []string {
 	}
 }
 
-// noteWaiting gets no answer: half a head, half a body. They are with both processes.
+// noteWaiting gets no answer: half a head, half a body. They are with both processes, of which one dies.
 func noteWaiting(r *rand.Rand) []string {
 	var requests []string
-	for range 10 {
+	for range 25 {
 		put := notePut(r, fmt.Sprintf("/notes/%d", r.IntN(90)), noteLinks(r), prose(r, 30+r.IntN(100)))
 		head := webHead(r, "GET", fmt.Sprintf("/notes/%d.html", r.IntN(40))) + "\r\n"
 		requests = append(requests, put[:len(put)-1-r.IntN(100)], head[:len(head)-1-r.IntN(40)])
