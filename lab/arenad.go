@@ -19,7 +19,6 @@ var arenad = Case{
 	Listen:    netip.MustParseAddrPort("127.0.0.1:2525"),
 	Command:   func(s *Stage) []string { return []string{s.Home + "/sbin/arenad", "2525"} },
 	Script:    scriptArenad,
-	Late:      true,
 	Culprit:   Culprit{Module: "libpool.so", Function: "pool_alloc", Role: "victim", Origin: "address_original"},
 	Mechanism: "fault_read",
 }

@@ -41,7 +41,6 @@ type Case struct {
 	Script func(*Stage) []Conversation
 
 	None      bool     // no message kills: a timer does, a signal, or the daemon's own age
-	Late      bool     // what kills does its harm long before the death, and others' messages run into it
 	Culprit   Culprit  // its module as a pattern, where the daemon loads a copy by a name of its own; none if it is killed from outside
 	Mechanism string   // one of finding's MechanismKind values
 	Factors   []Factor // of the circumstance; none if the daemon dies everywhere

@@ -18,7 +18,6 @@ var leased = Case{
 		return []string{s.Home + "/sbin/leased", "6789", fmt.Sprint(leaseMeasure.Milliseconds())}
 	},
 	Script:    scriptLeased,
-	Late:      true,
 	Culprit:   Culprit{Module: "libpool.so", Function: "pool_measure", Role: "victim", Origin: "pool_reserve"},
 	Mechanism: "arithmetic",
 }

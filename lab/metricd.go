@@ -22,7 +22,6 @@ var metricd = Case{
 		return []string{s.Home + "/sbin/metricd", "8125", s.Home + "/log/report", "250", fmt.Sprint(metricIdle.Milliseconds())}
 	},
 	Script:    scriptMetricd,
-	Late:      true,
 	Culprit:   Culprit{Module: "libseries.so", Function: "series_trim", Role: "victim", Origin: "tags_label"},
 	Mechanism: "allocator_check",
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading"
-	"github.com/inquest-project/inquest/internal/reasoning/death"
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
 
@@ -13,7 +12,7 @@ import (
 const NoneTold = 0.1
 
 // tellAlternatives tells in which ways no captured message may have been what killed, so far as the evidence allows each.
-func tellAlternatives(f *finding.Findings, r *reading.Reading, d death.Death, when moment.Moment) {
+func tellAlternatives(f *finding.Findings, r *reading.Reading, when moment.Moment) {
 	if f.None == nil || r.Traffic == nil || f.None.Probability < NoneTold && !MayHaveComeBefore(when) {
 		return
 	}
@@ -34,7 +33,7 @@ func tellAlternatives(f *finding.Findings, r *reading.Reading, d death.Death, wh
 	if before := when.Latest.Sub(r.Traffic.First); !when.Latest.IsZero() && before > 0 {
 		or("before", map[string]string{"before": before.Round(100 * time.Millisecond).String()})
 	}
-	if lost(r.Traffic) > 0 {
+	if lost(r.Traffic, when) > 0 {
 		or("lost", nil)
 	}
 	or("unseen", nil)

@@ -31,13 +31,13 @@ func Analyze(r *reading.Reading, servers ...netip.AddrPort) (*finding.Findings, 
 	tellModules(f, r)
 	tellTraffic(f, r, when, c, sessions)
 	switch {
-	case f.Death != nil && killed(f.Death.Mechanism) || lived(r) && f.Death == nil: // no input that it held did
+	case f.Death != nil && Killed(f.Death.Mechanism) || lived(r) && f.Death == nil: // no input that it held did
 		c.Candidates = nil
 	case len(c.Candidates) == 0 && r.Image != nil:
 		c.FromMemory()
 	}
 	tellSuspects(f, c, weigh.Rank(c, weigh.Fitted()), sessions)
-	tellAlternatives(f, r, d, when)
+	tellAlternatives(f, r, when)
 	tellMissing(f, r, d, when, sessions)
 	tellProblems(f, r)
 	tellEvidence(f, r)
@@ -49,8 +49,8 @@ func Case(r *reading.Reading, d death.Death, when moment.Moment) (*weigh.Case, [
 	sessions := openSessions(r, when)
 	c := weigh.NewCase(r.Image, r.Stacks, d, when, opened(sessions))
 	c.Candidates = slices.DeleteFunc(c.Candidates, func(k *weigh.Candidate) bool { return early(k.Message, r.Traffic) })
-	c.Lost, c.Began = lost(r.Traffic), began(r.Traffic, when)
-	if killed(d.Finding.Mechanism) {
+	c.Lost, c.Began = lost(r.Traffic, when), began(r.Traffic, when)
+	if Killed(d.Finding.Mechanism) {
 		c.Candidates = nil
 	}
 	return c, sessions
@@ -62,8 +62,8 @@ func early(m *conversation.Message, t *conversation.Traffic) bool {
 	return !t.Whole && m.End.Before(t.From)
 }
 
-// killed says whether another process ended it, or broken memory.
-func killed(m *finding.Mechanism) bool {
+// Killed says whether another process ended it, or broken memory.
+func Killed(m *finding.Mechanism) bool {
 	return m != nil && (m.Kind == finding.Killed || m.Kind == finding.BrokenMemory)
 }
 
@@ -228,18 +228,22 @@ func tellTraffic(f *finding.Findings, r *reading.Reading, when moment.Moment, c 
 }
 
 // lost is the share of the packets that the captures lost: where they tell, or by the bytes that are missing in what was sent.
-func lost(t *conversation.Traffic) float64 {
+// Where packets were cut, it is mostly their ends that are missing.
+func lost(t *conversation.Traffic, when moment.Moment) float64 {
 	if t == nil {
 		return 0
+	}
+	dropped := float64(t.Dropped) / max(1, float64(t.Dropped)+float64(t.Packets))
+	if snapped(when) > 0 {
+		return dropped
 	}
 	missing, sent := uint64(0), uint64(0)
 	for _, c := range t.Conversations {
 		for i := range c.Streams {
-			missing += uint64(c.Streams[i].Missing)
-			sent += uint64(c.Streams[i].Sent)
+			missing += c.Streams[i].Missing
+			sent += c.Streams[i].Sent
 		}
 	}
-	dropped := float64(t.Dropped) / max(1, float64(t.Dropped)+float64(t.Packets))
 	return max(dropped, min(1, float64(missing)/max(1, float64(sent))))
 }
 

@@ -5,7 +5,28 @@ import (
 	"time"
 
 	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
+
+func TestWhatTheCapturesLostIsTold(t *testing.T) {
+	holes := func(missing, sent uint64) []*conversation.Conversation {
+		return []*conversation.Conversation{{Streams: [2]conversation.Stream{{Sent: sent, Missing: missing}}}}
+	}
+	for name, c := range map[string]struct {
+		traffic conversation.Traffic
+		want    float64
+	}{
+		"nothing":                 {conversation.Traffic{Packets: 100, Conversations: holes(0, 1000)}, 0},
+		"as the capture says":     {conversation.Traffic{Packets: 90, Dropped: 10, Conversations: holes(0, 1000)}, 0.1},
+		"by what is missing":      {conversation.Traffic{Packets: 100, Conversations: holes(250, 1000)}, 0.25},
+		"by whichever tells more": {conversation.Traffic{Packets: 50, Dropped: 50, Conversations: holes(250, 1000)}, 0.5},
+		"of no traffic at all":    {conversation.Traffic{}, 0},
+	} {
+		if got := lost(&c.traffic, moment.Moment{}); got != c.want {
+			t.Errorf("%s: %.3f, expected %.3f", name, got, c.want)
+		}
+	}
+}
 
 func TestABeginningBeforeTheWindowIsNotWeighed(t *testing.T) {
 	from := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)

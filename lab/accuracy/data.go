@@ -24,9 +24,9 @@ type seen struct {
 	Seed     uint64   `json:"seed"`
 	Right    verdict  `json:"right"`
 	Lateness float64  `json:"lateness"`
+	Lost     float64  `json:"lost,omitempty"`
 	Missed   float64  `json:"missed,omitempty"`
 	None     bool     `json:"none,omitempty"`    // no message killed
-	Late     bool     `json:"late,omitempty"`    // what killed did its harm long before
 	Before   bool     `json:"before,omitempty"`  // some conversations are older than the capture
 	Members  int      `json:"members,omitempty"` // of the killer's set, beside the killer
 	Signs    []string `json:"signs,omitempty"`   // of the death as a whole

@@ -77,15 +77,12 @@ func (o *observed) observe(req evidence.Request) error {
 	defer r.Close()
 	d, when := reasoning.Death(r)
 	c, _ := reasoning.Case(r, d, when)
-	if len(set.Captures) == 0 && o.truth.Culprit.Module != "" {
+	if len(set.Captures) == 0 && !reasoning.Killed(d.Finding.Mechanism) {
 		c.FromMemory()
 	}
 	o.judge(d, r.Stacks)
-	o.Lateness, o.Missed, o.None = c.Lateness(), c.Missed(), o.truth.None
+	o.Lateness, o.Lost, o.Missed, o.None = c.Lateness(), c.Lost, c.Missed(), o.truth.None
 	o.Members = len(o.truth.Killer.With)
-	if of, err := lab.Find(o.truth.Case); err == nil {
-		o.Late = of.Late
-	}
 	o.Before = reasoning.MayHaveComeBefore(when)
 	weigh.Observe(c)
 	for _, sign := range c.Signs {

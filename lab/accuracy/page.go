@@ -56,9 +56,10 @@ each death and keeps what it saw, message by message, without any weights (` + "
 ` + "`make calibrate`" + ` fits the table of weights to that: a conditional logit over each death's messages and "none of them",
 penalised, in which a stronger sign never weighs less than a weaker one. What tells of the message that the process was at work
 on is shared out among the messages, since it was at work on one at most; so however strongly all of that points at one, the
-probability that the damage is older stays. No weight is set by hand for a case. Four things are stated and not fitted: how
-often none of the captured messages kills, how often a death is a late one, how often captures are another process's, and for a
-few steps, which the lab's programs are too few to teach, where the fit begins.
+probability that the damage is older stays. No weight is set by hand for a case. Stated and not fitted are: how
+often none of the captured messages kills, how often a death is a late one, how often captures are another process's or began too
+late, how often nothing that is shown of memory killed, and for a few steps, which the lab's programs are too few to teach, where
+the fit begins (` + "`lab/accuracy/fit.go`" + `).
 
 **Each program is judged by weights that were fitted without it**, as a daemon is judged that nobody has seen.
 

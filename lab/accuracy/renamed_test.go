@@ -23,6 +23,16 @@ func TestTheVerdictIsTheSameWhenEverythingIsRenamed(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("recording needs root")
 	}
+	all, err := readSeen("seen.jsonl.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ordinarily []judged // as the published weights judge what was seen with all names
+	for _, s := range all {
+		if s.Build == ordinary && s.Evidence == whole {
+			ordinarily = append(ordinarily, judge(s, weigh.Fitted()))
+		}
+	}
 	for _, c := range lab.Cases() {
 		build := filepath.Join("..", "build-renamed")
 		if _, err := os.Stat(filepath.Join(build, c.Name)); err != nil {
@@ -41,13 +51,14 @@ func TestTheVerdictIsTheSameWhenEverythingIsRenamed(t *testing.T) {
 			if err := variants[0].observe(s, dir, truth); err != nil {
 				t.Fatal(err)
 			}
-			if !s.Right.Culprit || !s.Right.Role && !c.Late || !s.Right.Mechanism { // what was done long before can't always be told
-				t.Errorf("right were %+v, the truth is %+v by %s", s.Right, truth.Culprit, truth.Mechanism)
+			named := of(ordinarily, c.Name)
+			if s.Right.Plain = named[0].Right.Plain; s.Right != named[0].Right { // that rule goes by names
+				t.Errorf("right were %+v, with names %+v; the truth is %+v by %s", s.Right, named[0].Right, truth.Culprit, truth.Mechanism)
 			}
 			if truth.Culprit.Module == c.Culprit.Module && c.Culprit.Module != c.Name && !truth.None {
 				t.Errorf("the module is still called %s", c.Culprit.Module)
 			}
-			if j := judge(s, weigh.Fitted()); !three(j) && !c.Late {
+			if j := judge(s, weigh.Fitted()); !three(j) && count(named, three) == len(named) {
 				t.Errorf("the killer is at %d of %d", j.place, j.candidates)
 			}
 		})

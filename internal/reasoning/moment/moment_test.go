@@ -1,6 +1,7 @@
 package moment
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -617,6 +618,43 @@ func TestWhatTheDeadProcessOpenedItselfIsItsOwn(t *testing.T) {
 				t.Errorf("listening ends %v", m.Servers)
 			}
 		})
+	}
+}
+
+// Of several connections to the same peer, as pools hold them, one that had no answer due closes with the others.
+func TestAnIdleConnectionOfAPoolIsItsOwnWhereAnotherToThatPeerIs(t *testing.T) {
+	const upstream, elsewhere = "203.0.113.9:443", "203.0.113.10:5432"
+	s := newScene(t)
+	quiet := s.served(2)
+	busy, idle, other := s.Dial("192.0.2.2:50000", upstream), s.Dial("192.0.2.2:50001", upstream), s.Dial("192.0.2.2:50002", elsewhere)
+	for i, l := range []*wiretest.Line{busy, idle, other} {
+		l.Say(client, fmt.Sprintf("what its caller asks %d", i))
+		l.Say(server, fmt.Sprintf("answer %d", i))
+		if l != busy {
+			l.Say(client, fmt.Sprintf("and asks %d", i))
+		}
+	}
+	killer := s.waiting("killer")
+	s.died(300*ms, []*wiretest.Line{killer, quiet[0]}, []*wiretest.Line{quiet[1]})
+	busy.RST(client)
+	idle.FIN(client)
+	other.FIN(client)
+	found := states(s.judge(Process{Names: names()}))
+	if found["outbound: answer 0"] != ClosedRST || found["outbound: answer 1"] != ClosedFIN || found["outbound: answer 2"] != "" {
+		t.Errorf("%v", found)
+	}
+}
+
+// While a core is written clients go on talking; what reaches a socket after the kernel closed it says nothing of who closed it.
+func TestWhatCameAfterACloseIsNoSignThatAProcessLived(t *testing.T) {
+	s := newScene(t)
+	quiet := s.served(4)
+	killer := s.waiting("killer")
+	s.died(300*ms, append(quiet, killer), nil)
+	killer.Say(client, "more")
+	killer.RST(server)
+	if m := s.judge(Process{Names: names()}, audited(290*ms)); states(m)["killermore"] != ClosedFIN || since(m.Latest) != 300*ms {
+		t.Errorf("%v, died by %v", states(m), since(m.Latest))
 	}
 }
 

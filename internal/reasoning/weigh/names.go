@@ -34,7 +34,7 @@ func observeNames(c *Case) []finding.Observation {
 		return nil
 	}
 	held := namesHeld(c)
-	if len(held) == 0 {
+	if len(held.words) == 0 {
 		return nil
 	}
 	mentioned := make([][]string, len(c.Candidates))
@@ -78,8 +78,8 @@ func observeNames(c *Case) []finding.Observation {
 		observations[i].Level = level(scores[i])
 		if len(mentioned[i]) > 0 {
 			name := mentioned[i][0]
-			observations[i].RestsOn = []string{held[name].place}
-			observations[i].Facts = map[string]string{"name": name, "path": held[name].path, "shared": fmt.Sprint(holders[name])}
+			observations[i].RestsOn = []string{held.words[name].place}
+			observations[i].Facts = map[string]string{"name": name, "path": held.words[name].path, "shared": fmt.Sprint(holders[name])}
 		}
 	}
 	return observations
@@ -92,8 +92,11 @@ func one(is bool) int {
 	return 0
 }
 
-// names are the words and numbers that the dying calls held, numbers as decimal text.
-type names map[string]heldName
+// names are the words and numbers that the dying calls held.
+type names struct {
+	words   map[string]heldName // numbers as decimal text
+	numbers map[uint32]bool     // of them: to look a number up costs less
+}
 
 // heldName is where one stands, and how much it counts for that.
 type heldName struct {
@@ -105,7 +108,7 @@ type heldName struct {
 // namesHeld collects what the calls under way held: in registers and on the stack, and one hop and two from there. What a
 // register of the innermost call holds or points to is likeliest to be what it was at work on.
 func namesHeld(c *Case) names {
-	held := names{}
+	held := names{map[string]heldName{}, map[uint32]bool{}}
 	for _, w := range c.Held.Words {
 		if !w.Loose() {
 			held.number(uint32(w.Value), w.Value, c, heldName{w.Place, w.Place, weightOf(w.At == 0, 1)})
@@ -114,7 +117,7 @@ func namesHeld(c *Case) names {
 	near, far := 0, 0
 	for _, w := range c.Held.Windows(c.Image) {
 		switch {
-		case w.Loose || w.Hops == 0: // of the stack, words are looked at, and text that pointers lead to
+		case w.Loose || w.Hops == 0: // of the stack its words are looked at, and no text: much of that is left over
 			continue
 		case w.Hops == 1:
 			near++
@@ -147,8 +150,8 @@ func weightOf(register bool, hops int) float64 {
 }
 
 func (n names) add(name string, where heldName) {
-	if known, ok := n[name]; !ok || known.weight < where.weight {
-		n[name] = where
+	if known, ok := n.words[name]; !ok || known.weight < where.weight {
+		n.words[name] = where
 	}
 }
 
@@ -156,6 +159,7 @@ func (n names) add(name string, where heldName) {
 func (n names) number(value uint32, word uint64, c *Case, where heldName) {
 	text := binary.LittleEndian.AppendUint32(nil, value)
 	if value >= numberLeast && value < math.MaxUint32-numberLeast && !goesOn(text, len(text)) && !c.Image.Mapped(place.Address(word)) {
+		n.numbers[value] = true
 		n.add(strconv.FormatUint(uint64(value), 10), where)
 	}
 }
@@ -164,7 +168,7 @@ func (n names) number(value uint32, word uint64, c *Case, where heldName) {
 func (n names) in(data []byte) (found []string) {
 	seen := map[string]bool{}
 	has := func(name string) {
-		if _, held := n[name]; held && !seen[name] {
+		if _, held := n.words[name]; held && !seen[name] {
 			seen[name] = true
 			found = append(found, name)
 		}
@@ -172,13 +176,10 @@ func (n names) in(data []byte) (found []string) {
 	for word := range words(data) {
 		has(word)
 	}
-	var text [10]byte
 	for at := 0; at+4 <= len(data); at++ {
 		for _, value := range [2]uint32{binary.BigEndian.Uint32(data[at:]), binary.LittleEndian.Uint32(data[at:])} {
-			if value >= numberLeast {
-				if name := strconv.AppendUint(text[:0], uint64(value), 10); n[string(name)].place != "" {
-					has(string(name))
-				}
+			if n.numbers[value] {
+				has(strconv.FormatUint(uint64(value), 10))
 			}
 		}
 	}
@@ -191,7 +192,7 @@ func (n names) score(mentioned []string, holders map[string]int, messages int) (
 		if holders[name]*nameRarest > messages {
 			return 0
 		}
-		return n[name].weight * math.Log2(float64(messages)/float64(holders[name]))
+		return n.words[name].weight * math.Log2(float64(messages)/float64(holders[name]))
 	}
 	slices.SortFunc(mentioned, func(a, b string) int { return cmp.Or(cmp.Compare(bits(b), bits(a)), cmp.Compare(a, b)) })
 	for _, name := range mentioned[:min(namesCounted, len(mentioned))] {

@@ -7,10 +7,11 @@
 // conditional logit over a death's candidates. The sums rank, and normalised they are the probabilities
 // shown.
 //
-// What the wire tells (when a message came, and what became of its conversation) is taken relative to all
-// messages of the death: if one killed at once, then one did; and whether one did, the death as a whole has signs of (signs.go).
-// Three probabilities are stated and not fitted, since a lab can't teach how often which happens: that none of the messages
-// killed (NonePrior), that the death is a late one (Lateness), and that captures are another process's (StrangeMissed).
+// What tells of the message that the process was at work on (when it came, what became of its conversation, how near it was held)
+// is taken relative to all messages of the death: if one killed at once, then one did; and whether one did, the death as a whole has signs of (signs.go).
+// Some probabilities are stated and not fitted, since a lab can't teach how often which happens: that none of the messages killed
+// (NonePrior), that the death is a late one (Lateness), that captures are another process's (StrangeMissed) or began too late
+// (ShortMissed), and that of what was held in memory nothing killed (HeldMissed).
 //
 // Rank is the whole story.
 package weigh

@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading/conversation"
 	"github.com/inquest-project/inquest/internal/reasoning/death"
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
@@ -396,5 +398,25 @@ func TestLostPacketsLowerWhatSilenceSays(t *testing.T) {
 	_, none := Prior(100, 0)
 	if _, lossy := Prior(100, 0.5); lossy <= none || lossy >= 1 {
 		t.Errorf("none of them is %.2f likely, with half of all lost %.2f", none, lossy)
+	}
+}
+
+func TestWhatKilledMayBeInNoneOfTheCaptures(t *testing.T) {
+	message := []*Candidate{{Message: &conversation.Message{}}}
+	for name, c := range map[string]struct {
+		given Case
+		want  float64
+	}{
+		"whole":                              {Case{Candidates: message, Began: time.Minute}, 0},
+		"when they began isn't known":        {Case{Candidates: message}, 0},
+		"packets were lost":                  {Case{Candidates: message, Began: time.Minute, Lost: 0.25}, 0.25},
+		"they began right before":            {Case{Candidates: message, Began: time.Millisecond}, ShortMissed},
+		"they began right before, with loss": {Case{Candidates: message, Began: time.Millisecond, Lost: 0.75}, 0.75},
+		"they are another's":                 {Case{Candidates: message, Began: time.Minute, Strange: true}, StrangeMissed},
+		"there are none":                     {Case{Candidates: []*Candidate{{}}}, HeldMissed},
+	} {
+		if got := c.given.Missed(); got != c.want {
+			t.Errorf("%s: %.2f, expected %.2f", name, got, c.want)
+		}
 	}
 }
