@@ -648,12 +648,14 @@ func TestAnIdleConnectionOfAPoolIsItsOwnWhereAnotherToThatPeerIs(t *testing.T) {
 // While a core is written clients go on talking; what reaches a socket after the kernel closed it says nothing of who closed it.
 func TestWhatCameAfterACloseIsNoSignThatAProcessLived(t *testing.T) {
 	s := newScene(t)
-	quiet := s.served(4)
-	killer := s.waiting("killer")
-	s.died(300*ms, append(quiet, killer), nil)
-	killer.Say(client, "more")
-	killer.RST(server)
-	if m := s.judge(Process{Names: names()}, audited(290*ms)); states(m)["killermore"] != ClosedFIN || since(m.Latest) != 300*ms {
+	waiting := []*wiretest.Line{s.waiting("killer"), s.waiting("innocent"), s.waiting("another")}
+	unread := s.waiting("unread")
+	s.died(300*ms, waiting, []*wiretest.Line{unread})
+	for _, l := range waiting {
+		l.Say(client, ", and more")
+		l.RST(server)
+	}
+	if m := s.judge(Process{Names: names()}, audited(290*ms)); states(m)["killer, and more"] != ClosedFIN || since(m.Latest) != 300*ms {
 		t.Errorf("%v, died by %v", states(m), since(m.Latest))
 	}
 }
