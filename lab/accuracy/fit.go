@@ -23,6 +23,9 @@ const (
 	// Each run is learnt from a second time, for so much of its worth, with the wire kinds withheld. Where
 	// they tell nothing, as of a late death, the others must be able to single out the killer alone.
 	withheld = 0.3
+
+	// That what killed is in none of the captures is taught by each program with so much of its worth.
+	seldom = 0.05
 )
 
 // expected are the steps, in nats, at which the prior is centred: stated, because the lab's programs are too few
@@ -72,10 +75,12 @@ type model struct {
 type choice struct {
 	worth    float64
 	lateness float64
+	missed   float64
+	held     bool // the candidates are pieces of memory
 	alike    []alike
 	size     int   // candidates
 	signs    []int // indices of levels of the death as a whole
-	none     bool  // no message killed
+	none     bool  // none of the candidates killed
 }
 
 // alike is all candidates of a run that have the same levels.
@@ -96,22 +101,20 @@ func newModel(runs []*seen, kinds []weigh.Kind) *model {
 			m.levels++
 		}
 	}
-	perProgram := map[string]float64{}
+	perProgram := map[[2]string]float64{}
 	for _, run := range runs {
-		perProgram[run.Case]++
+		perProgram[[2]string{run.Case, run.Evidence}]++
 	}
 	m.share = make([]float64, m.levels)
-	for k, kind := range kinds {
-		if kind.Whole {
-			m.share[m.first[k]+len(kind.Levels)-1] = 1 // against what else is seen: signs only speak against
-		}
-	}
 	for _, run := range runs {
-		if !run.kills() && !run.None {
-			continue // what killed is not among the candidates, so it teaches nothing about their order
+		if run.candidates() == 0 {
+			continue
 		}
 		c := m.choice(run, index)
-		c.worth = worth / perProgram[run.Case]
+		c.worth = worth / perProgram[[2]string{run.Case, run.Evidence}]
+		if run.Evidence == elsewhere {
+			c.worth *= seldom
+		}
 		m.choices = append(m.choices, c)
 		m.countShares(c)
 	}
@@ -121,7 +124,7 @@ func newModel(runs []*seen, kinds []weigh.Kind) *model {
 
 // choice gathers candidates that are equal by the kinds that are fitted.
 func (m *model) choice(run *seen, index map[string]int) choice {
-	c := choice{lateness: run.Lateness, size: run.candidates(), none: run.None}
+	c := choice{lateness: run.Lateness, missed: run.Missed, held: run.Evidence == coreAlone, size: run.candidates(), none: !run.kills()}
 	for _, level := range run.Signs {
 		if i, fitted := index[level]; fitted {
 			c.signs = append(c.signs, i)
@@ -157,6 +160,11 @@ func (m *model) choice(run *seen, index map[string]int) choice {
 
 // countShares adds a run's innocents, each run with the same weight.
 func (m *model) countShares(c choice) {
+	if c.none {
+		for _, level := range c.signs {
+			m.share[level] += c.worth
+		}
+	}
 	for _, r := range c.alike {
 		innocents := r.count - r.killers
 		for _, levels := range [][]int{r.work, r.other} {
@@ -273,13 +281,14 @@ func (c choice) withoutWire(kind []weigh.Kind) choice {
 // loss is one run's, and adds its derivatives by the weights. What tells of the message that was at
 // work is shared out among the run's candidates, as weigh.Table does.
 func (c choice) loss(weights, byWeight []float64) float64 {
-	each, none := weigh.Prior(c.size, 0)
+	each, none := weigh.Prior(c.size, c.missed)
 	work := c.shareOut(weights, func(r alike) []int { return r.work })
 	older := c.shareOut(weights, func(r alike) []int { return r.older })
-	atOnce := 1 - c.lateness
+	sign := 0.0
 	for _, level := range c.signs {
-		atOnce *= math.Exp(weights[level])
+		sign += weights[level]
 	}
+	atOnce, late := (1-c.lateness)*math.Exp(sign), c.lateness*math.Exp(max(sign, 0))
 	ratio, soon := make([]float64, len(c.alike)), make([]float64, len(c.alike))
 	total, killing := none, 0.0
 	if c.none {
@@ -292,7 +301,7 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 		}
 		ratio[i] = each * math.Exp(other)
 		if work.told {
-			at, before := atOnce*work.likely[i], c.lateness*older.likely[i]
+			at, before := atOnce*work.likely[i], late*older.likely[i]
 			soon[i] = at / (at + before)
 			ratio[i] *= at + before
 		}
@@ -310,7 +319,9 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 	}
 	drawn := work.pull(c, pull, byWeight)
 	if work.told {
-		older.pull(c, later, byWeight)
+		if lately := older.pull(c, later, byWeight); sign > 0 {
+			drawn += lately
+		}
 	}
 	for _, level := range c.signs {
 		byWeight[level] += c.worth * drawn
@@ -340,7 +351,7 @@ func (c choice) shareOut(weights []float64, levels func(alike) []int) shares {
 		mean += r.count * s.likely[i] / float64(c.size)
 	}
 	for i, r := range c.alike {
-		if mean > 1 {
+		if mean > 1 || c.held {
 			s.likely[i] /= mean
 			s.part[i] = r.count * s.likely[i] / float64(c.size)
 		}

@@ -44,9 +44,9 @@ func judgeAll(all []*seen, without ...string) (list []judged) {
 
 // fitted are the weights that all deaths but a program's teach, but for those of some kinds.
 func fitted(all []*seen, program string, without ...string) weigh.Table {
-	teach := func(evidence string) []*seen {
+	teach := func(evidence ...string) []*seen {
 		return slices.DeleteFunc(slices.Clone(all), func(s *seen) bool {
-			return s.Case == program || s.Build != ordinary || s.Evidence != evidence
+			return s.Case == program || s.Build != ordinary || !slices.Contains(evidence, s.Evidence)
 		})
 	}
 	var received, held []weigh.Kind
@@ -59,7 +59,7 @@ func fitted(all []*seen, program string, without ...string) weigh.Table {
 			received = append(received, k)
 		}
 	}
-	table := fit(teach(whole), received...)
+	table := fit(teach(whole, elsewhere), received...)
 	for kind, levels := range fit(teach(coreAlone), held...) {
 		table[kind] = levels
 	}
@@ -105,8 +105,10 @@ func judge(s *seen, weights weigh.Table) judged {
 			j.place = 2 // behind messages
 		}
 		if r.Kills > 0 {
-			j.place = s.ahead(order[:place+1])
-			j.truth = each[i] * float64(r.Kills)
+			if j.place == 0 {
+				j.place = s.ahead(order[:place+1])
+			}
+			j.truth += each[i] * float64(r.Kills)
 		}
 		if r.Traps > 0 {
 			j.trap = each[i]

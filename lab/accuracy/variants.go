@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/inquest-project/inquest/internal/evidence"
@@ -31,6 +32,7 @@ const (
 	whole     = "whole"
 	coreAlone = "no capture"
 	tooLate   = "capture begins after the killer"
+	elsewhere = "killer in no capture"
 )
 
 // variants are all; wholly first.
@@ -65,14 +67,27 @@ var variants = []variant{
 	}},
 	{"a tenth of the packets lost", false, 0.8, func(run string, truth lab.Truth, scratch string) (evidence.Request, map[int]int, error) {
 		r := rand.New(rand.NewPCG(truth.Seed, 10))
-		return recaptured(run, scratch, func(int) bool { return r.IntN(10) > 0 }, 0)
+		return recaptured(run, filepath.Join(scratch, "capture.pcap"), func(int, []byte) bool { return r.IntN(10) > 0 }, 0)
 	}},
 	{"clock off by 90 s", false, 0.95, func(run string, _ lab.Truth, scratch string) (evidence.Request, map[int]int, error) {
-		return recaptured(run, scratch, func(int) bool { return true }, 90*time.Second)
+		return recaptured(run, filepath.Join(scratch, "capture.pcap"), func(int, []byte) bool { return true }, 90*time.Second)
 	}},
 	{tooLate, false, 0, func(run string, truth lab.Truth, scratch string) (evidence.Request, map[int]int, error) {
 		last := slices.Max(append(truth.Killer.Frames, 0))
-		return recaptured(run, scratch, func(frame int) bool { return frame > last }, 0)
+		return recaptured(run, filepath.Join(scratch, "capture.pcap"), func(frame int, _ []byte) bool { return frame > last }, 0)
+	}},
+	{elsewhere, false, 0, func(run string, truth lab.Truth, scratch string) (evidence.Request, map[int]int, error) {
+		killer := flow{}
+		if !truth.None {
+			var err error
+			if killer, err = flowAt(run, truth.Killer.Frames[0]); err != nil {
+				return evidence.Request{}, nil, err
+			}
+		}
+		return recaptured(run, filepath.Join(scratch, "capture.pcap"), func(_ int, data []byte) bool {
+			f := flowOf(data)
+			return truth.None || f != killer && f != killer.reverse()
+		}, 0)
 	}},
 }
 
@@ -124,16 +139,16 @@ func notesOnly(from, to string) error {
 }
 
 // recaptured is all evidence with another capture: that of some frames, by a clock that is off.
-func recaptured(run, scratch string, keep func(frame int) bool, off time.Duration) (evidence.Request, map[int]int, error) {
+func recaptured(run, to string, keep func(frame int, data []byte) bool, off time.Duration) (evidence.Request, map[int]int, error) {
 	req := wholly(run)
 	from := req.Captures[0]
-	req.Captures = []string{filepath.Join(scratch, "capture.pcap")}
+	req.Captures = []string{to}
 	in, err := os.Open(from)
 	if err != nil {
 		return req, nil, err
 	}
 	defer in.Close()
-	out, err := os.Create(req.Captures[0])
+	out, err := os.Create(to)
 	if err != nil {
 		return req, nil, err
 	}
@@ -142,7 +157,7 @@ func recaptured(run, scratch string, keep func(frame int) bool, off time.Duratio
 	return req, frames, err
 }
 
-func copyFrames(to io.Writer, from io.Reader, keep func(frame int) bool, off time.Duration) (map[int]int, error) {
+func copyFrames(to io.Writer, from io.Reader, keep func(frame int, data []byte) bool, off time.Duration) (map[int]int, error) {
 	r, err := pcapgo.NewReader(bufio.NewReader(from))
 	if err != nil {
 		return nil, err
@@ -161,7 +176,7 @@ func copyFrames(to io.Writer, from io.Reader, keep func(frame int) bool, off tim
 		if err != nil {
 			return nil, err
 		}
-		if !keep(frame) {
+		if !keep(frame, data) {
 			continue
 		}
 		frames[len(frames)+1] = frame
@@ -170,4 +185,29 @@ func copyFrames(to io.Writer, from io.Reader, keep func(frame int) bool, off tim
 			return nil, err
 		}
 	}
+}
+
+// flow is what the packets of a conversation's one direction have in common.
+type flow struct{ network, transport gopacket.Flow }
+
+func flowOf(data []byte) flow {
+	packet := gopacket.NewPacket(data, layers.LinkTypeEthernet, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
+	network, transport := packet.NetworkLayer(), packet.TransportLayer()
+	if network == nil || transport == nil {
+		return flow{}
+	}
+	return flow{network.NetworkFlow(), transport.TransportFlow()}
+}
+
+func (f flow) reverse() flow { return flow{f.network.Reverse(), f.transport.Reverse()} }
+
+// flowAt is that of a frame of a run's capture.
+func flowAt(run string, frame int) (f flow, err error) {
+	_, _, err = recaptured(run, os.DevNull, func(n int, data []byte) bool {
+		if n == frame {
+			f = flowOf(data)
+		}
+		return false
+	}, 0)
+	return f, err
 }

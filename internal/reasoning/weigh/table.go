@@ -49,7 +49,7 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 ) {
 	sums, late = make([]float64, len(messages)), make([]float64, len(messages))
 	work, older := make(shared, len(messages)), make(shared, len(messages))
-	told := false
+	told, held := false, false
 	for i, observations := range messages {
 		for j := range observations {
 			o := &observations[j]
@@ -58,7 +58,7 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 			}
 			sums[i] += o.Bits
 			if kind := kinds[o.Kind]; kind.AtWork {
-				told = true
+				told, held = true, held || kind.Held
 				work[i] += o.Bits
 				if kind.Older {
 					older[i] += o.Bits
@@ -71,10 +71,11 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 		return messages, sums, late
 	}
 	atOnce, less := (1-lateness)*math.Exp2(sign), "less"
+	lateness *= math.Exp2(max(sign, 0))
 	if sign < -1 {
 		less = "less, by the signs"
 	}
-	atWork, before := work.out(), older.out()
+	atWork, before := work.out(held), older.out(held)
 	for i := range messages {
 		both := atOnce*atWork[i] + lateness*before[i]
 		late[i] = lateness * before[i] / both
@@ -92,15 +93,19 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 // shared is how likely it is of each message, in bits, that it is the one of which something holds that holds of one at most.
 type shared []float64
 
-// out shares that out: as likelihoods, of mean one, or less where all is against it.
-func (s shared) out() []float64 {
+// out shares that out: as likelihoods, of mean one, or less where all is against it. Not less where it is held in memory: that nothing held
+// looks like a message says nothing of whether one killed.
+func (s shared) out(held bool) []float64 {
 	likely, mean := make([]float64, len(s)), 0.0
 	for i, bits := range s {
 		likely[i] = math.Exp2(bits)
 		mean += likely[i] / float64(len(s))
 	}
+	if !held {
+		mean = max(mean, 1)
+	}
 	for i := range likely {
-		likely[i] /= max(mean, 1)
+		likely[i] /= mean
 	}
 	return likely
 }

@@ -129,8 +129,8 @@ var Kinds = []Kind{
 	{Name: "names", Levels: namesLevels, AtWork: true, Older: true, observe: observeNames},
 	{Name: "socket", Levels: socketLevels, AtWork: true, observe: observeSocket},
 	{Name: "junk", Levels: junkLevels, observe: observeJunk},
-	{Name: "form", Levels: formLevels, Held: true, observe: observeForm},
-	{Name: "near", Levels: nearLevels, Held: true, observe: observeNear},
+	{Name: "form", Levels: formLevels, AtWork: true, Held: true, observe: observeForm},
+	{Name: "near", Levels: nearLevels, AtWork: true, Held: true, observe: observeNear},
 	{Name: "waits", Levels: waitsLevels, Whole: true, observe: observeWaits},
 	{Name: "idle", Levels: idleLevels, Whole: true, observe: observeIdle},
 	{Name: "at hand", Levels: atHandLevels, Whole: true, observe: observeAtHand},
@@ -207,17 +207,18 @@ func Observe(c *Case) {
 }
 
 // Missed is the probability that what killed was in none of the captures, before any evidence but that they are whole and of
-// this process, and when they began.
+// this process, when they began, and how much they hold.
 func (c *Case) Missed() float64 {
+	missed := c.Lost
 	switch {
 	case c.fromMemory():
 		return HeldMissed
 	case c.Strange:
-		return max(c.Lost, StrangeMissed)
+		missed = max(c.Lost, StrangeMissed)
 	case c.Began > 0 && c.Began < shortlyBefore:
-		return max(c.Lost, ShortMissed)
+		missed = max(c.Lost, ShortMissed)
 	}
-	return c.Lost
+	return 1 - (1-missed)*min(1, float64(len(c.Candidates))/fewest)
 }
 
 // HeldMissed is the stated probability that what killed is none of the pieces of memory that are shown where there is no
@@ -266,17 +267,16 @@ func (c *Case) Lateness() float64 {
 // handful of frames, as people paste them, may well not hold the killer.
 const fewest = 20
 
-// Prior is the probability of each of n messages, and of none of them, before any evidence. What killed may be among the
-// packets that the capture lost, by their share.
-func Prior(n int, lost float64) (each, none float64) {
-	each = (1 - NonePrior) * (1 - lost) / float64(max(n, fewest))
+// Prior is the probability of each of n messages, and of none of them, before any evidence.
+func Prior(n int, missed float64) (each, none float64) {
+	each = (1 - NonePrior) * (1 - missed) / float64(max(n, 1))
 	return each, 1 - each*float64(n)
 }
 
 // Posterior shares out the probability: each message's prior grows by its bits.
-func Posterior(bits []float64, lost float64) (each []float64, none float64) {
+func Posterior(bits []float64, missed float64) (each []float64, none float64) {
 	each = make([]float64, len(bits))
-	prior, none := Prior(len(bits), lost)
+	prior, none := Prior(len(bits), missed)
 	total := none
 	for i, b := range bits {
 		each[i] = prior * math.Exp2(b)
