@@ -40,6 +40,7 @@ var expected = map[string]map[string]float64{
 	"idle":       {"busy": 2},
 	"at hand":    {"one": 1.5},
 	"doing":      {"unnamed": 3},
+	"junk":       {"most of its bytes": 1},
 }
 
 // fit finds the weights under which the killers of the runs are likeliest: a conditional logit over each

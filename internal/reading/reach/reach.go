@@ -54,7 +54,7 @@ func (w Word) Loose() bool { return w.loose }
 // Pointer is one way to an address.
 type Pointer struct {
 	To   place.Address
-	Hops int // 0: on the live stack itself; 1: a register or stack word points there
+	Hops int // 0: on the live stack, and nothing points there; 1: a register or stack word points there
 
 	// Loose says that the way begins in the frame of the thread's first function or in a register of its, which stays from one
 	// message to the next and keeps what the last one left there; or below the frame of interest, where what it called to die has large
@@ -274,13 +274,10 @@ func (h *Held) Reaches(lo, hi place.Address) bool {
 // Into returns the nearest pointer into memory from lo up to, but without, hi.
 func (h *Held) Into(lo, hi place.Address) (Pointer, bool) {
 	if lo < h.StackEnd && hi > h.StackLow {
-		onStack := Pointer{To: lo, Loose: h.loose(max(lo, h.StackLow))}
-		if onStack.Loose {
-			if p, ok := h.intoFirst(max(lo, h.entry), hi); ok {
-				return p, true
-			}
+		if p, ok := h.intoStack(lo, hi); ok {
+			return p, true
 		}
-		return onStack, true
+		return Pointer{To: lo, Loose: h.loose(max(lo, h.StackLow))}, true
 	}
 	i, _ := slices.BinarySearchFunc(h.pointers, lo, func(p Pointer, a place.Address) int { return cmp.Compare(p.To, a) })
 	best, found := Pointer{}, false
@@ -292,8 +289,8 @@ func (h *Held) Into(lo, hi place.Address) (Pointer, bool) {
 	return best, found
 }
 
-// intoFirst is the nearest way into the first function's frame that does not begin there: to a buffer that it gave to another.
-func (h *Held) intoFirst(lo, hi place.Address) (best Pointer, found bool) {
+// intoStack is the nearest way into the live stack: to a buffer that a function gave to another.
+func (h *Held) intoStack(lo, hi place.Address) (best Pointer, found bool) {
 	for i, w := range h.Words {
 		if to := place.Address(w.Value); !w.loose && to >= lo && to < hi && h.OnStack(to) && (!found || w.far < h.Words[best.word].far) {
 			best, found = Pointer{To: to, Hops: 1, word: i}, true

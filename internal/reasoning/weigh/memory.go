@@ -54,9 +54,14 @@ const (
 // more of them share stands, tells nothing of any.
 const sharedMost = 64
 
-// searchedMost bounds how much of one message is looked for: the beginning of a long upload tells it
-// apart as well as all of it.
+// searchedMost bounds how much of one message is looked for, in bytes: of a longer one its beginning, and of what came last on a connection that
+// was open its end, too. Who keeps all of an upload has the beginning of it; who works it off as it comes has the newest that was read, and
+// behind that no more waits than the kernel takes in ahead.
 const searchedMost = 64 << 10
+
+// takenAhead is how much of a connection a kernel takes in before the process reads it, unless it is tuned for distant peers, in bytes
+// (Linux's tcp_rmem, default).
+const takenAhead = 128 << 10
 
 // Locate looks for every candidate's bytes in writable memory, and for the way by which the dying thread
 // could come to them. Of several places the most complete is kept, and the nearest. Case and
@@ -120,6 +125,11 @@ func soughtOf(candidates []*Candidate) []*sought {
 	}
 	for _, candidate := range candidates {
 		seek(candidate, candidate.Data, "", 0)
+		if candidate.lastOfOpen() {
+			for end := max(searchedMost, len(candidate.Data)-takenAhead); end < len(candidate.Data); end += searchedMost {
+				seek(candidate, candidate.Data[end:], "", end)
+			}
+		}
 		for _, p := range candidate.Dissection.Parts {
 			if tells(p.Length, candidate.Data) && len(p.Decoded) >= shortest {
 				seek(candidate, p.Decoded, p.Name, p.Offset)
@@ -329,15 +339,32 @@ func better(a, b Found) bool {
 	return a.Length > b.Length
 }
 
-// reachedBetter says whether one place within reach tells more than another: half a message before a piece, and then the nearer.
+// reachedBetter says whether one place within reach tells more than another: one that tells of the message before a piece, and then the nearer.
 func reachedBetter(a, b Found) bool {
-	if (a.Extent >= half) != (b.Extent >= half) {
-		return a.Extent >= half
+	if a.telling() != b.telling() {
+		return a.telling()
 	}
-	if a.Pointer.Hops != b.Pointer.Hops {
-		return a.Pointer.Hops < b.Pointer.Hops
+	if a.hops() != b.hops() {
+		return a.hops() < b.hops()
 	}
 	return a.Length > b.Length
+}
+
+// longPiece is so much of a message that having come to it tells as much as having come to half of it, in bytes.
+const longPiece = 256
+
+// telling says whether what the dying thread came to is enough of the message.
+func (f *Found) telling() bool {
+	return f.Extent >= half || f.Pointer.Hops > 0 && f.Length >= longPiece
+}
+
+// hops is in how many hops the dying thread came to it. Who reads one message after another into a buffer on the stack has pieces of earlier
+// ones behind the last, and nothing points at these.
+func (f *Found) hops() int {
+	if f.Pointer.Hops == 0 && !f.telling() {
+		return reach.MaxHops
+	}
+	return f.Pointer.Hops
 }
 
 // shortest is the least of a whole message that is looked for: shorter ones stand anywhere by chance.
@@ -416,10 +443,10 @@ func observeReachable(c *Case) []finding.Observation {
 			return nil, 0, "out of reach"
 		}
 		strength, level := 3, "two hops"
-		if f.Pointer.Hops < reach.MaxHops {
+		if f.hops() < reach.MaxHops {
 			strength, level = 4, "one hop"
 		}
-		if f.Extent < half {
+		if !f.telling() {
 			return f, strength - 2, "a piece, " + level
 		}
 		return f, strength, level
