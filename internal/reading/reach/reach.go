@@ -151,13 +151,18 @@ func (h *Held) addRegisters(stack unwind.Stack, frame int) {
 		far = furthest
 		for n, name := range stack.Regs.DWARFNames() {
 			if v, ok := stack.Frames[frame].Reg(n); ok {
-				h.Words = append(h.Words, Word{Value: v, Place: fmt.Sprintf("%s of frame %d", name, frame), loose: h.keeps(name, v)})
+				h.Words = append(h.Words, Word{Value: v, Place: fmt.Sprintf("%s of frame %d", name, frame), loose: h.keeps(name, v) || endsFrame(stack, v)})
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(running)) {
-		h.Words = append(h.Words, Word{Value: running[name], Place: name, far: far, loose: h.keeps(name, running[name])})
+		h.Words = append(h.Words, Word{Value: running[name], Place: name, far: far, loose: h.keeps(name, running[name]) || endsFrame(stack, running[name])})
 	}
+}
+
+// endsFrame says whether a register is a stack pointer, which leads to the end of a frame whatever lies there.
+func endsFrame(stack unwind.Stack, value uint64) bool {
+	return slices.ContainsFunc(stack.Frames, func(f unwind.Frame) bool { return uint64(f.SP) == value })
 }
 
 // span is a stretch of the stack.

@@ -136,14 +136,13 @@ func TestWithoutWhatTellsOfTheMessageAtWorkThereIsNothingToShareOut(t *testing.T
 	}
 }
 
-func TestThePriorLeavesForNoneWhatAHandfulMayNotHold(t *testing.T) {
+func TestThePriorIsSharedOutEvenly(t *testing.T) {
 	for _, c := range []struct {
 		n          int
 		each, none float64
 	}{
-		{0, 0.95 / 20, 1},
-		{1, 0.95 / 20, 1 - 0.95/20},
-		{4, 0.95 / 20, 1 - 0.95/5},
+		{0, 0.95, 1},
+		{1, 0.95, 0.05},
 		{20, 0.95 / 20, 0.05},
 		{1000, 0.95 / 1000, 0.05},
 	} {
@@ -402,11 +401,14 @@ func TestLostPacketsLowerWhatSilenceSays(t *testing.T) {
 }
 
 func TestWhatKilledMayBeInNoneOfTheCaptures(t *testing.T) {
-	message := []*Candidate{{Message: &conversation.Message{}}}
+	message := slices.Repeat([]*Candidate{{Message: &conversation.Message{}}}, fewest)
 	for name, c := range map[string]struct {
 		given Case
 		want  float64
 	}{
+		"of a handful":                       {Case{Candidates: message[:fewest/4], Began: time.Minute}, 0.75},
+		"of a handful, with loss":            {Case{Candidates: message[:fewest/2], Began: time.Minute, Lost: 0.5}, 0.75},
+		"of nothing":                         {Case{Began: time.Minute}, 1},
 		"whole":                              {Case{Candidates: message, Began: time.Minute}, 0},
 		"when they began isn't known":        {Case{Candidates: message}, 0},
 		"packets were lost":                  {Case{Candidates: message, Began: time.Minute, Lost: 0.25}, 0.25},
