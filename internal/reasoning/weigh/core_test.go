@@ -161,6 +161,9 @@ func reaching(others ...string) core {
 	return core{rdi: heapAt + 0x1000, words: []uint64{heapAt + 0x1100}, onHeap: onHeap}
 }
 
+// upload is longer than what of a message is looked for at once.
+var upload = strings.Join(many(searchedMost/10, "upload: "), "")
+
 var reachableScenarios = []scenario{
 	{"by the fewest hops", func(t testing.TB) *Case {
 		return reaching().with(asked(t, "GET /held/by/register", "GET /held/by/an/object", "GET /held/by/nobody/at/all", "GET /not/in/memory/at/all"))
@@ -189,6 +192,27 @@ var reachableScenarios = []scenario{
 	}, map[string]string{
 		"GET /held/by/register" + strings.Repeat("z", 60): "a piece, one hop", "GET /held/by/an/object" + strings.Repeat("z", 60): "a piece, two hops",
 	}},
+	{"of what lies on the stack, what is pointed at before what was left there", func(t testing.TB) *Case {
+		at := sp + 32 // five words are the buffer
+		return core{
+			rdi:   uint64(at),
+			words: []uint64{0, 0, 0, 0, word("the end "), word("of this "), word("the rest"), word(" of that"), word(" before.")},
+		}.with(asked(t, strings.Repeat("a", 60)+"the end of this ", strings.Repeat("b", 60)+"the rest of that before."))
+	}, map[string]string{
+		strings.Repeat("a", 60) + "the end of this ": "a piece, one hop", strings.Repeat("b", 60) + "the rest of that before.": "a piece, two hops",
+	}},
+	{"a long piece as much as half of it", func(t testing.TB) *Case {
+		long := strings.Join(many(longPiece, "part"), "")
+		return core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: long[:longPiece] + "!"}}.with(asked(t, long, "another"))
+	}, map[string]string{strings.Join(many(longPiece, "part"), ""): "one hop"}},
+	{"the newest of an upload, however long that is", func(t testing.TB) *Case {
+		w := asked(t, "another")
+		l := w.dial(moment.Open)
+		for at := 0; at < len(upload); at += 1 << 10 {
+			l.Say(client, upload[at:min(at+1<<10, len(upload))])
+		}
+		return core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: upload[len(upload)-40:]}}.with(w)
+	}, map[string]string{upload: "a piece, one hop", "another": "out of reach"}},
 	{"pieces in common", func(t testing.TB) *Case {
 		var messages []string
 		for i := range 4 {

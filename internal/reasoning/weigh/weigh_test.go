@@ -250,6 +250,42 @@ func TestSignsAgainstADeathAtOnceTakeFromTheMessageAtWork(t *testing.T) {
 	}
 }
 
+// Signs of a message at work speak against there being none, and not against its having run into older damage.
+func TestSignsOfAMessageAtWorkLeaveALateDeathAsLikely(t *testing.T) {
+	sign := []finding.Observation{{Kind: "at hand", Level: "one"}}
+	var lasts, lates, nones []float64
+	for _, bits := range []float64{0, 2, 4} {
+		table, messages := onTheWire(100, 10)
+		table["at hand"] = map[string]float64{"one": bits}
+		_, sums, late := table.Weigh(messages, sign, 0.4, 0)
+		each, none := Posterior(sums, 0)
+		lasts, lates, nones = append(lasts, each[0]), append(lates, late[50]), append(nones, none)
+	}
+	if !(nones[0] > nones[1] && nones[1] > nones[2]) || !(lasts[0] < lasts[1] && lasts[1] < lasts[2]) {
+		t.Errorf("with more of such signs none is %.4f likely, the last %.4f", nones, lasts)
+	}
+	if lasts[2] > 0.6+1e-9 || math.Abs(lates[0]-lates[2]) > 1e-9 {
+		t.Errorf("the last is %.4f likely of a death that is late with 0.4, another late with %.4f", lasts, lates)
+	}
+}
+
+// Of what was taken from memory one piece was at work as likely as ever, however little all look like messages.
+func TestThatNothingHeldLooksLikeAMessageMakesNoneNoLikelier(t *testing.T) {
+	table := Table{"form": {"a word": -5, "lines": 2}}
+	held := func(levels ...string) (messages [][]finding.Observation) {
+		for _, level := range levels {
+			messages = append(messages, []finding.Observation{{Kind: "form", Level: level}})
+		}
+		return messages
+	}
+	for _, c := range [][]string{{"a word"}, {"a word", "a word"}, {"lines", "a word", "a word"}} {
+		_, sums, _ := table.Weigh(held(c...), nil, 0.03, 0)
+		if _, none := Posterior(sums, HeldMissed); math.Abs(none-(1-(1-NonePrior)*(1-HeldMissed))) > 0.01 {
+			t.Errorf("%v: none is %.4f likely", c, none)
+		}
+	}
+}
+
 func TestADeathByOlderDamageIsALateOneMoreOften(t *testing.T) {
 	likelier := []struct {
 		kind finding.MechanismKind
