@@ -234,7 +234,7 @@ func aloneFirst(all []*seen, kind weigh.Kind) (n int) {
 		others := slices.DeleteFunc(slices.Clone(all), func(s *seen) bool { return s.Case == program })
 		weights := fit(others, kind)
 		for _, s := range all {
-			if s.Case == program && !s.None {
+			if s.Case == program && s.kills() {
 				n += one(judge(s, weights).place == 1)
 			}
 		}

@@ -56,7 +56,8 @@ each death and keeps what it saw, message by message, without any weights (` + "
 ` + "`make calibrate`" + ` fits the table of weights to that: a conditional logit over each death's messages and "none of them",
 penalised, in which a stronger sign never weighs less than a weaker one. What tells of the message that the process was at work
 on is shared out among the messages, since it was at work on one at most; so however strongly all of that points at one, the
-probability that the damage is older stays. No weight is set by hand for a case. Stated and not fitted are: how
+probability that the damage is older stays. What a death looks like whose killer was not captured is learnt from the same deaths
+with the killer's conversation cut out of the capture, for a twentieth of their worth. No weight is set by hand for a case. Stated and not fitted are: how
 often none of the captured messages kills, how often a death is a late one, how often captures are another process's or began too
 late, how often nothing that is shown of memory killed, and for a few steps, which the lab's programs are too few to teach, where
 the fit begins (` + "`lab/accuracy/fit.go`" + `).
@@ -72,6 +73,8 @@ them. Set named: where messages kill together, the earlier ones are named with t
 
 A few runs of each program, with a part of the evidence taken away. Right: what killed comes first (or none does, where none
 killed), as a share of what is right with all evidence. Where the capture begins after the killer, nothing can be right but to say so.
+Where the killer's conversation alone is missing and the capture looks whole, nothing tells that, and another that waits may be
+accused: what is said then shows how far to trust a capture.
 `
 	aboutCores = `## With the core alone
 
@@ -208,7 +211,9 @@ func coreTable(list []judged) string {
 }
 
 func ablationTable(all []*seen, wholly []judged) string {
-	wholeOnes := slices.DeleteFunc(slices.Clone(all), func(s *seen) bool { return s.Build != ordinary || s.Evidence != whole })
+	telling := slices.DeleteFunc(slices.Clone(all), func(s *seen) bool {
+		return s.Build != ordinary || s.Evidence != whole && s.Evidence != elsewhere
+	})
 	rows := [][]string{{"(all)", "", fmt.Sprint(count(wholly, first)), fmt.Sprintf("%.2f", logLoss(wholly)), fmt.Sprint(count(wholly, func(j judged) bool { return j.sureOfWrong }))}}
 	for _, kind := range weigh.Kinds {
 		if kind.Held {
@@ -216,9 +221,9 @@ func ablationTable(all []*seen, wholly []judged) string {
 		}
 		alone := "-"
 		if !kind.Whole {
-			alone = fmt.Sprint(aloneFirst(wholeOnes, kind))
+			alone = fmt.Sprint(aloneFirst(telling, kind))
 		}
-		without := judgeAll(wholeOnes, kind.Name)
+		without := some(judgeAll(telling, kind.Name), func(j judged) bool { return j.Evidence == whole })
 		rows = append(rows, []string{kind.Name, alone, fmt.Sprint(count(without, first)), fmt.Sprintf("%.2f", logLoss(without)),
 			fmt.Sprint(count(without, func(j judged) bool { return j.sureOfWrong }))})
 	}

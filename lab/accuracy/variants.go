@@ -76,7 +76,7 @@ var variants = []variant{
 		last := slices.Max(append(truth.Killer.Frames, 0))
 		return recaptured(run, filepath.Join(scratch, "capture.pcap"), func(frame int, _ []byte) bool { return frame > last }, 0)
 	}},
-	{elsewhere, false, 0, func(run string, truth lab.Truth, scratch string) (evidence.Request, map[int]int, error) {
+	{elsewhere, true, 0, func(run string, truth lab.Truth, scratch string) (evidence.Request, map[int]int, error) {
 		killer := flow{}
 		if !truth.None {
 			var err error

@@ -41,6 +41,8 @@ func ParseTable(data []byte) (Table, error) {
 // against that any killed at once, most of it tells nothing of what killed: somebody else's message ran into the damage. What
 // does is shared out likewise. So each message's sum is corrected, by an observation of its own.
 //
+// Signs that some message was at work speak against none. Against older damage they don't: that was run into at work, too.
+//
 // Where a share of the packets was lost, silence tells nothing with that probability.
 //
 // Beside it, if the message killed, is how likely it is that it did so late.

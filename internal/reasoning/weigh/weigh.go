@@ -109,7 +109,7 @@ type Kind struct {
 	Held bool
 
 	// Whole kinds speak of the death as a whole, in a single observation: of whether the process died at once of a message
-	// that it was at work on. They can only speak against it: an input that no capture holds is handled like one that is there.
+	// that it was at work on, or of none.
 	Whole bool
 
 	// observe returns one observation a candidate, or nil where the evidence says nothing at all (no core, no
