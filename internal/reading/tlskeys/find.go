@@ -204,7 +204,7 @@ func (s *search) near(q *quest, t *trial) {
 	}
 	for _, a := range q.anchors {
 		for from := (a - nearBy) &^ 7; from < a+nearBy && !s.done(q); from += 8 {
-			to, i := s.memory.pointer(s.memory.from(from))
+			to, i := s.memory.pointer(s.memory.from(from), 0)
 			if i < 0 {
 				continue
 			}

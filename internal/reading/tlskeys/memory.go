@@ -32,10 +32,14 @@ func (m memory) stretch(a place.Address) int {
 	if !found {
 		i--
 	}
-	if i < 0 || a-m[i].Start >= place.Address(len(m[i].Data)) {
+	if i < 0 || !m.in(i, a) {
 		return -1
 	}
 	return i
+}
+
+func (m memory) in(stretch int, a place.Address) bool {
+	return a-m[stretch].Start < place.Address(len(m[stretch].Data))
 }
 
 // from is the memory from an address on, to the end of its stretch.
@@ -48,14 +52,17 @@ func (m memory) from(a place.Address) []byte {
 }
 
 // pointer reads a word, and gives it and the number of the stretch where it leads to; -1 where it is no address of something
-// in this memory.
-func (m memory) pointer(word []byte) (to place.Address, stretch int) {
+// in this memory. Most pointers lead to where the last one did.
+func (m memory) pointer(word []byte, last int) (to place.Address, stretch int) {
 	if len(word) < 8 {
 		return 0, -1
 	}
 	to = place.Address(binary.LittleEndian.Uint64(word))
-	if to&3 != 0 || len(m) == 0 || to < m[0].Start {
+	switch {
+	case to&3 != 0 || len(m) == 0 || to < m[0].Start || to > m[len(m)-1].Start && !m.in(len(m)-1, to):
 		return 0, -1
+	case m.in(last, to):
+		return to, last
 	}
 	return to, m.stretch(to)
 }
@@ -174,29 +181,36 @@ func (s *search) target() targets {
 	for i, stretch := range s.memory {
 		found[i] = make([]uint64, len(stretch.Data)/256+1)
 	}
-	s.eachPiece(func(p piece, _ func(func())) {
-		for at := 0; at+8 <= p.length; at += 8 {
-			if to, i := s.memory.pointer(p.Data[p.from+at:]); i >= 0 {
-				found.note(i, to-s.memory[i].Start)
+	parallel(s.ctx, s.memory.pieces(nil), func() func(piece) bool {
+		type target struct {
+			stretch int
+			offset  place.Address
+		}
+		var led []target // where the words of a piece lead; noted by one worker at a time, as many as can be
+		return func(p piece) bool {
+			led = led[:0]
+			for at, last := 0, 0; at+8 <= p.length; at += 8 {
+				if to, i := s.memory.pointer(p.Data[p.from+at:], last); i >= 0 {
+					led = append(led, target{i, to - s.memory[i].Start})
+					last = i
+				}
 			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, to := range led {
+				found[to.stretch][to.offset/256] |= 1 << (to.offset / 4 % 64)
+			}
+			return true
 		}
 	})
 	s.eachPiece(func(p piece, _ func(func())) {
 		for at := range found.in(p) {
 			if w := p.window(at); len(w) < shortLength || !random(w[:shortLength]) {
-				found.forget(p, at)
+				found[p.stretch][(p.from+at)/256] &^= 1 << (at / 4 % 64)
 			}
 		}
 	})
 	return found
-}
-
-// note is called by several workers at a time.
-func (t targets) note(stretch int, offset place.Address) {
-	word, bit := &t[stretch][offset/256], uint64(1)<<(offset/4%64)
-	if atomic.LoadUint64(word)&bit == 0 {
-		atomic.OrUint64(word, bit)
-	}
 }
 
 // in gives the places in a piece. Those of a word of bits are all in one piece.
@@ -210,10 +224,6 @@ func (t targets) in(p piece) iter.Seq[int] {
 			}
 		}
 	}
-}
-
-func (t targets) forget(p piece, at int) {
-	t[p.stretch][(p.from+at)/256] &^= 1 << (at / 4 % 64)
 }
 
 // eachPiece walks over all memory; what is done in keep is done by one worker at a time.
