@@ -63,6 +63,7 @@ type assembler struct {
 	places   *duplicates       // nil until packets of more than one place are met
 	named    map[string]uint64 // ends of a packet list that have no address
 	loading  *loading          // what of the captures is wanted; nil for all
+	spare    []*Conversation   // forgotten ones, to be used again
 }
 
 func newAssembler(t *Traffic, keep func(*Conversation, time.Time) *[2]packets) *assembler {
@@ -193,7 +194,8 @@ func (a *assembler) latest(k key, at Event) (c *Conversation, wanted bool) {
 
 // begin starts a conversation with a packet. Without a handshake the opener is guessed.
 func (a *assembler) begin(k key, swapped bool, p *capture.Packet, opener, known bool, at Event) *Conversation {
-	c := &Conversation{Number: a.begun, Capture: a.captures[at.File], Transport: "tcp", OpenerKnown: known, Start: p.Time, End: p.Time,
+	c := a.blank()
+	*c = Conversation{Number: a.begun, Capture: a.captures[at.File], Transport: "tcp", OpenerKnown: known, Start: p.Time, End: p.Time,
 		begin: begin{k, at.File, at.Frame}, swapped: swapped == opener, captures: a.captures}
 	if p.Protocol == capture.UDP {
 		c.Transport = "udp"
@@ -215,6 +217,17 @@ func (a *assembler) begin(k key, swapped bool, p *capture.Packet, opener, known 
 	if a.traffic.Conversations = append(a.traffic.Conversations, c); len(a.traffic.Conversations) > mostConversations {
 		a.forget()
 	}
+	return c
+}
+
+// blank is a conversation to begin with: where millions are forgotten, one of those.
+func (a *assembler) blank() *Conversation {
+	n := len(a.spare)
+	if n == 0 {
+		return new(Conversation)
+	}
+	c := a.spare[n-1]
+	a.spare = a.spare[:n-1]
 	return c
 }
 
@@ -252,6 +265,7 @@ func (a *assembler) tcp(p *capture.Packet, at Event) {
 		c.Refused = true
 		if t := a.traffic; len(t.Refusals) < mostErrors {
 			t.Refusals = append(t.Refusals, Refusal{at, c.Ends[side], c})
+			c.cited = true
 		}
 	}
 }
@@ -363,6 +377,7 @@ func (a *assembler) icmp(p *capture.Packet, at Event) {
 	k, _ := keyOf(m.InnerSrc.Addr().As16(), m.InnerDst.Addr().As16(), m.InnerSrc.Port(), m.InnerDst.Port(), m.InnerProtocol)
 	e.Conversation = a.open[k]
 	if c := e.Conversation; c != nil {
+		c.cited = true
 		if c.Ends[Opener] == m.InnerDst {
 			e.About = Opener
 		}

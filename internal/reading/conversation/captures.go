@@ -137,6 +137,9 @@ func (a *assembler) forget() {
 		if a.open[c.key] == c {
 			delete(a.open, c.key)
 		}
+		if !c.cited {
+			a.spare = append(a.spare, c)
+		}
 		return true
 	})
 }

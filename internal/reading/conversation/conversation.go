@@ -101,6 +101,7 @@ type Conversation struct {
 
 	begin
 	swapped  bool // the opener is the key's second end
+	cited    bool // by a refusal or an ICMP error of the traffic
 	isn      [2]uint32
 	synSeen  [2]bool
 	captures []string
