@@ -157,7 +157,7 @@ func (t *Traffic) fold() {
 		}
 		if first := seen[c.isn]; first != nil && c.key != first.key && c.with(first) {
 			folded[first] = true
-			c.Also = append(first.Also, first.Names)
+			c.Also = append(first.Also, first.Names())
 		}
 		seen[c.isn] = c
 	}

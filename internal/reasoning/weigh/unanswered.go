@@ -40,7 +40,7 @@ func observeUnanswered(c *Case) []finding.Observation {
 		if on := passed[candidate]; on != nil && (candidate.Message.Answered.IsZero() || candidate.Own.Outbound) {
 			o.Level = passedOnward
 			o.RestsOn = append(o.RestsOn, frameRefs(on)...)
-			o.Facts = map[string]string{"to": on.Conversation.Names[on.Receiver]}
+			o.Facts = map[string]string{"to": on.Conversation.Names()[on.Receiver]}
 		}
 		if a := candidate.Message.Answered; !a.IsZero() && o.Level == answered {
 			o.RestsOn = append(o.RestsOn, frameRef(int(a.Frame)))
