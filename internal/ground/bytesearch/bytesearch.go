@@ -206,6 +206,7 @@ func (ix *Index) Search(memory []byte) iter.Seq[Hit] {
 	return func(yield func(Hit) bool) {
 		reached := ix.reach()
 		defer ix.leave(reached, len(memory))
+		ends, before := reached.ends, reached.before
 		for off := 0; off+gram <= len(memory); off += gram {
 			word := binary.LittleEndian.Uint64(memory[off:])
 			if isUniform(word) {
@@ -224,7 +225,7 @@ func (ix *Index) Search(memory []byte) iter.Seq[Hit] {
 			slot := h >> ix.toSlot
 			hit, tried := Hit{Needle: -1}, 0
 			for _, p := range ix.table[ix.starts[slot]:ix.starts[slot+1]] {
-				if p.word != word || reached.beyond(p.needle, off+2*gram) || ix.inside(memory, off, p, hit) {
+				if p.word != word || before+off+2*gram <= ends[p.needle] || ix.inside(memory, off, p, hit) {
 					continue
 				}
 				if tried++; hit.Needle != int(p.needle) {
@@ -236,7 +237,7 @@ func (ix *Index) Search(memory []byte) iter.Seq[Hit] {
 				if hit.Length < MinRun {
 					continue
 				}
-				reached.extend(p.needle, hit.Memory+hit.Length)
+				ends[p.needle] = max(ends[p.needle], before+hit.Memory+hit.Length)
 				if !yield(hit) {
 					return
 				}
@@ -267,11 +268,6 @@ func (ix *Index) leave(r *reach, length int) {
 	r.before += length
 	ix.reaches.Put(r)
 }
-
-// beyond says whether a hit of a needle reached an offset.
-func (r *reach) beyond(needle int32, off int) bool { return r.before+off <= r.ends[needle] }
-
-func (r *reach) extend(needle int32, end int) { r.ends[needle] = max(r.ends[needle], r.before+end) }
 
 // inside says whether the stretch through a probe lies inside another through the same probe: it has neither
 // the byte before that one nor the byte behind.
