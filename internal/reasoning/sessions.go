@@ -17,7 +17,7 @@ import (
 // searched bounds how long the core is searched for keys: for each gigabyte of its memory, and at least for the first. The
 // likeliest places are looked at in a fraction of that. All that merely looks random takes minutes a gigabyte, and what is
 // asked for is a verdict now: who wants the rest is told how to search for as long as it takes.
-const searched = 3 * time.Second
+const searched = 2 * time.Second
 
 // openSessions opens the dead process's TLS connections: all that key logs open, and with keys from the core those that
 // were alive at its death, which alone it still had them of. Whoever spoke last is looked for first.
