@@ -291,7 +291,7 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 		sign += weights[level]
 	}
 	atOnce, late := (1-c.lateness)*math.Exp(sign), c.lateness*math.Exp(max(sign, 0))
-	mixes := make([]mix, len(c.alike))
+	ratio, soon := make([]float64, len(c.alike)), make([]float64, len(c.alike))
 	total, killing := none, 0.0
 	if c.none {
 		killing = none
@@ -301,46 +301,35 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 		for _, level := range r.other {
 			other += weights[level]
 		}
-		m := mix{ratio: each * math.Exp(other)}
+		ratio[i] = each * math.Exp(other)
 		if work.told {
-			late := late * older.likely[i]
-			m.soon, m.excluded = atOnce*work.likely[i], late*work.likely[i]/float64(c.size)
-			m.later = late - m.excluded
-			m.ratio *= m.soon + m.later
+			at, before := atOnce*work.likely[i], late*older.likely[i]
+			soon[i] = at / (at + before)
+			ratio[i] *= at + before
 		}
-		total += r.count * m.ratio
-		killing += r.killers * m.ratio
-		mixes[i] = m
+		total += r.count * ratio[i]
+		killing += r.killers * ratio[i]
 	}
-	atWork, before, signed := make([]float64, len(c.alike)), make([]float64, len(c.alike)), 0.0
+	pull, later := make([]float64, len(c.alike)), make([]float64, len(c.alike))
 	for i, r := range c.alike {
-		m := mixes[i]
-		pull := m.ratio * (r.count/total - r.killers/killing)
+		pull[i] = ratio[i] * (r.count/total - r.killers/killing)
 		for _, level := range r.other {
-			byWeight[level] += c.worth * pull
+			byWeight[level] += c.worth * pull[i]
 		}
-		if !work.told {
-			continue
-		}
-		pull /= m.soon + m.later
-		atWork[i], before[i] = pull*(m.soon-m.excluded), pull*m.later
-		if signed += pull * m.soon; sign > 0 {
-			signed += pull * m.later
-		}
+		later[i] = pull[i] * (1 - soon[i])
+		pull[i] *= soon[i]
 	}
+	drawn := work.pull(c, pull, byWeight)
 	if work.told {
-		work.pull(c, atWork, byWeight)
-		older.pull(c, before, byWeight)
+		if lately := older.pull(c, later, byWeight); sign > 0 {
+			drawn += lately
+		}
 	}
 	for _, level := range c.signs {
-		byWeight[level] += c.worth * signed
+		byWeight[level] += c.worth * drawn
 	}
 	return -c.worth * math.Log(killing/total)
 }
-
-// mix is of a row's candidates how many times as likely each is as before, and of that what is due to its having killed at
-// once, and what to its having done so late: but for what is excluded, since it was itself at work then.
-type mix struct{ ratio, soon, later, excluded float64 }
 
 // shares are how likely it is of each row that one of it is the message of which something holds that holds of one at
 // most, as weigh.Table shares it out.
@@ -372,9 +361,8 @@ func (c choice) shareOut(weights []float64, levels func(alike) []int) shares {
 	return s
 }
 
-// pull adds the derivatives by the weights of what each row pulls at its likelihood.
-func (s shares) pull(c choice, pull, byWeight []float64) {
-	drawn := 0.0
+// pull adds the derivatives by the weights of what each row pulls at its likelihood, and gives the sum of that.
+func (s shares) pull(c choice, pull, byWeight []float64) (drawn float64) {
 	for _, p := range pull {
 		drawn += p
 	}
@@ -383,4 +371,5 @@ func (s shares) pull(c choice, pull, byWeight []float64) {
 			byWeight[level] += c.worth * (pull[i] - drawn*s.part[i])
 		}
 	}
+	return drawn
 }

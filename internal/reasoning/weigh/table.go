@@ -79,10 +79,8 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 	}
 	atWork, before := work.out(held), older.out(held)
 	for i := range messages {
-		another := 1 - atWork[i]/float64(len(messages)) // was at work, and ran into what this one had done
-		soon, later := atOnce*atWork[i], lateness*before[i]*another
-		both := soon + later
-		late[i] = later / both
+		both := atOnce*atWork[i] + lateness*before[i]
+		late[i] = lateness * before[i] / both
 		share := math.Log2(both) - work[i]
 		sums[i] += share
 		level := less

@@ -140,14 +140,17 @@ var Kinds = []Kind{
 // Lateness is the stated probability that a death was a late one: that the killing message had come, and had
 // mostly been answered, long before. Measured elsewhere on real daemons with published bugs it was so in 9 of 66.
 // How that divides among the mechanisms is judgement: who trips over older damage dies late oftener than who
-// decides, an allocator's check finds damage whenever it comes by, and what is divided by has often been stored before.
-func Lateness(kind finding.MechanismKind, role string) float64 {
+// decides, whose pointer has been written over with text oftener still, an allocator's check finds damage whenever it comes by, and what
+// is divided by has often been stored before.
+func Lateness(m finding.Mechanism, role string) float64 {
 	switch {
-	case kind == finding.AllocatorCheck && role == finding.Victim:
+	case m.Kind == finding.AllocatorCheck && role == finding.Victim:
 		return 0.75
+	case role == finding.Victim && m.Pattern == finding.Text:
+		return 0.5
 	case role == finding.Victim:
-		return 0.4
-	case kind == finding.Arithmetic:
+		return 0.25
+	case m.Kind == finding.Arithmetic:
 		return 0.2
 	}
 	return 0.03
@@ -253,14 +256,14 @@ func (c *Case) strange() bool {
 
 // Lateness is how likely this death was a late one.
 func (c *Case) Lateness() float64 {
-	kind, role := finding.MechanismKind(""), ""
+	mechanism, role := finding.Mechanism{}, ""
 	if c.Death.Finding.Mechanism != nil {
-		kind = c.Death.Finding.Mechanism.Kind
+		mechanism = *c.Death.Finding.Mechanism
 	}
 	if c.Death.Culprit != nil {
 		role = c.Death.Culprit.Role
 	}
-	return Lateness(kind, role)
+	return Lateness(mechanism, role)
 }
 
 // fewest is the number of messages from which on a capture is taken to hold what a daemon received. A

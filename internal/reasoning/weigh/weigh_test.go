@@ -287,39 +287,42 @@ func TestThatNothingHeldLooksLikeAMessageMakesNoneNoLikelier(t *testing.T) {
 }
 
 func TestADeathByOlderDamageIsALateOneMoreOften(t *testing.T) {
+	of := func(kind finding.MechanismKind) finding.Mechanism { return finding.Mechanism{Kind: kind} }
+	overwritten := finding.Mechanism{Kind: finding.FaultRead, Pattern: finding.Text}
 	likelier := []struct {
-		kind finding.MechanismKind
-		role string
+		mechanism finding.Mechanism
+		role      string
 	}{
-		{finding.Abort, finding.Decided},
-		{finding.Arithmetic, finding.Decided},
-		{finding.FaultRead, finding.Victim},
-		{finding.AllocatorCheck, finding.Victim},
+		{of(finding.Abort), finding.Decided},
+		{of(finding.Arithmetic), finding.Decided},
+		{of(finding.FaultRead), finding.Victim},
+		{overwritten, finding.Victim},
+		{of(finding.AllocatorCheck), finding.Victim},
 	}
 	before := 0.0
 	for _, c := range likelier {
-		if late := Lateness(c.kind, c.role); !(before < late && late < 1) {
-			t.Errorf("%s, %s: late with %.2f, the one before with %.2f", c.kind, c.role, late, before)
+		if late := Lateness(c.mechanism, c.role); !(before < late && late < 1) {
+			t.Errorf("%+v, %s: late with %.2f, the one before with %.2f", c.mechanism, c.role, late, before)
 		} else {
 			before = late
 		}
 	}
-	for name, c := range map[string]struct{ as, like [2]string }{
-		"who frees twice does it now":                  {[2]string{string(finding.AllocatorCheck), finding.Decided}, [2]string{string(finding.Abort), finding.Decided}},
-		"a fault that was decided is like an abort":    {[2]string{string(finding.FaultRead), finding.Decided}, [2]string{string(finding.Abort), finding.Decided}},
-		"who jumps to junk is a victim like others":    {[2]string{string(finding.FaultExecute), finding.Victim}, [2]string{string(finding.FaultRead), finding.Victim}},
-		"of what nothing is known no late one is made": {[2]string{}, [2]string{string(finding.Abort), finding.Decided}},
+	decided := Lateness(of(finding.Abort), finding.Decided)
+	for name, c := range map[string]struct{ late, like float64 }{
+		"who frees twice does it now":                  {Lateness(of(finding.AllocatorCheck), finding.Decided), decided},
+		"a fault that was decided is like an abort":    {Lateness(overwritten, finding.Decided), decided},
+		"who jumps to junk is a victim like others":    {Lateness(of(finding.FaultExecute), finding.Victim), Lateness(of(finding.FaultRead), finding.Victim)},
+		"of what nothing is known no late one is made": {Lateness(of(""), ""), decided},
 	} {
-		as, like := Lateness(finding.MechanismKind(c.as[0]), c.as[1]), Lateness(finding.MechanismKind(c.like[0]), c.like[1])
-		if as != like {
-			t.Errorf("%s: %.2f and %.2f", name, as, like)
+		if c.late != c.like {
+			t.Errorf("%s: %.2f and %.2f", name, c.late, c.like)
 		}
 	}
 	d := death.Death{Culprit: &finding.Culprit{Role: finding.Victim}, Finding: finding.Death{Mechanism: &finding.Mechanism{Kind: finding.AllocatorCheck}}}
-	if found, want := (&Case{Death: d}).Lateness(), Lateness(finding.AllocatorCheck, finding.Victim); found != want {
+	if found, want := (&Case{Death: d}).Lateness(), Lateness(of(finding.AllocatorCheck), finding.Victim); found != want {
 		t.Errorf("of a case %.2f, expected %.2f", found, want)
 	}
-	if found, want := (&Case{}).Lateness(), Lateness("", ""); found != want {
+	if found, want := (&Case{}).Lateness(), Lateness(of(""), ""); found != want {
 		t.Errorf("of a case of which nothing is known %.2f, expected %.2f", found, want)
 	}
 }
