@@ -14,10 +14,14 @@ import (
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
 
-// searched bounds how long the core is searched for keys: for each gigabyte of its memory, and at least for the first. The
-// likeliest places are looked at in a fraction of that. All that merely looks random takes minutes a gigabyte, and what is
-// asked for is a verdict now: who wants the rest is told how to search for as long as it takes.
-const searched = 2 * time.Second
+// How long the core may be searched for keys. A small one is searched to its end in a second, on a machine that has nothing else to
+// do. In a large one the likeliest places are looked at in a second a gigabyte; all that merely looks random would take minutes, and
+// what is asked for is a verdict now: who wants the rest is told how to search for as long as it takes.
+const (
+	small       = 256 << 20 // bytes of memory
+	forSmall    = 20 * time.Second
+	forGigabyte = 2 * time.Second
+)
 
 // openSessions opens the dead process's TLS connections: all that key logs open, and with keys from the core those that
 // were alive at its death, which alone it still had them of. Whoever spoke last is looked for first.
@@ -48,7 +52,10 @@ func searchTime(r *reading.Reading) time.Duration {
 			size += len(region.Data)
 		}
 	}
-	return time.Duration(float64(searched) * max(1, float64(size)/(1<<30)))
+	if size <= small {
+		return forSmall
+	}
+	return time.Duration(float64(forGigabyte) * max(1, float64(size)/(1<<30)))
 }
 
 // unsought counts the TLS connections that the search for keys ended too early for.

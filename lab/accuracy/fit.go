@@ -24,8 +24,9 @@ const (
 	// they tell nothing, as of a late death, the others must be able to single out the killer alone.
 	withheld = 0.3
 
-	// That what killed is in none of the captures is taught by each program with so much of its worth.
-	seldom = 0.05
+	// That what killed is in none of the captures is taught by each program with so much of its worth: with the programs that die
+	// of no input at all it comes to about as often as weigh.NonePrior says.
+	seldom = 0.02
 )
 
 // expected are the steps, in nats, at which the prior is centred: stated, because the lab's programs are too few
@@ -290,7 +291,7 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 	for _, level := range c.signs {
 		sign += weights[level]
 	}
-	atOnce, late := (1-c.lateness)*math.Exp(sign), c.lateness*math.Exp(max(sign, 0))
+	atOnce, late := (1-c.lateness)*math.Exp(sign), c.lateness*math.Exp(max(sign, 0)) // as if for all, where it is against none
 	ratio, soon := make([]float64, len(c.alike)), make([]float64, len(c.alike))
 	total, killing := none, 0.0
 	if c.none {

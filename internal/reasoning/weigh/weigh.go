@@ -174,14 +174,14 @@ func Rank(c *Case, weights Table) (ranking Ranking) {
 	for i, candidate := range c.Candidates {
 		observed[i] = candidate.Observations
 	}
-	observed, scores, older := weights.Weigh(observed, c.Signs, c.Lateness(), c.Lost)
+	weighed := weights.Weigh(observed, c.Signs, c.Lateness(), c.Lost)
 	for i, candidate := range c.Candidates {
-		candidate.Observations, candidate.Bits = observed[i], scores[i]
+		candidate.Observations, candidate.Bits = weighed.Messages[i], weighed.Sums[i]
 	}
-	probabilities, none := Posterior(scores, c.Missed())
+	probabilities, none := weighed.Posterior(c.Missed())
 	for i, candidate := range c.Candidates {
 		candidate.Probability = probabilities[i]
-		ranking.Older += probabilities[i] * older[i]
+		ranking.Older += probabilities[i] * weighed.Late[i]
 	}
 	ranked := slices.Clone(c.Candidates)
 	slices.SortStableFunc(ranked, func(a, b *Candidate) int { return cmp.Compare(b.Bits, a.Bits) })
@@ -276,13 +276,14 @@ func Prior(n int, missed float64) (each, none float64) {
 	return each, 1 - each*float64(n)
 }
 
-// Posterior shares out the probability: each message's prior grows by its bits.
-func Posterior(bits []float64, missed float64) (each []float64, none float64) {
-	each = make([]float64, len(bits))
-	prior, none := Prior(len(bits), missed)
+// Posterior shares out the probability: each message's prior, and that of none, grows by its bits.
+func (w Weighed) Posterior(missed float64) (each []float64, none float64) {
+	each = make([]float64, len(w.Sums))
+	prior, none := Prior(len(w.Sums), missed)
+	none *= math.Exp2(w.None)
 	total := none
-	for i, b := range bits {
-		each[i] = prior * math.Exp2(b)
+	for i, bits := range w.Sums {
+		each[i] = prior * math.Exp2(bits)
 		total += each[i]
 	}
 	for i := range each {
