@@ -291,7 +291,7 @@ func (c choice) loss(weights, byWeight []float64) float64 {
 	for _, level := range c.signs {
 		sign += weights[level]
 	}
-	atOnce, late := (1-c.lateness)*math.Exp(sign), c.lateness*math.Exp(max(sign, 0)) // as if for all, where it is against none
+	atOnce, late := (1-c.lateness)*math.Exp(sign), c.lateness*math.Exp(max(sign, 0)) // as if for all, where it is against none: what is learnt from has missed nothing
 	ratio, soon := make([]float64, len(c.alike)), make([]float64, len(c.alike))
 	total, killing := none, 0.0
 	if c.none {

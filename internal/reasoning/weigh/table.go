@@ -38,7 +38,7 @@ type Weighed struct {
 	Messages [][]finding.Observation // each with its bits
 	Sums     []float64               // of each message's bits
 	Late     []float64               // how likely it is of each, if it killed, that it did so late
-	None     float64                 // bits for that none of them killed
+	None     float64                 // bits for that none killed: no input, or one that nobody could capture
 }
 
 // Weigh gives each observation of a death's messages and of the death as a whole its bits, and each message the sum of its own.
@@ -49,7 +49,8 @@ type Weighed struct {
 // against that any killed at once, most of it tells nothing of what killed: somebody else's message ran into the damage. What
 // does is shared out likewise. So each message's sum is corrected, by an observation of its own.
 //
-// Signs that some message was at work speak against none. Against older damage they don't: that was run into at work, too.
+// Signs that some message was at work speak against none. Against older damage they don't: that was run into at work, too. Of what was
+// taken from memory they tell nothing: whether what was at work is among that, no sign shows.
 //
 // Where a share of the packets was lost, silence tells nothing with that probability.
 func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observation, lateness, lost float64) Weighed {
@@ -75,6 +76,9 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 	sign := t.signs(signs)
 	if !told {
 		return w
+	}
+	if held {
+		sign = 0
 	}
 	w.None = min(0, -sign)
 	atOnce, less := (1-lateness)*math.Exp2(min(0, sign)), "less"

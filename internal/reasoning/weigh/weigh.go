@@ -276,11 +276,12 @@ func Prior(n int, missed float64) (each, none float64) {
 	return each, 1 - each*float64(n)
 }
 
-// Posterior shares out the probability: each message's prior, and that of none, grows by its bits.
+// Posterior shares out the probability: each message's prior, and that of none, grows by its bits. What captures have
+// missed was at work like what they hold, so no sign speaks against that.
 func (w Weighed) Posterior(missed float64) (each []float64, none float64) {
 	each = make([]float64, len(w.Sums))
 	prior, none := Prior(len(w.Sums), missed)
-	none *= math.Exp2(w.None)
+	none = missed + (none-missed)*math.Exp2(w.None)
 	total := none
 	for i, bits := range w.Sums {
 		each[i] = prior * math.Exp2(bits)
