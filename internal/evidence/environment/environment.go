@@ -134,8 +134,8 @@ func (e *Environment) Facts() iter.Seq[Fact] {
 				return
 			}
 		}
-		for area, settings := range e.sections() {
-			for _, s := range settings {
+		for area, settings := range e.settings() {
+			for _, s := range *settings {
 				if !yield(Fact{area, s.Name, s.Value, s.Noise}) {
 					return
 				}
@@ -144,13 +144,13 @@ func (e *Environment) Facts() iter.Seq[Fact] {
 	}
 }
 
-// sections are the areas that settings fill.
-func (e *Environment) sections() iter.Seq2[Area, []Setting] {
-	return func(yield func(Area, []Setting) bool) {
-		_ = yield(AreaNameService, e.NameService) && yield(AreaNetwork, e.Network) && yield(AreaProcess, e.Process) &&
-			yield(AreaLimit, e.Limits) && yield(AreaCapability, e.Capabilities) && yield(AreaSeccomp, e.Seccomp) &&
-			yield(AreaNamespace, e.Namespaces) && yield(AreaCgroup, e.Cgroups) && yield(AreaEnvironment, e.Variables) &&
-			yield(AreaLocale, e.Locale) && yield(AreaTimeZone, e.TimeZone) && yield(AreaTunable, e.Tunables) &&
-			yield(AreaPackage, e.Packages) && yield(AreaKernel, e.Kernel) && yield(AreaCPU, e.CPU) && yield(AreaSysctl, e.Sysctls)
+// settings are the sections that hold such, by area.
+func (e *Environment) settings() iter.Seq2[Area, *[]Setting] {
+	return func(yield func(Area, *[]Setting) bool) {
+		_ = yield(AreaNameService, &e.NameService) && yield(AreaNetwork, &e.Network) && yield(AreaProcess, &e.Process) &&
+			yield(AreaLimit, &e.Limits) && yield(AreaCapability, &e.Capabilities) && yield(AreaSeccomp, &e.Seccomp) &&
+			yield(AreaNamespace, &e.Namespaces) && yield(AreaCgroup, &e.Cgroups) && yield(AreaEnvironment, &e.Variables) &&
+			yield(AreaLocale, &e.Locale) && yield(AreaTimeZone, &e.TimeZone) && yield(AreaTunable, &e.Tunables) &&
+			yield(AreaPackage, &e.Packages) && yield(AreaKernel, &e.Kernel) && yield(AreaCPU, &e.CPU) && yield(AreaSysctl, &e.Sysctls)
 	}
 }

@@ -2,6 +2,7 @@ package environment
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -29,4 +30,35 @@ func (f *File) summary() string {
 		parts = append(parts, f.SHA256[:min(hashShown, len(f.SHA256))])
 	}
 	return strings.Join(parts, " ")
+}
+
+// Summary is what was seen, in a few lines.
+func (e *Environment) Summary() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		ids, owned, hashed := 0, 0, 0
+		for _, o := range e.Loaded {
+			if o.BuildID != "" {
+				ids++
+			}
+			if o.Package != "" {
+				owned++
+			}
+		}
+		for _, f := range e.Files {
+			if f.SHA256 != "" {
+				hashed++
+			}
+		}
+		ok := len(e.Loaded) == 0 || yield(fmt.Sprintf("%d programs and libraries, %d with a build ID, %d from packages", len(e.Loaded), ids, owned))
+		ok = ok && (len(e.Files) == 0 || yield(fmt.Sprintf("%d files, %d hashed, in %s", len(e.Files), hashed, e.Root)))
+		var counts []string
+		for area, section := range e.settings() {
+			if len(*section) > 0 {
+				counts = append(counts, fmt.Sprintf("%s %d", area, len(*section)))
+			}
+		}
+		if ok && len(counts) > 0 {
+			yield("settings: " + strings.Join(counts, ", "))
+		}
+	}
 }
