@@ -3,6 +3,7 @@ package environment
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,8 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"crypto/sha256"
 
 	"github.com/inquest-project/inquest/internal/ground/mapped"
 )
@@ -30,7 +29,7 @@ const (
 // Bounds of what is believed of a file that somebody hands over.
 const (
 	largestJSON  = 256 << 20
-	mostValues   = 4_000_000 // in the JSON: a value of two bytes may become a structure of a hundred
+	mostValues   = 2_000_000 // in the JSON, twice what Take finds: a value of two bytes may become a structure of a hundred
 	mostMembers  = mostObjects + 1
 	largestRatio = 1032 // what deflate can reach (RFC 1951: blocks of 258 bytes for two bits)
 )

@@ -154,22 +154,24 @@ var untouchedSysctls = []string{"vm/stat_refresh", "fs/binfmt_misc"}
 // mostSysctls bounds them: each interface brings about a hundred.
 const mostSysctls = 20_000
 
-// sysctls are all that can be read. What is of the network and of IPC is that of whoever reads.
+// sysctlsOf are those that belong to namespaces of networks, IPC and host names: /proc/sys shows the reader's own.
+var sysctlsOf = []string{"net/", "fs/mqueue/", "kernel/msg", "kernel/shm", "kernel/sem", "kernel/auto_msgmni", "kernel/hostname", "kernel/domainname"}
+
+// sysctls are all that can be read.
 func (t *taker) sysctls() {
 	if !t.thisOne {
 		return
 	}
+	all := func() { t.readSysctls(nil) }
 	if t.proc == "" || t.shares("net") && t.shares("ipc") && t.shares("uts") {
-		t.readSysctls("")
-		return
-	}
-	if err := t.within(func() { t.readSysctls("") }); err != nil {
-		t.unseen("sysctls of network and IPC", fmt.Errorf("the process is in other namespaces, which we can't enter: %w", err))
-		t.readSysctls("net")
+		all()
+	} else if err := t.within(all); err != nil {
+		t.unseen("sysctls of network and IPC", fmt.Errorf("the process may be in other namespaces, which we can't enter: %v", err))
+		t.readSysctls(sysctlsOf)
 	}
 }
 
-func (t *taker) readSysctls(without string) {
+func (t *taker) readSysctls(without []string) {
 	const top = "/proc/sys"
 	denied := 0
 	filepath.WalkDir(top, func(name string, entry fs.DirEntry, err error) error {
@@ -177,10 +179,11 @@ func (t *taker) readSysctls(without string) {
 		if err != nil {
 			return nil // gone, as interfaces go
 		}
-		if below != "" && (below == without || slices.Contains(untouchedSysctls, below)) {
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
+		if slices.Contains(untouchedSysctls, below) && entry.IsDir() {
+			return fs.SkipDir
+		}
+		left := slices.ContainsFunc(without, func(prefix string) bool { return strings.HasPrefix(below, prefix) })
+		if left || slices.Contains(untouchedSysctls, below) {
 			return nil
 		}
 		info, err := entry.Info()

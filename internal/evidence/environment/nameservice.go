@@ -43,7 +43,9 @@ func (t *taker) nameService() {
 		t.consult(name)
 	}
 	for source := range strings.FieldsSeq(action.ReplaceAllString(databases["hosts"], " ")) {
-		t.env.NameService = append(t.env.NameService, t.setting("module "+source, t.module(source)))
+		if where := t.module(source); where != "" {
+			t.env.NameService = append(t.env.NameService, t.setting("module "+source, where))
+		}
 		for _, name := range consulted[source] {
 			t.consult(name)
 		}
@@ -78,9 +80,11 @@ func (t *taker) databases() map[string]string {
 	return all
 }
 
-// module is where the shared object of a source is; it is opened when it is first asked.
+// module is where the shared object of a source is, which is opened when it is first asked; empty if it isn't known.
 func (t *taker) module(source string) string {
-	if since, ok := insideLibc[source]; ok && atLeast(t.libc.version, since) {
+	if since, ok := insideLibc[source]; ok && t.libc.version == "" {
+		return ""
+	} else if ok && atLeast(t.libc.version, since) {
 		return "inside libc"
 	}
 	name := "libnss_" + source + ".so.2"

@@ -25,7 +25,7 @@ import (
 // Bounds of what is read of programs and libraries, far above what one process maps.
 const (
 	mostObjects     = 4096
-	mostObjectBytes = 4 << 30
+	mostObjectBytes = 4 << 30 // hashed in all
 )
 
 // libc is what glibc's own constants tell.
@@ -175,12 +175,19 @@ func (t *taker) readObject(name, source string) (o *Object, err error) {
 	if !objfile.Sniff(file.Data[:min(20, len(file.Data))]) {
 		return nil, nil
 	}
+	if t.hashed += int64(len(file.Data)); t.hashed > mostObjectBytes {
+		return nil, fmt.Errorf("more than %d bytes of objects were read before", int64(mostObjectBytes))
+	}
 	sum := sha256.Sum256(file.Data)
 	o = &Object{Path: printable(name), SHA256: hex.EncodeToString(sum[:]), Size: int64(len(file.Data)), source: source}
 	if f, err := objfile.Parse(name, file.Data); err == nil {
 		o.SoName, o.BuildID = printable(f.SoName), f.BuildID
 		constants := f.Constants()
-		o.Mentions = mentions(constants)
+		if o.Mentions = mentions(constants); t.mentions+len(o.Mentions) > mostOfAll {
+			t.unseen("what "+name+" mentions", fmt.Errorf("there are %d mentions before", t.mentions))
+			o.Mentions = nil
+		}
+		t.mentions += len(o.Mentions)
 		if f.SoName == "libc.so.6" {
 			t.libc = libcOf(constants)
 		}
@@ -226,7 +233,8 @@ func (t *taker) packages() {
 
 // Bounds of what is kept of an object's constants.
 const (
-	mostMentions   = 2048
+	mostMentions   = 2048    // of one object
+	mostOfAll      = 500_000 // of all
 	longestMention = 200
 )
 

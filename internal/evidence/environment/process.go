@@ -21,7 +21,7 @@ func (t *taker) process() {
 	if args := strings.Split(strings.TrimRight(t.inProc("cmdline", "command line"), "\x00"), "\x00"); args[0] != "" {
 		e.Process = append(e.Process, Setting{Name: "command line", Value: printable(t.mask.arguments(args))})
 	}
-	for _, link := range []string{"exe", "cwd", "root"} {
+	for _, link := range []string{"exe", "cwd"} {
 		target, err := os.Readlink(t.proc + "/" + link)
 		if err != nil {
 			t.unseen(link, err)

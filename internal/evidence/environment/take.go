@@ -62,6 +62,9 @@ type taker struct {
 	near    map[string]bool   // folders, inside outer, of what is open or mapped
 	vars    map[string]string // the environment's variables, unmasked
 	libc    libc
+
+	hashed   int64 // bytes of objects
+	mentions int   // in objects
 }
 
 func newTaker(ctx context.Context, target Target) (*taker, error) {
@@ -116,15 +119,15 @@ func (t *taker) lookAtProcess(host string) error {
 	}
 	t.env.Name = fmt.Sprintf("%s, pid %d on %s", printable(strings.TrimSpace(string(comm))), t.PID, host)
 	dir, err := os.Readlink(t.proc + "/root")
+	if err == nil {
+		t.env.Root = t.proc + "/root"
+		t.root, err = rooted.Open(t.env.Root)
+	}
 	if err != nil {
 		t.unseen("root, files, name service, time zone, packages", err)
 		return nil
 	}
-	t.env.Root = t.proc + "/root"
-	if t.root, err = rooted.Open(t.env.Root); err != nil {
-		t.unseen("root, files, name service, time zone, packages", err)
-		return nil
-	}
+	t.env.Process = append(t.env.Process, t.setting("root", dir))
 	t.whole = dir != "/"
 	t.outer = t.root
 	if ours := t.shares("mnt"); t.whole && ours {
@@ -153,7 +156,7 @@ func (t *taker) unseen(what string, err error) {
 	why := err.Error()
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		why = "permission denied: run as root, or as the user of the process"
+		why = "permission denied; root can see it"
 	case errors.Is(err, syscall.ESRCH):
 		why = "the process ended"
 	}
@@ -186,12 +189,11 @@ func (t *taker) inProc(name, what string) string {
 	return text
 }
 
-// shares says whether the process is in our own namespace of a kind. Where that can't be seen it is taken to be:
-// then nothing else can be seen either.
+// shares says whether the process is in our own namespace of a kind, as far as that can be seen.
 func (t *taker) shares(kind string) bool {
 	theirs, err := os.Readlink(t.proc + "/ns/" + kind)
-	ours, _ := os.Readlink("/proc/self/ns/" + kind)
-	return err != nil || theirs == ours
+	ours, err2 := os.Readlink("/proc/self/ns/" + kind)
+	return err == nil && err2 == nil && theirs == ours
 }
 
 // setting is a name with its value, in which secrets are masked.

@@ -1,0 +1,515 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// haproxy starts Debian's haproxy as its package does: in the jail /var/lib/haproxy, as a user of its own. It returns the
+// process that serves.
+func haproxy(t *testing.T, env ...string) int {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("a jail needs root")
+	}
+	program, err := exec.LookPath("haproxy")
+	if err != nil {
+		t.Skip("no haproxy: make setup installs it")
+	}
+	dir := t.TempDir()
+	config := filepath.Join(dir, "haproxy.cfg")
+	check(t, os.WriteFile(config, []byte(fmt.Sprintf(`global
+  chroot /var/lib/haproxy
+  user haproxy
+  group haproxy
+  maxconn 100
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 5s
+  timeout server 5s
+frontend f
+  bind unix@%s/socket
+  http-request return status 200
+`, dir)), 0o644))
+	cmd := exec.Command(program, "-db", "-f", config)
+	cmd.Env = append(os.Environ(), env...)
+	start(t, cmd)
+	for range 100 {
+		if _, err := os.Stat(dir + "/socket"); err == nil {
+			if root, _ := os.Readlink(fmt.Sprintf("/proc/%d/root", cmd.Process.Pid)); root == "/var/lib/haproxy" {
+				return cmd.Process.Pid
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("haproxy did not start")
+	return 0
+}
+
+func start(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	check(t, cmd.Start())
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func take(t *testing.T, target Target) *Environment {
+	t.Helper()
+	e, err := Take(context.Background(), target)
+	check(t, err)
+	return e
+}
+
+// value is a fact's; empty if it is absent.
+func value(e *Environment, area Area, name string) string {
+	for f := range e.Facts() {
+		if f.Area == area && f.Name == name {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+func unseen(e *Environment) string {
+	var all []string
+	for _, u := range e.Unseen {
+		all = append(all, u.What+": "+u.Why)
+	}
+	return strings.Join(all, "\n")
+}
+
+func TestJailedDaemon(t *testing.T) {
+	pid := haproxy(t, "DB_PASSWORD=hunter2", "BACKEND=https://admin:hunter2@10.1.2.3/x", "GREETING=hello", "GLIBC_TUNABLES=glibc.malloc.tcache_count=3")
+	e := take(t, Target{PID: pid})
+	if len(e.Unseen) > 0 {
+		t.Errorf("root can see everything, but not:\n%s", unseen(e))
+	}
+
+	// What it maps, against its own memory map and elfutils.
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	check(t, err)
+	for _, o := range e.Objects() {
+		if !strings.Contains(string(maps), o.Path+"\n") {
+			t.Errorf("%s isn't mapped", o.Path)
+		}
+		if out, err := exec.Command("eu-readelf", "-n", o.Path).Output(); err == nil && !strings.Contains(string(out), "Build ID: "+string(o.BuildID)+"\n") {
+			t.Errorf("%s: build ID %s isn't eu-readelf's", o.Path, o.BuildID)
+		}
+		if out, err := exec.Command("sha256sum", o.Path).Output(); err == nil && !strings.HasPrefix(string(out), o.SHA256) {
+			t.Errorf("%s: hash isn't sha256sum's", o.Path)
+		}
+	}
+	mapped := map[string]bool{}
+	for line := range strings.Lines(string(maps)) {
+		if f := strings.Fields(line); len(f) == 6 && strings.HasPrefix(f[5], "/") && f[1] == "r-xp" {
+			mapped[f[5]] = true
+		}
+	}
+	if len(e.Objects()) != len(mapped) {
+		t.Errorf("expected %d objects, found %d", len(mapped), len(e.Objects()))
+	}
+
+	for _, want := range []struct {
+		area        Area
+		name, value string
+	}{
+		{AreaProcess, "root", "/var/lib/haproxy"},
+		{AreaNameService, "/etc/nsswitch.conf", "missing"},
+		{AreaNameService, "/etc/resolv.conf", "missing"},
+		{AreaNameService, "hosts is told by", "glibc's default"},
+		{AreaTimeZone, "/etc/localtime", "missing: times are UTC"},
+		{AreaEnvironment, "DB_PASSWORD", "(masked)"},
+		{AreaEnvironment, "BACKEND", "https://(masked)@10.1.2.3/x"},
+		{AreaEnvironment, "GREETING", "hello"},
+		{AreaTunable, "glibc.malloc.tcache_count", "3"},
+		{AreaNamespace, "net", "the snapshotter's"},
+		{AreaCapability, "cap_net_admin", "bounding"},
+		{AreaNetwork, "IPv4 addresses, loopback", "yes"},
+		{AreaFile, "/dev", "folder 0755 0:0"},
+	} {
+		if got := value(e, want.area, want.name); got != want.value {
+			t.Errorf("%s %q: expected %q, found %q", want.area, want.name, want.value, got)
+		}
+	}
+	sysctl, err := os.ReadFile("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+	check(t, err)
+	if got := value(e, AreaSysctl, "net.ipv6.conf.all.disable_ipv6"); got != strings.TrimSpace(string(sysctl)) {
+		t.Errorf("net.ipv6.conf.all.disable_ipv6: found %q", got)
+	}
+	mention := func(path, name string) {
+		for _, o := range e.Objects() {
+			if strings.Contains(o.Path, path) && !slices.Contains(o.Mentions, name) {
+				t.Errorf("%s: expected a mention of %s", o.Path, name)
+			}
+		}
+	}
+	mention("libc.so.6", "/etc/resolv.conf")
+	mention("libc.so.6", "GCONV_PATH")
+	mention("libcrypto.so", "OPENSSL_CONF")
+
+	// Every area must be there for compare.
+	areas := map[Area]bool{}
+	for f := range e.Facts() {
+		areas[f.Area] = true
+	}
+	for _, a := range []Area{AreaObject, AreaFile, AreaNameService, AreaNetwork, AreaProcess, AreaLimit, AreaCapability, AreaSeccomp, AreaNamespace,
+		AreaCgroup, AreaEnvironment, AreaLocale, AreaTimeZone, AreaTunable, AreaPackage, AreaKernel, AreaCPU, AreaSysctl} {
+		if !areas[a] {
+			t.Errorf("no fact is of area %q", a)
+		}
+	}
+}
+
+// TestSecretsStay looks for a secret in everything that is written.
+func TestSecretsStay(t *testing.T) {
+	const secret = "s3cr3tXYZZY"
+	cmd := exec.Command("sh", "-c", "sleep 60; :", "--password="+secret, "--token", secret, "postgres://u:"+secret+"@db/x", "user=a password="+secret, `{"api_key": "`+secret+`"}`)
+	cmd.Env = []string{"DB_PASS=" + secret, "MYSQL_PWD=" + secret, "aws_secret_access_key=" + secret, "GITHUB_TOKEN=" + secret,
+		"URL=redis://:" + secret + "/@host:1/0", "DSN=host=db password=" + secret + " x=y", "HEADER=Authorization: Bearer " + secret,
+		"CERT=-----BEGIN PRIVATE KEY-----\n" + secret + "\n-----END PRIVATE KEY-----", "JSON={\"password\": \"a " + secret + "\"}", "HARMLESS=kept"}
+	start(t, cmd)
+	time.Sleep(100 * time.Millisecond)
+	text := func(target Target) string {
+		var b strings.Builder
+		check(t, take(t, target).JSON(&b))
+		return b.String()
+	}
+	hidden := text(Target{PID: cmd.Process.Pid})
+	for line := range strings.Lines(hidden) {
+		if strings.Contains(line, secret) {
+			t.Errorf("it is told: %s", line)
+		}
+	}
+	if !strings.Contains(hidden, "kept") {
+		t.Error("what is harmless was masked")
+	}
+	if n := strings.Count(text(Target{PID: cmd.Process.Pid, ShowSecrets: true}), secret); n != 14 {
+		t.Errorf("expected each of 14 on request, found %d", n)
+	}
+}
+
+// TestNeverStopped takes snapshots of a process that counts, and looks whether it ever was in another state than running
+// or sleeping, or had a tracer.
+func TestNeverStopped(t *testing.T) {
+	pid := haproxy(t)
+	status := func() map[string]string {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		check(t, err)
+		return fields(string(text))
+	}
+	before := status()
+	stop, done := make(chan struct{}), make(chan struct{})
+	states := map[string]int{}
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+				f := fields(string(text))
+				states[f["State"]+", tracer "+f["TracerPid"]]++
+			}
+		}
+	}()
+	began := time.Now()
+	const times = 5
+	for range times {
+		take(t, Target{PID: pid})
+	}
+	each := time.Since(began) / times
+	close(stop)
+	<-done
+	for state := range states {
+		if !strings.HasPrefix(state, "S") && !strings.HasPrefix(state, "R") || !strings.HasSuffix(state, "tracer 0") {
+			t.Errorf("the process was in state %q", state)
+		}
+	}
+	after := status()
+	switches := func(name string) int {
+		a, _ := strconv.Atoi(after[name])
+		b, _ := strconv.Atoi(before[name])
+		return a - b
+	}
+	t.Logf("%v each; states %v; switches: %d voluntary, %d not", each, states, switches("voluntary_ctxt_switches"), switches("nonvoluntary_ctxt_switches"))
+	if each > 2*time.Second {
+		t.Errorf("a snapshot took %v", each)
+	}
+	if n := switches("voluntary_ctxt_switches"); n > 50 { // it wakes up by itself now and then
+		t.Errorf("the process was woken %d times", n)
+	}
+}
+
+// TestOtherNamespaces looks into a network, mount, user, host name and IPC namespace.
+func TestOtherNamespaces(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("namespaces need root")
+	}
+	jail := t.TempDir()
+	cmd := exec.Command("unshare", "--net", "--mount", "--ipc", "--uts", "sh", "-c",
+		"mount -t tmpfs none "+jail+" && mkdir "+jail+"/inside && echo 1 >/proc/sys/net/ipv4/ip_forward && echo 77 >/proc/sys/kernel/msgmni && exec sleep 60")
+	start(t, cmd)
+	waitFor(t, cmd.Process.Pid, "sleep")
+	e := take(t, Target{PID: cmd.Process.Pid})
+	for _, want := range []struct {
+		area        Area
+		name, value string
+	}{
+		{AreaNamespace, "net", "another than the snapshotter's"},
+		{AreaNamespace, "mnt", "another than the snapshotter's"},
+		{AreaNamespace, "pid", "the snapshotter's"},
+		{AreaNetwork, "IPv4 default route", "none"},
+		{AreaNetwork, "IPv4 addresses, loopback", "none"},
+		{AreaSysctl, "net.ipv4.ip_forward", "1"},
+		{AreaSysctl, "kernel.msgmni", "77"},
+	} {
+		if got := value(e, want.area, want.name); got != want.value {
+			t.Errorf("%s %q: expected %q, found %q", want.area, want.name, want.value, got)
+		}
+	}
+	if len(e.Objects()) < 2 || e.Objects()[0].Package == "" {
+		t.Errorf("expected sleep's objects with their packages, found %+v", e.Objects())
+	}
+	if n := len(e.Unseen); n > 1 { // short private files
+		t.Errorf("root can see everything, but not:\n%s", unseen(e))
+	}
+	for range 10 { // also when it is the main thread's turn, which can't be thrown away
+		take(t, Target{PID: cmd.Process.Pid})
+	}
+	if own := take(t, Target{PID: os.Getpid()}); value(own, AreaNetwork, "IPv4 addresses, loopback") != "yes" || value(own, AreaNamespace, "net") != "the snapshotter's" {
+		t.Error("we are in another namespace now")
+	}
+}
+
+func TestAnotherUserNamespace(t *testing.T) {
+	cmd := exec.Command("unshare", "--user", "--map-root-user", "sleep", "60")
+	start(t, cmd)
+	if !waitFor(t, cmd.Process.Pid, "sleep") {
+		t.Skip("user namespaces are off")
+	}
+	e := take(t, Target{PID: cmd.Process.Pid})
+	if got := value(e, AreaNamespace, "user"); got != "another than the snapshotter's" {
+		t.Errorf("user namespace: %q", got)
+	}
+	if got := value(e, AreaNamespace, "uid_map"); got != fmt.Sprintf("0 %d 1", os.Geteuid()) {
+		t.Errorf("uid_map: %q", got)
+	}
+}
+
+// waitFor waits until a process has become another program.
+func waitFor(t *testing.T, pid int, name string) bool {
+	t.Helper()
+	for range 100 {
+		if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); strings.TrimSpace(string(comm)) == name {
+			return true
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return false
+}
+
+// TestUnprivileged takes the snapshot as nobody: of a process of root's much stays unseen, which must be said, and of
+// another namespace nothing may be told that is of our own.
+func TestUnprivileged(t *testing.T) {
+	if out := os.Getenv("INQUEST_SNAPSHOT_OF"); out != "" {
+		pid, err := strconv.Atoi(out)
+		check(t, err)
+		check(t, take(t, Target{PID: pid}).Write(os.Getenv("INQUEST_SNAPSHOT_TO"), false))
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("becoming nobody needs root")
+	}
+	asNobody := func(t *testing.T, pid int) *Environment {
+		t.Helper()
+		dir := filepath.Join(t.TempDir())
+		for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+			check(t, os.Chmod(d, 0o755))
+		}
+		out := filepath.Join(dir, "out")
+		check(t, os.Mkdir(out, 0o777))
+		check(t, os.Chmod(out, 0o777))
+		self, err := os.ReadFile("/proc/self/exe")
+		check(t, err)
+		program := filepath.Join(dir, "test")
+		check(t, os.WriteFile(program, self, 0o755))
+		cmd := exec.Command(program, "-test.run=^TestUnprivileged$")
+		cmd.Dir = out
+		cmd.Env = append(os.Environ(), fmt.Sprintf("INQUEST_SNAPSHOT_OF=%d", pid), "INQUEST_SNAPSHOT_TO="+out+"/s")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		e, err := Open(out + "/s")
+		check(t, err)
+		return e
+	}
+
+	t.Run("of a daemon", func(t *testing.T) {
+		e := asNobody(t, haproxy(t, "DB_PASSWORD=x"))
+		for _, want := range []string{"objects: permission denied", "environment, locale: permission denied", "files, name service", "namespaces: permission denied", "sysctls of network and IPC: "} {
+			if !strings.Contains(unseen(e), want) {
+				t.Errorf("expected that %q is said, found\n%s", want, unseen(e))
+			}
+		}
+		if value(e, AreaLimit, "open files") == "" || value(e, AreaKernel, "release") == "" {
+			t.Error("limits and the kernel can be seen by everybody")
+		}
+		if value(e, AreaSysctl, "net.ipv4.ip_forward") != "" {
+			t.Error("it isn't known whether the process is in our network namespace")
+		}
+	})
+	t.Run("of its own", func(t *testing.T) {
+		cmd := exec.Command("sleep", "60")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		start(t, cmd)
+		e := asNobody(t, cmd.Process.Pid)
+		if len(e.Objects()) < 2 || e.Objects()[0].BuildID == "" {
+			t.Errorf("expected the objects of a process of the same user, found %+v; unseen:\n%s", e.Objects(), unseen(e))
+		}
+	})
+}
+
+// TestReplacedLibrary looks at a process whose program was deleted: only the kernel still has it.
+func TestReplacedLibrary(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("reading a deleted file needs root")
+	}
+	data, err := os.ReadFile("/bin/sleep")
+	check(t, err)
+	program := filepath.Join(t.TempDir(), "sleepy")
+	check(t, os.WriteFile(program, data, 0o755))
+	want := take(t, Target{Exe: program})
+	cmd := exec.Command(program, "60")
+	start(t, cmd)
+	waitFor(t, cmd.Process.Pid, "sleepy")
+	check(t, os.Remove(program))
+	check(t, os.WriteFile(program, []byte("another"), 0o755))
+	e := take(t, Target{PID: cmd.Process.Pid})
+	if got := value(e, AreaObject, program); got == "" || got != value(want, AreaObject, program) {
+		t.Errorf("expected the build that runs, %s, found %q", value(want, AreaObject, program), got)
+	}
+}
+
+// TestProgramHasWhatItsProcessMaps compares --exe with the living process.
+func TestProgramHasWhatItsProcessMaps(t *testing.T) {
+	pid := haproxy(t)
+	living, would := take(t, Target{PID: pid}), take(t, Target{Exe: "/usr/sbin/haproxy"})
+	paths := func(e *Environment) (all []string) {
+		for _, o := range e.Objects() {
+			all = append(all, o.Path+" "+string(o.BuildID))
+		}
+		return all
+	}
+	if a, b := paths(living), paths(would); !slices.Equal(a, b) {
+		t.Errorf("process: %v\nprogram: %v", a, b)
+	}
+}
+
+func TestTree(t *testing.T) {
+	dir := t.TempDir()
+	for _, sub := range []string{"etc", "lib/x86_64-linux-gnu", "proc"} {
+		check(t, os.MkdirAll(filepath.Join(dir, sub), 0o755))
+	}
+	check(t, os.WriteFile(dir+"/etc/hosts", []byte("10.1.2.3 db # ours\n127.0.0.1 localhost\n"), 0o644))
+	check(t, os.WriteFile(dir+"/etc/nsswitch.conf", []byte("hosts: files [NOTFOUND=return] mdns4 dns\n"), 0o644))
+	check(t, os.WriteFile(dir+"/etc/pin", []byte("4711\n"), 0o600))
+	check(t, os.Symlink("/etc/hosts", dir+"/etc/link"))
+	check(t, os.Symlink("/etc/passwd", dir+"/etc/resolv.conf")) // leads nowhere here, and not to the host's
+	check(t, syscall.Mkfifo(dir+"/etc/fifo", 0o644))
+	libc, err := os.ReadFile("/lib/x86_64-linux-gnu/libc.so.6")
+	if err != nil {
+		t.Skip("no libc of this machine's kind")
+	}
+	check(t, os.WriteFile(dir+"/lib/x86_64-linux-gnu/libc.so.6", libc, 0o755))
+	check(t, os.WriteFile(dir+"/etc/\xff\n", nil, 0o644))
+
+	e := take(t, Target{Root: dir, MaskAddresses: true})
+	for _, want := range []struct {
+		area        Area
+		name, value string
+	}{
+		{AreaNameService, "hosts", "files [NOTFOUND=return] mdns4 dns"},
+		{AreaNameService, "/etc/hosts", "IPv4-1 db; 127.0.0.1 localhost"},
+		{AreaNameService, "module mdns4", "missing"},
+		{AreaNameService, "module dns", "inside libc"},
+		{AreaNameService, "/etc/resolv.conf", "missing (a link that leads nowhere)"},
+		{AreaNameService, "/run/avahi-daemon/socket", "missing"},
+		{AreaFile, "/etc/link", "link to /etc/hosts"},
+		{AreaFile, "/etc/fifo", "pipe 0644 0:0"},
+	} {
+		if got := value(e, want.area, want.name); got != want.value && os.Geteuid() == 0 {
+			t.Errorf("%s %q: expected %q, found %q", want.area, want.name, want.value, got)
+		}
+	}
+	if got := value(e, AreaFile, "/etc/pin"); strings.Count(got, " ") != 4 {
+		t.Errorf("the hash of a short private file tells what is in it: %q", got)
+	}
+	if len(e.Objects()) != 1 || value(e, AreaTunable, "glibc") == "" {
+		t.Errorf("expected libc among the objects, found %+v", e.Objects())
+	}
+	if _, err := Take(context.Background(), Target{Root: dir, Exe: "/bin/nothing"}); err == nil {
+		t.Error("a program that isn't there was looked at")
+	}
+	if _, err := Take(context.Background(), Target{PID: 1 << 30}); err == nil {
+		t.Error("a process that isn't there was looked at")
+	}
+}
+
+func TestListingEnds(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 5 {
+		check(t, os.Mkdir(fmt.Sprintf("%s/%d", dir, i), 0o755))
+		for j := range mostFiles / 4 {
+			check(t, os.WriteFile(fmt.Sprintf("%s/%d/%d", dir, i, j), nil, 0o644))
+		}
+	}
+	e := take(t, Target{Root: dir})
+	if len(e.Files) != mostFiles || !strings.Contains(unseen(e), "the listing ends at 20000 files") {
+		t.Errorf("expected %d files and a word about the rest, found %d:\n%s", mostFiles, len(e.Files), unseen(e))
+	}
+}
+
+// TestMemoryIsBounded takes a snapshot of a process that maps much, and looks at what it cost us.
+func TestMemoryIsBounded(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	e := take(t, Target{PID: haproxy(t)})
+	runtime.ReadMemStats(&after)
+	if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 300 {
+		t.Errorf("expected at most 300 MiB allocated, found %d", mib)
+	} else {
+		t.Logf("%d MiB allocated in all for %d objects and %d files", mib, len(e.Objects()), len(e.Files))
+	}
+}
+
+func TestCanceled(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Take(ctx, Target{PID: os.Getpid()}); !errors.Is(err, context.Canceled) {
+		t.Errorf("expected %v, found %v", context.Canceled, err)
+	}
+}
