@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,6 +81,8 @@ func (o *snapshotOptions) aim(args []string) error {
 		return errors.New("expected -o FILE to write to, or --json")
 	case o.out == "" && o.binaries:
 		return errors.New("--with-binaries: expected -o FILE to keep them in")
+	case o.out != "":
+		return evidence.CanKeepSnapshot(o.out)
 	}
 	return nil
 }
@@ -95,7 +98,6 @@ func runSnapshot(ctx context.Context, out io.Writer, o snapshotOptions) error {
 	if err != nil {
 		return failure{err}
 	}
-	took := time.Since(start)
 	if o.out != "" {
 		at.stage("writing " + o.out)
 		if err := seen.Write(o.out, o.binaries); err != nil {
@@ -104,25 +106,40 @@ func runSnapshot(ctx context.Context, out io.Writer, o snapshotOptions) error {
 	}
 	at.end()
 	if o.json {
-		if err := seen.JSON(out); err != nil {
-			return failure{err}
-		}
-		return nil
+		err = seen.JSON(out)
+	} else {
+		err = tellSnapshot(out, seen, time.Since(start), o.out)
 	}
+	if err != nil {
+		return failure{err}
+	}
+	return nil
+}
+
+// tellSnapshot says what was seen, and what wasn't: what has the same reason together.
+func tellSnapshot(out io.Writer, seen *evidence.Surroundings, took time.Duration, path string) error {
 	fmt.Fprintf(out, "%s, seen in %.1f s\n", seen.Name, took.Seconds())
 	for line := range seen.Summary() {
 		fmt.Fprintln(out, " ", line)
 	}
-	for i, u := range seen.Unseen {
-		if i == 0 {
-			fmt.Fprintln(out, "Not seen:")
+	if len(seen.Unseen) > 0 {
+		fmt.Fprintln(out, "not seen:")
+	}
+	var reasons []string
+	unseen := map[string][]string{}
+	for _, u := range seen.Unseen {
+		if unseen[u.Why] == nil {
+			reasons = append(reasons, u.Why)
 		}
-		fmt.Fprintf(out, "  %s: %s\n", u.What, u.Why)
+		unseen[u.Why] = append(unseen[u.Why], u.What)
 	}
-	info, err := os.Stat(o.out)
+	for _, why := range reasons {
+		fmt.Fprintf(out, "  %s: %s\n", strings.Join(unseen[why], ", "), why)
+	}
+	info, err := os.Stat(path)
 	if err != nil {
-		return failure{err}
+		return err
 	}
-	fmt.Fprintf(out, "Written to %s, %d bytes\n", o.out, info.Size())
-	return nil
+	_, err = fmt.Fprintf(out, "written to %s, %d bytes\n", path, info.Size())
+	return err
 }

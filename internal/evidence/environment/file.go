@@ -128,7 +128,7 @@ func readMember(m *zip.File) ([]byte, error) {
 // Write keeps the environment in one file that only its owner may read, with the bytes of its objects if wanted. A file that
 // is there already is replaced only if it is a snapshot, too. What of the objects is gone by now is noted in Unseen.
 func (e *Environment) Write(path string, withBinaries bool) (err error) {
-	if err := replaceable(path); err != nil {
+	if err := CanWrite(path); err != nil {
 		return err
 	}
 	sources := map[string]*os.File{}
@@ -158,8 +158,8 @@ func (e *Environment) Write(path string, withBinaries bool) (err error) {
 	return os.Rename(temporary.Name(), path)
 }
 
-// replaceable says why what is at path must not be replaced, if it must not.
-func replaceable(path string) error {
+// CanWrite says why a snapshot must not be written to path, if it must not: only another snapshot is replaced.
+func CanWrite(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -146,7 +146,8 @@ func (t *taker) cpu() {
 
 // noisySysctls count, or number, or name the host.
 var noisySysctls = []string{"kernel.random.", "kernel.ns_last_pid", "kernel.hostname", "kernel.domainname", "kernel.pty.nr", "fs.dentry-state",
-	"fs.file-nr", "fs.inode-", "fs.aio-nr", "fs.quota.", "net.netfilter.nf_conntrack_count", "kernel.boot_id", "kernel.cad_pid", "kernel.sched_domain"}
+	"fs.file-nr", "fs.inode-", "fs.aio-nr", "fs.quota.", "net.netfilter.nf_conntrack_count", "kernel.boot_id", "kernel.cad_pid", "kernel.sched_domain",
+	"kernel.perf_event_max_sample_rate"}
 
 // Sysctls that do something when they are read, or stand for a file system of their own.
 var untouchedSysctls = []string{"vm/stat_refresh", "fs/binfmt_misc"}
