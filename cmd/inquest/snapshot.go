@@ -98,6 +98,7 @@ func runSnapshot(ctx context.Context, out io.Writer, o snapshotOptions) error {
 	if err != nil {
 		return failure{err}
 	}
+	took := time.Since(start)
 	if o.out != "" {
 		at.stage("writing " + o.out)
 		if err := seen.Write(o.out, o.binaries); err != nil {
@@ -108,7 +109,7 @@ func runSnapshot(ctx context.Context, out io.Writer, o snapshotOptions) error {
 	if o.json {
 		err = seen.JSON(out)
 	} else {
-		err = tellSnapshot(out, seen, time.Since(start), o.out)
+		err = tellSnapshot(out, seen, took, o.out)
 	}
 	if err != nil {
 		return failure{err}

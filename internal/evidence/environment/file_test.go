@@ -280,3 +280,12 @@ func TestCgroupLimits(t *testing.T) {
 		t.Errorf("a group outside of the mount must be said, found %v", t1.env.Unseen)
 	}
 }
+
+func TestMentions(t *testing.T) {
+	data := "\x01\x02/etc/krb5.conf\x00FILE:/etc/krb5/user.keytab\x00http://x/index\x00/index.html\x00cannot open /var/run/a.sock, giving up.\x00" +
+		"KRB5_CONFIG\x00lower_CASE\x00A__B\x00net.ipv6.conf.all.disable_ipv6\x00net.x\x00/proc/sys/net/core/somaxconn\x00/usr/bin:/opt/x/bin\x00/tmp\x00/etc/unfinished"
+	want := "[/etc/krb5.conf /etc/krb5/user.keytab /opt/x/bin /proc/sys/net/core/somaxconn /usr/bin /var/run/a.sock KRB5_CONFIG net.ipv6.conf.all.disable_ipv6]"
+	if got := fmt.Sprint(mentions([][]byte{[]byte(data)})); got != want {
+		t.Errorf("expected %s\nfound    %s", want, got)
+	}
+}

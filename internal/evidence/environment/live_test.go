@@ -441,6 +441,21 @@ func TestUnprivileged(t *testing.T) {
 			t.Error("it isn't known whether the process is in our network namespace")
 		}
 	})
+	t.Run("of its own in a namespace", func(t *testing.T) {
+		cmd := exec.Command("unshare", "--user", "--map-root-user", "--net", "sleep", "60")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		start(t, cmd)
+		if !waitFor(t, cmd.Process.Pid, "sleep") {
+			t.Skip("user namespaces are off")
+		}
+		e := asNobody(t, cmd.Process.Pid)
+		if !strings.Contains(unseen(e), "sysctls of network and IPC: the process may be in other namespaces, which we can't enter") || value(e, AreaSysctl, "net.ipv4.ip_forward") != "" {
+			t.Errorf("another network's sysctls can't be seen, which must be said; unseen:\n%s", unseen(e))
+		}
+		if value(e, AreaNetwork, "IPv4 default route") != "none" || value(e, AreaNamespace, "net") != "another than the snapshotter's" {
+			t.Error("the network of a process of the same user can be seen")
+		}
+	})
 	t.Run("of its own", func(t *testing.T) {
 		cmd := exec.Command("sleep", "60")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
@@ -450,6 +465,39 @@ func TestUnprivileged(t *testing.T) {
 			t.Errorf("expected the objects of a process of the same user, found %+v; unseen:\n%s", e.Objects(), unseen(e))
 		}
 	})
+}
+
+// TestJailInAnotherNamespace is a container that was made by chroot: of the tree outside of its root nothing can be seen.
+func TestJailInAnotherNamespace(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a jail needs root")
+	}
+	dir := t.TempDir()
+	for _, o := range take(t, Target{Exe: "/bin/sleep"}).Objects() {
+		data, err := os.ReadFile(o.Path)
+		check(t, err)
+		check(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, o.Path)), 0o755))
+		check(t, os.WriteFile(filepath.Join(dir, o.Path), data, 0o755))
+	}
+	for _, link := range []string{"lib", "lib64"} {
+		check(t, os.Symlink("usr/lib", filepath.Join(dir, link)))
+	}
+	check(t, os.Symlink("x86_64-linux-gnu/ld-linux-x86-64.so.2", filepath.Join(dir, "usr/lib/ld-linux-x86-64.so.2")))
+	cmd := exec.Command("unshare", "--mount", "--root="+dir, "/usr/bin/sleep", "60")
+	start(t, cmd)
+	if !waitFor(t, cmd.Process.Pid, "sleep") {
+		t.Skip("sleep is of another kind here")
+	}
+	e := take(t, Target{PID: cmd.Process.Pid})
+	if len(e.Objects()) != 3 || e.Objects()[0].BuildID == "" {
+		t.Errorf("expected sleep, its linker and libc, found %+v", e.Objects())
+	}
+	if got := value(e, AreaFile, "/lib"); got != "link to usr/lib" {
+		t.Errorf("expected the jail's files, found %q for /lib", got)
+	}
+	if !strings.Contains(unseen(e), "packages: the process has a root of its own in another mount namespace") {
+		t.Errorf("expected a word about packages, found\n%s", unseen(e))
+	}
 }
 
 // TestReplacedLibrary looks at a process whose program was deleted: only the kernel still has it.

@@ -6,12 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path"
 	"regexp"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -227,61 +225,6 @@ func (t *taker) packages() {
 		if p, ok := owners[t.env.Loaded[i].Path]; ok {
 			t.env.Loaded[i].Package = printable(p.Name)
 			t.env.Packages = append(t.env.Packages, Setting{Name: printable(p.Name), Value: printable(p.Version)})
-		}
-	}
-}
-
-// Bounds of what is kept of an object's constants.
-const (
-	mostMentions   = 2048    // of one object
-	mostOfAll      = 500_000 // of all
-	longestMention = 200
-)
-
-var (
-	// rootedPath is a path into a folder that roots have; behind a colon or the like, too: "FILE:/etc/krb5.keytab".
-	rootedPath = regexp.MustCompile(`(?:^|[\s:=,;"'(<|])(/(?:bin|boot|dev|etc|home|lib|lib32|lib64|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)(?:/[A-Za-z0-9_.+@%~-]+)*)`)
-	sysctlName = regexp.MustCompile(`^(?:net|kernel|vm|fs)(?:\.[a-z0-9_-]+){2,}$`)
-	variable   = regexp.MustCompile(`^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*$`)
-)
-
-// mentions are what strings among constants may have an object look at.
-func mentions(constants [][]byte) []string {
-	found := map[string]bool{}
-	for _, data := range constants {
-		for text := range literals(data) {
-			for _, m := range rootedPath.FindAllStringSubmatch(text, -1) {
-				if name := m[1]; strings.Count(name, "/") > 1 && len(found) < mostMentions {
-					found[name] = true
-				}
-			}
-			// What is short is no name but a constant's, and what is long no variable's.
-			name := len(text) >= 4 && len(text) <= 32 && variable.MatchString(text) || sysctlName.MatchString(text)
-			if name && len(found) < mostMentions {
-				found[text] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(found))
-}
-
-// literals are the C strings of printable characters in data that may matter to mentions.
-func literals(data []byte) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for len(data) > 0 {
-			end := bytes.IndexByte(data, 0)
-			if end < 0 {
-				return
-			}
-			// Before the string other data may stand.
-			start := end
-			for start > 0 && end-start < longestMention && data[start-1] >= ' ' && data[start-1] < 0x7f {
-				start--
-			}
-			if text := data[start:end]; len(text) >= 4 && (bytes.IndexByte(text, '/') >= 0 || text[0] >= 'A' && text[0] <= 'Z' || bytes.IndexByte(text, '.') > 0) && !yield(string(text)) {
-				return
-			}
-			data = data[end+1:]
 		}
 	}
 }
