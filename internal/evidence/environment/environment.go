@@ -59,13 +59,13 @@ type Setting struct {
 
 // File is a file, link or folder; what of it isn't known is absent.
 type File struct {
-	Path   string `json:"path"` // inside the root
-	Type   string `json:"type"` // "file", "folder", "link", "socket", "pipe", "device"
-	Mode   string `json:"mode"` // octal
+	Path   string `json:"path"`           // inside the root
+	Type   string `json:"type"`           // "file", "folder", "link", "socket", "pipe", "device"; "mount" where one was not entered
+	Mode   string `json:"mode,omitempty"` // octal
 	UID    uint32 `json:"uid"`
 	GID    uint32 `json:"gid"`
 	Size   int64  `json:"size,omitempty"`
-	Target string `json:"target,omitempty"` // of a link
+	Target string `json:"target,omitempty"` // of a link; the kind of a mount
 	SHA256 string `json:"sha256,omitempty"` // of a small file; of its masked text where addresses were to be masked
 }
 

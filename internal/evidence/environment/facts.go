@@ -19,8 +19,11 @@ const hashShown = 16
 
 // summary is a file in a line. A folder's own size tells only how many names it once held.
 func (f *File) summary() string {
-	if f.Type == "link" {
+	switch f.Type {
+	case "link":
 		return "link to " + f.Target
+	case "mount":
+		return "mount of " + f.Target
 	}
 	parts := []string{f.Type, f.Mode, fmt.Sprintf("%d:%d", f.UID, f.GID)}
 	if f.Type == "file" {

@@ -31,13 +31,16 @@ func (t *taker) files() {
 	if t.root == nil {
 		return
 	}
-	l := &listing{taker: t, toHash: mostHashed, bare: t.whole && t.proc == "" && t.Exe == ""}
+	l := &listing{taker: t, toHash: mostHashed, bare: t.whole && t.proc == "" && t.Exe == "", foreign: t.foreignMounts()}
 	if t.whole {
 		l.list("/", true)
 	} else {
 		l.list("/etc", true)
 		for _, dir := range slices.Sorted(maps.Keys(t.near)) {
-			if real, err := t.root.Real(dir); err == nil && real != "/etc" && !strings.HasPrefix(real, "/etc/") && !kernelMade(path.Join(t.root.Dir, real)) {
+			if under(l.foreign, dir) {
+				continue
+			}
+			if real, err := t.root.Real(dir); err == nil && real != "/etc" && !strings.HasPrefix(real, "/etc/") && !under(l.foreign, real) {
 				l.list(real, false)
 			}
 		}
@@ -59,12 +62,13 @@ func (t *taker) files() {
 // listing is one walk.
 type listing struct {
 	*taker
-	bare    bool             // nothing but the tree tells which programs and libraries matter
-	toHash  int64            // bytes that may still be read
-	cut     string           // the folder at which the bound was met
-	denied  map[string]error // folders that could not be listed
-	private int              // files that could not be read
-	secret  int              // files that were not hashed because they are short and private
+	foreign map[string]string // see foreignMounts
+	bare    bool              // nothing but the tree tells which programs and libraries matter
+	toHash  int64             // bytes that may still be read
+	cut     string            // the folder at which the bound was met
+	denied  map[string]error  // folders that could not be listed
+	private int               // files that could not be read
+	secret  int               // files that were not hashed because they are short and private
 }
 
 func (l *listing) deny(dir string, err error) {
@@ -76,8 +80,7 @@ func (l *listing) deny(dir string, err error) {
 	}
 }
 
-// list lists a folder, and those below it if deep is set. File systems that the kernel makes, or that lie on other
-// hosts, aren't entered: the ones have no end, the others may not answer.
+// list lists a folder, and those below it if deep is set.
 func (l *listing) list(dir string, deep bool) {
 	queue := []string{dir}
 	for len(queue) > 0 && l.ctx.Err() == nil {
@@ -102,11 +105,7 @@ func (l *listing) list(dir string, deep bool) {
 			continue
 		}
 		for _, name := range below {
-			if next := path.Join(at, name); kernelMade(path.Join(l.root.Dir, next)) {
-				l.deny(next, errors.New("its file system is made by the kernel or lies on another host"))
-			} else {
-				queue = append(queue, next)
-			}
+			queue = append(queue, path.Join(at, name))
 		}
 	}
 }
@@ -126,6 +125,10 @@ func (l *listing) listFolder(folder *os.Root, at string) (below []string, err er
 		if len(l.env.Files) >= mostFiles {
 			l.cut = at
 			return nil, nil
+		}
+		if kind := l.foreign[path.Join(at, name)]; kind != "" {
+			l.env.Files = append(l.env.Files, File{Path: printable(path.Join(at, name)), Type: "mount", Target: kind})
+			continue
 		}
 		info, err := folder.Lstat(name)
 		if err != nil {

@@ -500,6 +500,40 @@ func TestJailInAnotherNamespace(t *testing.T) {
 	}
 }
 
+// TestForeignFileSystems: what the kernel makes isn't walked through.
+func TestForeignFileSystems(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	dir := t.TempDir()
+	check(t, os.MkdirAll(dir+"/a b/proc", 0o755))
+	check(t, os.MkdirAll(dir+"/tmp", 0o755))
+	cmd := exec.Command("unshare", "--mount", "sh", "-c", `mount -t proc none "$0/a b/proc" && mount -t tmpfs none "$0/tmp" && touch "$0/tmp/inside" && cd / && exec sleep 60 <"$0/tmp/inside"`, dir)
+	start(t, cmd)
+	if !waitFor(t, cmd.Process.Pid, "sleep") {
+		t.Skip("proc can't be mounted here")
+	}
+	// As a jail's it would be the process's root; its mounts are seen in either case by the process's own table.
+	root := &taker{proc: fmt.Sprintf("/proc/%d", cmd.Process.Pid)}
+	if got := root.foreignMounts(); got[dir+"/a b/proc"] != "proc" || got[dir+"/tmp"] != "" {
+		t.Errorf("expected proc to be foreign and tmpfs not, found %v", got)
+	}
+	e := take(t, Target{PID: cmd.Process.Pid})
+	if got := value(e, AreaFile, dir+"/tmp/inside"); !strings.HasPrefix(got, "file 0644") {
+		t.Errorf("expected the open file's folder, found %q", got)
+	}
+	own := take(t, Target{Root: dir})
+	if got := value(own, AreaFile, "/tmp"); !strings.HasPrefix(got, "folder") {
+		t.Errorf("nothing is mounted in our own namespace, but found %q", got)
+	}
+	check(t, exec.Command("mount", "-t", "proc", "none", dir+"/a b/proc").Run())
+	defer exec.Command("umount", dir+"/a b/proc").Run()
+	own = take(t, Target{Root: dir})
+	if got := value(own, AreaFile, "/a b/proc"); got != "mount of proc" || len(own.Files) > 4 {
+		t.Errorf("expected a mount that isn't entered, found %q and %d files", got, len(own.Files))
+	}
+}
+
 // TestReplacedLibrary looks at a process whose program was deleted: only the kernel still has it.
 func TestReplacedLibrary(t *testing.T) {
 	if os.Geteuid() != 0 {

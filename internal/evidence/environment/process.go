@@ -263,20 +263,14 @@ type cgroupMount struct{ point, root string }
 // cgroupMounts are where each controller is mounted, "" for version 2.
 func cgroupMounts() map[string]cgroupMount {
 	mounts := map[string]cgroupMount{}
-	text, _ := read("/proc/self/mountinfo")
-	for line := range strings.Lines(text) {
-		before, after, _ := strings.Cut(line, " - ")
-		at, of := strings.Fields(before), strings.Fields(after)
-		if len(at) < 5 || len(of) < 3 {
-			continue
-		}
-		mount := cgroupMount{point: at[4], root: at[3]}
-		switch of[0] {
+	for m := range mountsIn("/proc/self/mountinfo") {
+		at := cgroupMount{point: m.point, root: m.root}
+		switch m.kind {
 		case "cgroup2":
-			mounts[""] = mount
+			mounts[""] = at
 		case "cgroup":
-			for option := range strings.SplitSeq(of[2], ",") {
-				mounts[option] = mount
+			for option := range strings.SplitSeq(m.options, ",") {
+				mounts[option] = at
 			}
 		}
 	}
