@@ -229,6 +229,27 @@ func TestMaskedAddresses(t *testing.T) {
 	}
 }
 
+func TestMaskedSecrets(t *testing.T) {
+	m := newMasker(Target{})
+	for text, want := range map[string]string{
+		"spec_store_bypass_disable=on iommu.passthrough=1": "spec_store_bypass_disable=on iommu.passthrough=1",
+		"host=db password=abc user=x":                      "host=db password=(masked) user=x",
+		"password: abc":                                    "password: (masked)",
+		"https://u:p@h/x ftp://h/y":                        "https://(masked)@h/x ftp://h/y",
+		"amqp://u:p/w@h:1/v":                               "amqp://(masked)@h:1/v",
+		"Authorization: Bearer abcdef123":                  "Authorization: Bearer (masked)",
+		"files dns":                                        "files dns",
+		"https://example.net/a?token=abc&x=1":              "https://example.net/a?token=(masked)&x=1",
+	} {
+		if got := m.text(text); got != want {
+			t.Errorf("%q: expected %q, found %q", text, want, got)
+		}
+	}
+	if got := m.arguments([]string{"x", "--db-password", "abc", "-v", "--api-key=abc", "file"}); got != "x --db-password (masked) -v --api-key=(masked) file" {
+		t.Errorf("found %q", got)
+	}
+}
+
 func TestMaskedSnapshotHasNoAddress(t *testing.T) {
 	open, closed := take(t, Target{PID: os.Getpid()}), take(t, Target{PID: os.Getpid(), MaskAddresses: true})
 	var text strings.Builder

@@ -31,6 +31,8 @@ var (
 		regexp.MustCompile(`()\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*`),                                                            // JSON Web Token
 		regexp.MustCompile(`(?s)()-----BEGIN [A-Z ]*PRIVATE KEY-----.*`),
 	}
+	// noSecret are names of settings, mostly of the kernel's, that look like those of secrets.
+	noSecret   = regexp.MustCompile(`(?i)bypass|passthrough|passive`)
 	dottedQuad = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
 	addressish = regexp.MustCompile(`[0-9A-Za-z_:.]+`)
 )
@@ -49,6 +51,9 @@ func (m *masker) text(text string) string {
 		for _, form := range secretsInside {
 			text = form.ReplaceAllStringFunc(text, func(found string) string {
 				kept := form.FindStringSubmatch(found)[1]
+				if noSecret.MatchString(kept) {
+					return found
+				}
 				if strings.HasSuffix(kept, "://") {
 					return kept + masked + "@"
 				}
