@@ -1,0 +1,156 @@
+package compare
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/inquest-project/inquest/internal/evidence/environment"
+	"github.com/inquest-project/inquest/internal/ground/finding"
+)
+
+// light is what a stack and the program's objects make of differences.
+type light struct {
+	stack    []Call
+	onStack  map[string]int      // objects on the stack, by the innermost call of theirs
+	mentions map[string][]string // what objects' constants name: by that, the objects
+	loaded   map[string]bool
+	packages map[string]bool // that own objects
+}
+
+func newLight(a, b *environment.Environment, stack []Call) *light {
+	l := &light{stack: stack, onStack: map[string]int{}, mentions: map[string][]string{}, loaded: map[string]bool{}, packages: map[string]bool{}}
+	for i, call := range stack {
+		if name := base(call.Module); name != "" {
+			if _, known := l.onStack[name]; !known {
+				l.onStack[name] = i
+			}
+		}
+	}
+	for _, e := range []*environment.Environment{a, b} {
+		for _, o := range e.Objects() {
+			name := soNameOf(o)
+			l.loaded[name] = true
+			if i, file := l.onStack[base(o.Path)]; file { // the file's own name, of a library that is asked for by another
+				if j, known := l.onStack[name]; !known || i < j {
+					l.onStack[name] = i
+				}
+			}
+			if o.Package != "" {
+				l.packages[o.Package] = true
+			}
+			for _, m := range o.Mentions {
+				if !slices.Contains(l.mentions[m], name) {
+					l.mentions[m] = append(l.mentions[m], name)
+				}
+			}
+		}
+	}
+	return l
+}
+
+func soNameOf(o environment.Object) string {
+	if o.SoName != "" {
+		return o.SoName
+	}
+	return base(o.Path)
+}
+
+// modules are those on the stack, innermost first.
+func (l *light) modules() (names []string) {
+	for _, call := range l.stack {
+		if name := base(call.Module); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// rated is a difference with what it is worth.
+type rated struct {
+	finding.Difference
+	worth float64
+}
+
+// What a difference is worth, by whose affair it is; within that, by how few others there are alike and how near the innermost call.
+const (
+	byStack   = 200
+	byProgram = 100
+)
+
+// rate says whose affair a difference is, and what it is worth.
+func (l *light) rate(d finding.Difference) rated {
+	r := rated{Difference: d, worth: usual[environment.Area(d.Area)]}
+	touch := func(touches finding.Touches, worth float64, by, how string) {
+		if worth += usual[environment.Area(d.Area)]; worth > r.worth {
+			r.Touches, r.worth, r.By, r.How = touches, worth, by, how
+		}
+	}
+	if environment.Area(d.Area) == environment.AreaObject {
+		if i, on := l.onStack[d.Name]; on {
+			touch(finding.OnStack, byStack+near(i), d.Name, "its code is on the stack")
+		} else if l.loaded[d.Name] {
+			touch(finding.Program, byProgram, d.Name, "the program maps it")
+		}
+	}
+	if environment.Area(d.Area) == environment.AreaPackage && l.packages[d.Name] {
+		touch(finding.Program, byProgram, d.Name, "the program maps what came with it")
+	}
+	for _, name := range spellings(d) {
+		for _, object := range l.mentions[name] {
+			if i, on := l.onStack[object]; on {
+				touch(finding.OnStack, byStack+near(i), object, "named in a module on the stack")
+			} else {
+				touch(finding.Program, byProgram, object, "named in what the program maps")
+			}
+		}
+	}
+	for i, call := range l.stack {
+		if g := governs(d, call.Function); g != "" {
+			touch(finding.OnStack, byStack+near(i)+asked, call.Function, g)
+		}
+	}
+	return r
+}
+
+// asked is how much more it tells that a function on the stack does what a thing governs, than that a module names it somewhere.
+const asked = 40
+
+// near is how much more the innermost calls' affairs tell, at most twenty.
+func near(call int) float64 { return 20 / float64(1+call) }
+
+// usual is what a difference of an area is worth by itself: there are few limits and capabilities, and any of them can decide
+// what a program gets; files and sysctls there are thousands of.
+var usual = map[environment.Area]float64{
+	environment.AreaObject:      45,
+	environment.AreaNameService: 40,
+	environment.AreaSeccomp:     40,
+	environment.AreaTunable:     40,
+	environment.AreaCapability:  38,
+	environment.AreaLimit:       36,
+	environment.AreaCgroup:      34,
+	environment.AreaNetwork:     32,
+	environment.AreaLocale:      30,
+	environment.AreaTimeZone:    30,
+	environment.AreaEnvironment: 28,
+	environment.AreaCPU:         26,
+	environment.AreaPackage:     22,
+	environment.AreaProcess:     20,
+	environment.AreaNamespace:   18,
+	environment.AreaKernel:      16,
+	environment.AreaSysctl:      12,
+	environment.AreaFile:        8,
+}
+
+// spellings are the names under which code may have a thing among its constants.
+func spellings(d finding.Difference) []string {
+	names := []string{d.Name}
+	switch environment.Area(d.Area) {
+	case environment.AreaSysctl:
+		names = append(names, "/proc/sys/"+strings.ReplaceAll(d.Name, ".", "/"))
+	case environment.AreaNameService:
+		if !strings.HasPrefix(d.Name, "/") {
+			names = append(names, "/etc/"+d.Name)
+		}
+	}
+	return names
+}
