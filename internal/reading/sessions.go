@@ -17,6 +17,7 @@ type Session struct {
 	Secrets      tlskeys.Secrets
 	Opened       *tlskeys.Opened // nil if nothing was
 	InCore       []tlskeys.Place // where the secrets stood that were found in the core; none if a key log had them
+	Unsought     bool            // the search of the core had to end before it was over, and found nothing that opens this
 	Problem      string          // why it is not open, where something is known
 }
 
@@ -114,6 +115,11 @@ func (r *Reading) OpenFromCore(ctx context.Context, sessions []*Session, all boo
 		}
 		if open == len(wanted) && !all {
 			return
+		}
+	}
+	if ctx.Err() != nil {
+		for _, s := range closed {
+			s.Unsought = s.Opened == nil
 		}
 	}
 }

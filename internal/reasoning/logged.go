@@ -178,7 +178,7 @@ func clipped(text string) string {
 // clientIn is a remote end of the dead process that a line names, address and port.
 func clientIn(text string, when moment.Moment) string {
 	for _, own := range when.Own {
-		if name := own.Conversation.Names[own.Side.Other()]; strings.Contains(text, name) {
+		if name := own.Conversation.Names()[own.Side.Other()]; strings.Contains(text, name) {
 			return name
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/reading"
@@ -42,10 +43,16 @@ func tellMissing(f *finding.Findings, r *reading.Reading, d death.Death, when mo
 		if n := snapped(when); n > 0 {
 			missing("ends of packets", "count", fmt.Sprint(n))
 		}
-		if n, why := closed(sessions); n > 0 && why == "" && wholeCore(r) {
-			missing("TLS keys, beside a core", "count", fmt.Sprint(n), "of", fmt.Sprint(len(sessions)))
-		} else if n > 0 {
-			missing("TLS keys", "count", fmt.Sprint(n), "of", fmt.Sprint(len(sessions)), "why", cmp.Or(why, "no key is known"))
+		n, why := closed(sessions)
+		counts := []string{"count", fmt.Sprint(n), "of", fmt.Sprint(len(sessions))}
+		switch alive := unsought(sessions); {
+		case n == 0:
+		case alive > 0:
+			missing("TLS keys, in a core not searched to its end", append(counts, "alive", fmt.Sprint(alive), "after", searchTime(r).Round(time.Second).String())...)
+		case why == "" && wholeCore(r):
+			missing("TLS keys, beside a core", counts...)
+		default:
+			missing("TLS keys", append(counts, "why", cmp.Or(why, "no key is known"))...)
 		}
 		if n := alreadyOpen(when); n > 0 {
 			missing("beginning of the capture", "count", fmt.Sprint(n))

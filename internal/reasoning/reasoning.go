@@ -316,7 +316,8 @@ func message(c *weigh.Candidate, sessions []*reading.Session) finding.Message {
 	conv := c.Message.Conversation
 	end := c.Message.End.UTC()
 	m.Source, m.Capture, m.Transport, m.Time = finding.FromWire, c.Message.Capture(), conv.Transport, &end
-	m.Client, m.Server = conv.Names[c.Own.Side.Other()], conv.Names[c.Own.Side]
+	names := conv.Names()
+	m.Client, m.Server = names[c.Own.Side.Other()], names[c.Own.Side]
 	m.Direction = "inbound"
 	if c.Own.Outbound {
 		m.Direction = "outbound"

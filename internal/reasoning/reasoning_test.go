@@ -1,10 +1,16 @@
 package reasoning
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reading"
 	"github.com/inquest-project/inquest/internal/reading/conversation"
+	"github.com/inquest-project/inquest/internal/reading/tlskeys"
+	"github.com/inquest-project/inquest/internal/reasoning/death"
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
 
@@ -42,6 +48,26 @@ func TestABeginningBeforeTheWindowIsNotWeighed(t *testing.T) {
 	} {
 		if got := early(c.message, &conversation.Traffic{Whole: c.whole, From: from}); got != c.early {
 			t.Errorf("%s: early is %v", name, got)
+		}
+	}
+}
+
+// It may have the keys: that it has none would be said without having looked.
+func TestACoreThatWasNotSearchedToItsEndIsSaidToBe(t *testing.T) {
+	r := &reading.Reading{Traffic: &conversation.Traffic{}}
+	for want, sessions := range map[string][]*reading.Session{
+		"TLS keys": {{}, {}},
+		"TLS keys, in a core not searched to its end": {{Unsought: true}, {}, {Opened: &tlskeys.Opened{}}},
+		"": {{Unsought: true, Opened: &tlskeys.Opened{}}}, // by another that it resumes
+	} {
+		f := &finding.Findings{}
+		tellMissing(f, r, death.Death{}, moment.Moment{}, sessions)
+		i := slices.IndexFunc(f.Missing, func(m finding.Missing) bool { return strings.HasPrefix(m.What, "TLS keys") })
+		switch {
+		case i < 0 && want != "" || i >= 0 && f.Missing[i].What != want:
+			t.Errorf("expected %q, found %+v", want, f.Missing)
+		case want == "TLS keys, in a core not searched to its end" && (f.Missing[i].Facts["count"] != "2" || f.Missing[i].Facts["alive"] != "1"):
+			t.Errorf("facts %v", f.Missing[i].Facts)
 		}
 	}
 }

@@ -14,8 +14,14 @@ import (
 	"github.com/inquest-project/inquest/internal/reasoning/moment"
 )
 
-// searched bounds how long the core is searched for keys.
-const searched = 20 * time.Second
+// How long the core may be searched for keys. A small one is searched to its end in a second, on a machine that has nothing else to
+// do. In a large one the likeliest places are looked at in a second a gigabyte; all that merely looks random would take minutes, and
+// what is asked for is a verdict now: who wants the rest is told how to search for as long as it takes.
+const (
+	small       = 256 << 20 // bytes of memory
+	forSmall    = 20 * time.Second
+	forGigabyte = 2 * time.Second
+)
 
 // openSessions opens the dead process's TLS connections: all that key logs open, and with keys from the core those that
 // were alive at its death, which alone it still had them of. Whoever spoke last is looked for first.
@@ -31,11 +37,35 @@ func openSessions(r *reading.Reading, when moment.Moment) []*reading.Session {
 	slices.SortStableFunc(wanted, func(a, b *reading.Session) int {
 		return cmp.Compare(lastHeard(b, when).UnixNano(), lastHeard(a, when).UnixNano())
 	})
-	ctx, stop := context.WithTimeout(context.Background(), searched)
+	ctx, stop := context.WithTimeout(context.Background(), searchTime(r))
 	defer stop()
 	r.OpenFromCore(ctx, wanted, false)
 	reading.Resume(sessions)
 	return sessions
+}
+
+// searchTime is how long the core may be searched for keys.
+func searchTime(r *reading.Reading) time.Duration {
+	size := 0
+	if r.Image != nil {
+		for _, region := range r.Image.Writable() {
+			size += len(region.Data)
+		}
+	}
+	if size <= small {
+		return forSmall
+	}
+	return time.Duration(float64(forGigabyte) * max(1, float64(size)/(1<<30)))
+}
+
+// unsought counts the TLS connections that the search for keys ended too early for.
+func unsought(sessions []*reading.Session) (n int) {
+	for _, s := range sessions {
+		if s.Unsought && s.Opened == nil { // another that it resumes may have opened it since
+			n++
+		}
+	}
+	return n
 }
 
 // lastHeard is when something came last on a session's conversation before the death.

@@ -122,8 +122,8 @@ func converseAll(all []*conversation.Conversation) []finding.Conversation {
 
 func converse(c *conversation.Conversation) finding.Conversation {
 	told := finding.Conversation{
-		Number: c.Number + 1, Capture: c.Capture, Transport: c.Transport, Guessed: !c.OpenerKnown, Also: c.Also,
-		Client: c.Names[conversation.Opener], Server: c.Names[conversation.Responder],
+		Number: c.Number + 1, Capture: c.Capture(), Transport: c.Transport, Guessed: !c.OpenerKnown, Also: c.Also,
+		Client: c.Names()[conversation.Opener], Server: c.Names()[conversation.Responder],
 		Protocol: protocol(c), Start: c.Start.UTC(), End: c.End.UTC(), Refused: c.Refused,
 		FromClient: flow(&c.Streams[conversation.Opener]), FromServer: flow(&c.Streams[conversation.Responder]),
 	}

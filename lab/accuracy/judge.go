@@ -132,8 +132,7 @@ func (s *seen) ahead(rows []int) (n int) {
 // rank orders the rows as the program would their candidates, and gives each candidate of a row its probability.
 func (s *seen) rank(weights weigh.Table) (order []int, each []float64, none float64) {
 	messages, rows := s.each()
-	_, bits, _ := weights.Weigh(messages, observations(s.Signs), s.Lateness, s.Lost)
-	probability, none := weigh.Posterior(bits, s.Missed)
+	probability, none := weights.Weigh(messages, observations(s.Signs), s.Lateness, s.Lost).Posterior(s.Missed)
 	each = make([]float64, len(s.Rows))
 	for i, p := range probability {
 		each[rows[i]] = p

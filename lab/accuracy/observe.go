@@ -164,7 +164,7 @@ func one(is bool) int {
 
 // is says whether a candidate is a deed of the truth: the same remote end, and a frame in common.
 func (o *observed) is(m *weigh.Candidate, d lab.Deed) bool {
-	if m.Message.Conversation.Names[m.Own.Side.Other()] != d.Client {
+	if m.Message.Conversation.Names()[m.Own.Side.Other()] != d.Client {
 		return false
 	}
 	return slices.ContainsFunc(m.Message.Frames(), func(f int) bool {

@@ -57,7 +57,7 @@ each death and keeps what it saw, message by message, without any weights (` + "
 penalised, in which a stronger sign never weighs less than a weaker one. What tells of the message that the process was at work
 on is shared out among the messages, since it was at work on one at most; so however strongly all of that points at one, the
 probability that the damage is older stays. What a death looks like whose killer was not captured is learnt from the same deaths
-with the killer's conversation cut out of the capture, for a twentieth of their worth. No weight is set by hand for a case. Stated and not fitted are: how
+with the killer's conversation cut out of the capture, for a fiftieth of their worth. No weight is set by hand for a case. Stated and not fitted are: how
 often none of the captured messages kills, how often a death is a late one, how often captures are another process's or began too
 late, how often nothing that is shown of memory killed, and for a few steps, which the lab's programs are too few to teach, where
 the fit begins (` + "`lab/accuracy/fit.go`" + `).

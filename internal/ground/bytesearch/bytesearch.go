@@ -19,6 +19,7 @@ import (
 	"iter"
 	"math/bits"
 	"slices"
+	"sync"
 )
 
 // MinRun is the shortest stretch that is surely found, in bytes.
@@ -49,6 +50,7 @@ type Index struct {
 	starts  []int32
 	table   []posting          // ordered by slot; slot i is table[starts[i]:starts[i+1]]
 	uniform map[byte][]posting // starts of needles' longest uniform stretches, by byte
+	reaches sync.Pool          // of *reach
 }
 
 // posting is one place of a gram in a needle.
@@ -202,10 +204,9 @@ func isUniform(word uint64) bool { return word == (word&0xff)*0x0101010101010101
 // come, too, and a stretch may come more than once; All reduces them.
 func (ix *Index) Search(memory []byte) iter.Seq[Hit] {
 	return func(yield func(Hit) bool) {
-		// How far each needle's hits reach. Up to the last words of a hit nothing is followed: what goes on
-		// behind its end is met there. So a stretch of 4 KB is probed 512 times but extended twice, and a
-		// needle that repeats itself costs little more.
-		reached := make([]int, len(ix.needles))
+		reached := ix.reach()
+		defer ix.leave(reached, len(memory))
+		ends, before := reached.ends, reached.before
 		for off := 0; off+gram <= len(memory); off += gram {
 			word := binary.LittleEndian.Uint64(memory[off:])
 			if isUniform(word) {
@@ -224,7 +225,7 @@ func (ix *Index) Search(memory []byte) iter.Seq[Hit] {
 			slot := h >> ix.toSlot
 			hit, tried := Hit{Needle: -1}, 0
 			for _, p := range ix.table[ix.starts[slot]:ix.starts[slot+1]] {
-				if p.word != word || off+2*gram <= reached[p.needle] || ix.inside(memory, off, p, hit) {
+				if p.word != word || before+off+2*gram <= ends[p.needle] || ix.inside(memory, off, p, hit) {
 					continue
 				}
 				if tried++; hit.Needle != int(p.needle) {
@@ -236,13 +237,36 @@ func (ix *Index) Search(memory []byte) iter.Seq[Hit] {
 				if hit.Length < MinRun {
 					continue
 				}
-				reached[p.needle] = max(reached[p.needle], hit.Memory+hit.Length)
+				ends[p.needle] = max(ends[p.needle], before+hit.Memory+hit.Length)
 				if !yield(hit) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// reach is how far each needle's hits reach in a memory. Up to the last words of a hit nothing is followed: what goes on
+// behind its end is met there. So a stretch of 4 KB is probed 512 times but extended twice, and a needle that repeats
+// itself costs little more.
+//
+// It is used again for the next memory, which is counted behind the last: so nothing of it has been reached, and what was
+// noted for thousands of needles need not be forgotten for each of thousands of short memories.
+type reach struct {
+	ends   []int // by needle
+	before int   // where this memory begins
+}
+
+func (ix *Index) reach() *reach {
+	if r, ok := ix.reaches.Get().(*reach); ok {
+		return r
+	}
+	return &reach{ends: make([]int, len(ix.needles))}
+}
+
+func (ix *Index) leave(r *reach, length int) {
+	r.before += length
+	ix.reaches.Put(r)
 }
 
 // inside says whether the stretch through a probe lies inside another through the same probe: it has neither

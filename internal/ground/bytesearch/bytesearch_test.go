@@ -172,6 +172,18 @@ func TestARareIndexFindsEveryWholeNeedleAtEveryAlignment(t *testing.T) {
 	}
 }
 
+func TestWhatWasReachedInOneMemoryIsNotInTheNext(t *testing.T) {
+	needle := []byte("of one memory and of the next")
+	index := New([][]byte{needle})
+	for i, memory := range []string{"....%s........", "%s", "........%s....................", "............%s"} {
+		memory := fmt.Appendf(nil, memory, needle)
+		want := []Hit{{Memory: bytes.Index(memory, needle), Length: len(needle)}}
+		if got := index.All(memory); !slices.Equal(got, want) {
+			t.Errorf("memory %d: found %v, expected %v", i, got, want)
+		}
+	}
+}
+
 func TestUniformStretchIsFoundOnceAndZerosNever(t *testing.T) {
 	memory := make([]byte, 4096)
 	copy(memory[1003:], bytes.Repeat([]byte{'A'}, 500))

@@ -55,21 +55,18 @@ func (t *Traffic) keep(c *Conversation, _ time.Time) *[2]packets {
 
 // assembler rebuilds the captures of a Traffic.
 type assembler struct {
-	traffic  *Traffic
-	keep     func(*Conversation, time.Time) *[2]packets // where to keep a packet of a conversation; nil for nowhere
-	open     map[key]*Conversation                      // the latest on each pair of ends
-	begun    int                                        // conversations, those that were forgotten, too
-	captures []string
-	places   *duplicates       // nil until packets of more than one place are met
-	named    map[string]uint64 // ends of a packet list that have no address
-	loading  *loading          // what of the captures is wanted; nil for all
+	traffic *Traffic
+	keep    func(*Conversation, time.Time) *[2]packets // where to keep a packet of a conversation; nil for nowhere
+	open    map[key]*Conversation                      // the latest on each pair of ends
+	begun   int                                        // conversations, those that were forgotten, too
+	places  *duplicates                                // nil until packets of more than one place are met
+	named   map[string]uint64                          // ends of a packet list that have no address
+	loading *loading                                   // what of the captures is wanted; nil for all
+	spare   []*Conversation                            // forgotten ones, to be used again
 }
 
 func newAssembler(t *Traffic, keep func(*Conversation, time.Time) *[2]packets) *assembler {
 	a := &assembler{traffic: t, keep: keep, open: map[key]*Conversation{}, named: map[string]uint64{}}
-	for _, f := range t.files {
-		a.captures = append(a.captures, f.Name)
-	}
 	if len(t.files) > 1 {
 		a.places = newDuplicates()
 	}
@@ -193,19 +190,21 @@ func (a *assembler) latest(k key, at Event) (c *Conversation, wanted bool) {
 
 // begin starts a conversation with a packet. Without a handshake the opener is guessed.
 func (a *assembler) begin(k key, swapped bool, p *capture.Packet, opener, known bool, at Event) *Conversation {
-	c := &Conversation{Number: a.begun, Capture: a.captures[at.File], Transport: "tcp", OpenerKnown: known, Start: p.Time, End: p.Time,
-		begin: begin{k, at.File, at.Frame}, swapped: swapped == opener, captures: a.captures}
+	c := a.blank()
+	*c = Conversation{Number: a.begun, Transport: "tcp", OpenerKnown: known, Start: p.Time, End: p.Time,
+		begin: begin{k, at.File, at.Frame}, swapped: swapped == opener, traffic: a.traffic}
 	if p.Protocol == capture.UDP {
 		c.Transport = "udp"
 	}
-	src, dst := p.Src, p.Dst
-	names := [2]string{printable(src, ""), printable(dst, "")}
+	c.Ends = [2]netip.AddrPort{p.Src, p.Dst}
 	if p.Listed != nil {
-		names = [2]string{printable(src, p.Listed.Source), printable(dst, p.Listed.Destination)}
+		c.listed = &[2]string{printable(p.Src, p.Listed.Source), printable(p.Dst, p.Listed.Destination)}
 	}
-	c.Ends, c.Names = [2]netip.AddrPort{src, dst}, names
 	if !opener {
-		c.Ends, c.Names = [2]netip.AddrPort{dst, src}, [2]string{names[1], names[0]}
+		c.Ends[Opener], c.Ends[Responder] = c.Ends[Responder], c.Ends[Opener]
+		if c.listed != nil {
+			c.listed[Opener], c.listed[Responder] = c.listed[Responder], c.listed[Opener]
+		}
 	}
 	a.begun++
 	a.open[k] = c
@@ -215,6 +214,17 @@ func (a *assembler) begin(k key, swapped bool, p *capture.Packet, opener, known 
 	if a.traffic.Conversations = append(a.traffic.Conversations, c); len(a.traffic.Conversations) > mostConversations {
 		a.forget()
 	}
+	return c
+}
+
+// blank is a conversation to begin with: where millions are forgotten, one of those.
+func (a *assembler) blank() *Conversation {
+	n := len(a.spare)
+	if n == 0 {
+		return new(Conversation)
+	}
+	c := a.spare[n-1]
+	a.spare = a.spare[:n-1]
 	return c
 }
 
@@ -252,6 +262,7 @@ func (a *assembler) tcp(p *capture.Packet, at Event) {
 		c.Refused = true
 		if t := a.traffic; len(t.Refusals) < mostErrors {
 			t.Refusals = append(t.Refusals, Refusal{at, c.Ends[side], c})
+			c.cited = true
 		}
 	}
 }
@@ -363,6 +374,7 @@ func (a *assembler) icmp(p *capture.Packet, at Event) {
 	k, _ := keyOf(m.InnerSrc.Addr().As16(), m.InnerDst.Addr().As16(), m.InnerSrc.Port(), m.InnerDst.Port(), m.InnerProtocol)
 	e.Conversation = a.open[k]
 	if c := e.Conversation; c != nil {
+		c.cited = true
 		if c.Ends[Opener] == m.InnerDst {
 			e.About = Opener
 		}

@@ -137,6 +137,9 @@ func (a *assembler) forget() {
 		if a.open[c.key] == c {
 			delete(a.open, c.key)
 		}
+		if !c.cited {
+			a.spare = append(a.spare, c)
+		}
 		return true
 	})
 }
@@ -154,7 +157,7 @@ func (t *Traffic) fold() {
 		}
 		if first := seen[c.isn]; first != nil && c.key != first.key && c.with(first) {
 			folded[first] = true
-			c.Also = append(first.Also, first.Names)
+			c.Also = append(first.Also, first.Names())
 		}
 		seen[c.isn] = c
 	}

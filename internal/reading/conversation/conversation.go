@@ -87,10 +87,8 @@ func (e Event) Before(other Event) bool {
 // Conversation is one TCP connection, or all that was said on one UDP 4-tuple.
 type Conversation struct {
 	Number      int               // counted in the captures, from 0
-	Capture     string            // name of the capture that it begins in; frames are counted in it
 	Transport   string            // "tcp" or "udp"
 	Ends        [2]netip.AddrPort // by Side; from a packet list an address may be invalid, being a name
-	Names       [2]string         // printable: "192.0.2.1:80", "[2001:db8::1]:80", "server:443"
 	Also        [][2]string       // Names under which it was captured, too, where addresses were translated
 	OpenerKnown bool              // false where the opener was guessed from the ports
 	Start, End  time.Time         // of its first and last packet
@@ -100,11 +98,24 @@ type Conversation struct {
 	Unreachable *Unreachable      // the first ICMP message that a side's port is closed
 
 	begin
-	swapped  bool // the opener is the key's second end
-	isn      [2]uint32
-	synSeen  [2]bool
-	captures []string
-	packets  *[2]packets // nil where they are not at hand
+	listed  *[2]string // how a packet list names the ends; nil for all others
+	swapped bool       // the opener is the key's second end
+	cited   bool       // by a refusal or an ICMP error of the traffic
+	isn     [2]uint32
+	synSeen [2]bool
+	traffic *Traffic
+	packets *[2]packets // nil where they are not at hand
+}
+
+// Capture is the name of the capture that it begins in; frames are counted in it.
+func (c *Conversation) Capture() string { return c.traffic.files[c.begin.file].Name }
+
+// Names are the ends as they are shown: "192.0.2.1:80", "[2001:db8::1]:80", "server:443".
+func (c *Conversation) Names() [2]string {
+	if c.listed != nil {
+		return *c.listed
+	}
+	return [2]string{c.Ends[Opener].String(), c.Ends[Responder].String()}
 }
 
 // Close is a FIN or RST and what the side that sent it had acknowledged by then.

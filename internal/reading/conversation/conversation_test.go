@@ -117,15 +117,15 @@ func TestANewSYNOnOldPortsIsANewConversation(t *testing.T) {
 func TestTheOpenerIsKnownFromTheHandshakeElseGuessed(t *testing.T) {
 	s := newScript(t)
 	s.tcp(Responder, "SA", 0, 0, "") // its SYN was not captured
-	if c := s.only(); !c.OpenerKnown || c.Names != [2]string{"192.0.2.1:40000", "192.0.2.2:80"} {
-		t.Errorf("%v, known %v", c.Names, c.OpenerKnown)
+	if c := s.only(); !c.OpenerKnown || c.Names() != [2]string{"192.0.2.1:40000", "192.0.2.2:80"} {
+		t.Errorf("%v, known %v", c.Names(), c.OpenerKnown)
 	}
 	s = newScript(t)
 	s.tcp(Responder, "PA", 70, 30, "in the middle")
 	s.tcp(Opener, "PA", 30, 83, "answer")
 	c := s.only()
-	if c.OpenerKnown || c.Names[Opener] != "192.0.2.1:40000" || c.Streams[Responder].Sent != 13 || len(c.Streams[Responder].Holes) != 0 {
-		t.Errorf("%v, known %v, %+v", c.Names, c.OpenerKnown, c.Streams[Responder])
+	if c.OpenerKnown || c.Names()[Opener] != "192.0.2.1:40000" || c.Streams[Responder].Sent != 13 || len(c.Streams[Responder].Holes) != 0 {
+		t.Errorf("%v, known %v, %+v", c.Names(), c.OpenerKnown, c.Streams[Responder])
 	}
 	if got := texts(c, Opener); !reflect.DeepEqual(got, []string{"in the middle"}) {
 		t.Errorf("client received %q", got)
@@ -211,8 +211,8 @@ func TestThePastedListIsOneConversationClosedByRST(t *testing.T) {
 		t.Fatalf("%d conversations, want 1", len(traffic.Conversations))
 	}
 	c := traffic.Conversations[0]
-	if c.Names != [2]string{"client:38409", "server:443"} || c.Transport != "tcp" {
-		t.Errorf("between %v over %s", c.Names, c.Transport)
+	if c.Names() != [2]string{"client:38409", "server:443"} || c.Transport != "tcp" {
+		t.Errorf("between %v over %s", c.Names(), c.Transport)
 	}
 	end := c.Ending(Responder)
 	if end == nil || !end.RST || end.Frame != 4955 || end.Acked != 198 || !end.AllAcked() {

@@ -50,10 +50,11 @@ func (m *Message) Frames() []int {
 
 // Capture is the name of the capture that the message begins in.
 func (m *Message) Capture() string {
-	if file := int(m.Segments[0].File); file < len(m.Conversation.captures) {
-		return m.Conversation.captures[file]
+	files := m.Conversation.traffic.files
+	if file := int(m.Segments[0].File); file < len(files) {
+		return files[file].Name
 	}
-	return m.Conversation.Capture
+	return m.Conversation.Capture()
 }
 
 // By is what of the message had arrived by an instant, up to the first byte that had not; nil if nothing had.

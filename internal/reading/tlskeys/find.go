@@ -130,7 +130,7 @@ type search struct {
 	goal   level
 	learnt []distance // from an anchor to a secret
 
-	targets func() []place.Address // what pointers lead to, and looks random; looked for when first needed
+	targets func() targets // what pointers lead to, and looks random; looked for when first needed
 
 	mu sync.Mutex // over learnt and the quests' findings
 }
@@ -192,7 +192,7 @@ const (
 	nearBy  = 2 << 10 // bytes before and behind an anchor
 	pointed = 512     // bytes behind where a pointer leads
 
-	targetsShare = 256 // of pointers' targets, to one worker at a time
+	overEach = 128 // windows that are tried until it is asked whether to go on
 )
 
 // near tries what lies around a connection's anchors, then where pointers lead from there.
@@ -204,7 +204,11 @@ func (s *search) near(q *quest, t *trial) {
 	}
 	for _, a := range q.anchors {
 		for from := (a - nearBy) &^ 7; from < a+nearBy && !s.done(q); from += 8 {
-			to, there := s.memory.pointer(s.memory.from(from))
+			to, i := s.memory.pointer(s.memory.from(from), 0)
+			if i < 0 {
+				continue
+			}
+			there := s.memory[i].Data[to-s.memory[i].Start:]
 			for at := 0; at < min(pointed, len(there)); at += 8 {
 				t.window(there[at:min(at+windowLength, len(there))], to+place.Address(at))
 			}
@@ -214,11 +218,16 @@ func (s *search) near(q *quest, t *trial) {
 
 // wherePointersLead tries for some connections all that looks random and that a word of the memory leads to.
 func (s *search) wherePointersLead(batch []*quest) {
-	parallel(s.ctx, slices.Collect(slices.Chunk(s.targets(), targetsShare)), func() func([]place.Address) bool {
+	targets := s.targets()
+	parallel(s.ctx, s.memory.pieces(anchorsOf(batch)), func() func(piece) bool {
 		t := s.trial(batch)
-		return func(targets []place.Address) bool {
-			for _, a := range targets {
-				t.at(a)
+		return func(p piece) bool {
+			tries := 0
+			for at := range targets.in(p) {
+				if tries++; tries%overEach == 0 && t.over() {
+					return false
+				}
+				t.window(p.window(at), p.address(at))
 			}
 			return !t.over()
 		}
@@ -233,7 +242,7 @@ func (s *search) everywhere(batch []*quest) {
 		parallel(s.ctx, pieces, func() func(piece) bool {
 			t := s.trial(batch)
 			return func(p piece) bool {
-				for at := first; at < p.length && (at%1024 != first || !t.over()); at += 8 {
+				for at := first; at < p.length && (at%(8*overEach) != first || !t.over()); at += 8 {
 					t.window(p.window(at), p.address(at))
 				}
 				return !t.over()

@@ -291,7 +291,7 @@ func connections(t testing.TB, file []byte) []*Connection {
 	for _, conv := range conversations(t, file) {
 		c, err := Read(conv)
 		if err != nil {
-			t.Fatalf("%v: %v", conv.Names, err)
+			t.Fatalf("%v: %v", conv.Names(), err)
 		}
 		all = append(all, c)
 	}

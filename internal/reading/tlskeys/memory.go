@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"iter"
 	"maps"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
@@ -24,34 +26,51 @@ func newMemory(stretches []elfcore.Stretch) memory {
 	return m
 }
 
-// from is the memory from an address on, to the end of its stretch.
-func (m memory) from(a place.Address) []byte {
+// stretch is the number of the stretch that has an address; -1 if none has.
+func (m memory) stretch(a place.Address) int {
 	i, found := slices.BinarySearchFunc(m, a, func(s elfcore.Stretch, a place.Address) int { return cmp.Compare(s.Start, a) })
 	if !found {
 		i--
 	}
-	if i < 0 || a-m[i].Start >= place.Address(len(m[i].Data)) {
+	if i < 0 || !m.in(i, a) {
+		return -1
+	}
+	return i
+}
+
+func (m memory) in(stretch int, a place.Address) bool {
+	return a-m[stretch].Start < place.Address(len(m[stretch].Data))
+}
+
+// from is the memory from an address on, to the end of its stretch.
+func (m memory) from(a place.Address) []byte {
+	i := m.stretch(a)
+	if i < 0 {
 		return nil
 	}
 	return m[i].Data[a-m[i].Start:]
 }
 
-// pointer reads a word, and gives it and what stands there if it is the address of something in this memory.
-func (m memory) pointer(word []byte) (place.Address, []byte) {
+// pointer reads a word, and gives it and the number of the stretch where it leads to; -1 where it is no address of something
+// in this memory. Most pointers lead to where the last one did.
+func (m memory) pointer(word []byte, last int) (to place.Address, stretch int) {
 	if len(word) < 8 {
-		return 0, nil
+		return 0, -1
 	}
-	to := place.Address(binary.LittleEndian.Uint64(word))
-	if to&3 != 0 || len(m) == 0 || to < m[0].Start {
-		return 0, nil
+	to = place.Address(binary.LittleEndian.Uint64(word))
+	switch {
+	case to&3 != 0 || len(m) == 0 || to < m[0].Start || to > m[len(m)-1].Start && !m.in(len(m)-1, to):
+		return 0, -1
+	case m.in(last, to):
+		return to, last
 	}
-	return to, m.from(to)
+	return to, m.stretch(to)
 }
 
 // piece is a part of a stretch that one worker walks over.
 type piece struct {
 	elfcore.Stretch
-	from, length int
+	stretch, from, length int
 }
 
 const pieceLength = 64 << 10
@@ -71,9 +90,9 @@ func (m memory) pieces(anchors []place.Address) []piece {
 		distance uint64
 	}
 	var all []ranked
-	for _, s := range m {
+	for i, s := range m {
 		for from := 0; from < len(s.Data); from += pieceLength {
-			p := piece{s, from, min(pieceLength, len(s.Data)-from)}
+			p := piece{s, i, from, min(pieceLength, len(s.Data)-from)}
 			all = append(all, ranked{p, nearest(anchors, s.Start+place.Address(from+p.length/2))})
 		}
 	}
@@ -127,9 +146,18 @@ func (s *search) anchor() {
 		}
 	})
 	values := maps.Clone(owners)
+	var some [1 << 16]bool // by hash: nearly all words are turned away by it, and faster than by the map
+	hash := func(word uint64) uint64 { return word * 0x9e3779b97f4a7c15 >> 48 }
+	for a := range values {
+		some[hash(uint64(a))] = true
+	}
 	s.eachPiece(func(p piece, keep func(func())) {
 		for at := 0; at+8 <= p.length; at += 8 {
-			if q := values[place.Address(binary.LittleEndian.Uint64(p.Data[p.from+at:]))]; q != nil {
+			word := binary.LittleEndian.Uint64(p.Data[p.from+at:])
+			if !some[hash(word)] {
+				continue
+			}
+			if q := values[place.Address(word)]; q != nil {
 				keep(func() { s.addAnchor(q, p.address(at), owners) })
 			}
 		}
@@ -143,18 +171,59 @@ func (s *search) addAnchor(q *quest, a place.Address, owners map[place.Address]*
 	}
 }
 
-// target finds what looks random and has a pointer to it.
-func (s *search) target() []place.Address {
-	found := map[place.Address]bool{}
-	s.eachPiece(func(p piece, keep func(func())) {
-		for at := 0; at+8 <= p.length; at += 8 {
-			to, b := s.memory.pointer(p.Data[p.from+at:])
-			if len(b) >= shortLength && random(b[:shortLength]) {
-				keep(func() { found[to] = true })
+// targets are places of a memory, by stretch: a bit for each fourth byte.
+type targets [][]uint64
+
+// target finds what looks random and has a pointer to it. Pointers lead anywhere, which no cache can follow: so where they
+// lead is noted first, and looked at then in the order of addresses.
+func (s *search) target() targets {
+	found := make(targets, len(s.memory))
+	for i, stretch := range s.memory {
+		found[i] = make([]uint64, len(stretch.Data)/256+1)
+	}
+	parallel(s.ctx, s.memory.pieces(nil), func() func(piece) bool {
+		type target struct {
+			stretch int
+			offset  place.Address
+		}
+		var led []target // where the words of a piece lead; noted by one worker at a time, as many as can be
+		return func(p piece) bool {
+			led = led[:0]
+			for at, last := 0, 0; at+8 <= p.length; at += 8 {
+				if to, i := s.memory.pointer(p.Data[p.from+at:], last); i >= 0 {
+					led = append(led, target{i, to - s.memory[i].Start})
+					last = i
+				}
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, to := range led {
+				found[to.stretch][to.offset/256] |= 1 << (to.offset / 4 % 64)
+			}
+			return true
+		}
+	})
+	s.eachPiece(func(p piece, _ func(func())) {
+		for at := range found.in(p) {
+			if w := p.window(at); len(w) < shortLength || !random(w[:shortLength]) {
+				found[p.stretch][(p.from+at)/256] &^= 1 << (at / 4 % 64)
 			}
 		}
 	})
-	return slices.Sorted(maps.Keys(found))
+	return found
+}
+
+// in gives the places in a piece. Those of a word of bits are all in one piece.
+func (t targets) in(p piece) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for at := 0; at < p.length; at += 256 {
+			for word := t[p.stretch][(p.from+at)/256]; word != 0; word &= word - 1 {
+				if !yield(at + bits.TrailingZeros64(word)*4) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // eachPiece walks over all memory; what is done in keep is done by one worker at a time.

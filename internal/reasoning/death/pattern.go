@@ -49,9 +49,9 @@ func (s *scene) hasJemalloc() bool {
 	return false
 }
 
-// isText says whether a pointer's bytes are characters, up to zeros at its end: six at least.
+// isText says whether a pointer's bytes are characters, up to zeros at its end: five at least, since many a number of four looks so.
 func isText(pointer uint64) bool {
-	const least = 6
+	const least = 5
 	text := bytes.TrimRight(binary.LittleEndian.AppendUint64(nil, pointer), "\x00")
 	for _, c := range text {
 		if (c < ' ' || c > '~') && c != '\r' && c != '\n' && c != '\t' {

@@ -606,7 +606,7 @@ func TestWhatTheDeadProcessOpenedItselfIsItsOwn(t *testing.T) {
 			for _, own := range m.Own {
 				if own.Outbound {
 					found = own.State
-					if own.Side != 0 || own.Conversation.Names[1] != c.called {
+					if own.Side != 0 || own.Conversation.Names()[1] != c.called {
 						t.Errorf("%+v", own)
 					}
 				}

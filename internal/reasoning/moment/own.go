@@ -16,14 +16,14 @@ func (m *Moment) own(process Process, traffic *conversation.Traffic, services []
 	}
 	m.Siblings = b != nil && b.siblings
 	served := map[*conversation.Conversation]bool{}
-	var hosts []netip.Addr
+	hosts := map[netip.Addr]bool{} // that it served at
 	for _, s := range fell {
 		if !slices.Contains(m.Servers, s.name) {
 			m.Servers = append(m.Servers, s.name)
 		}
 		for _, d := range s.dialogs {
 			served[d.conversation] = true
-			hosts = append(hosts, d.conversation.Ends[d.side].Addr())
+			hosts[d.host()] = true
 			m.take(d, b, false)
 		}
 	}
@@ -40,7 +40,7 @@ func (m *Moment) own(process Process, traffic *conversation.Traffic, services []
 		}
 	}
 	for _, d := range calls {
-		if called(process, d, hosts, b) || peers[d.peer()] && d.closedWith(b) && slices.Contains(hosts, d.conversation.Ends[d.side].Addr()) {
+		if called(process, d, hosts, b) || peers[d.peer()] && d.closedWith(b) && hosts[d.host()] {
 			m.take(d, b, true)
 		}
 	}
@@ -50,6 +50,9 @@ func (m *Moment) own(process Process, traffic *conversation.Traffic, services []
 func (d *dialog) closedWith(b *burst) bool {
 	return d.closing != nil && !d.reaction && b.covers(d.closing.Time)
 }
+
+// host is where a side is.
+func (d *dialog) host() netip.Addr { return d.conversation.Ends[d.side].Addr() }
 
 // peer is the other end.
 func (d *dialog) peer() netip.AddrPort { return d.conversation.Ends[d.side.Other()] }
@@ -95,9 +98,9 @@ func fellWith(s *service, b *burst) bool {
 // called says whether the dead process was the caller in a conversation: its socket closed in the
 // burst, or it fell silent and the core's memory names the peer, or, without a core, the caller's
 // address is the daemon's host.
-func called(process Process, d *dialog, hosts []netip.Addr, b *burst) bool {
+func called(process Process, d *dialog, hosts map[netip.Addr]bool, b *burst) bool {
 	peer := d.peer()
-	if !peer.IsValid() || !slices.Contains(hosts, d.conversation.Ends[d.side].Addr()) {
+	if !peer.IsValid() || !hosts[d.host()] {
 		return false
 	}
 	if b != nil && !b.end.IsZero() && d.lastSent.After(b.end) {

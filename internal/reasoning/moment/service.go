@@ -99,19 +99,20 @@ func (d *dialog) closedAlive() bool {
 func findServices(traffic *conversation.Traffic) []*service {
 	shared := map[string]int{}
 	for _, c := range traffic.Conversations {
-		shared[c.Names[conversation.Opener]]++
-		shared[c.Names[conversation.Responder]]++
+		for _, name := range c.Names() {
+			shared[name]++
+		}
 	}
 	byName := map[string]*service{}
 	for _, c := range traffic.Conversations {
-		side := conversation.Responder
-		if !c.OpenerKnown && shared[c.Names[conversation.Opener]] > shared[c.Names[conversation.Responder]] {
+		side, names := conversation.Responder, c.Names()
+		if !c.OpenerKnown && shared[names[conversation.Opener]] > shared[names[conversation.Responder]] {
 			side = conversation.Opener
 		}
-		key := c.Transport + " " + c.Names[side]
+		key := c.Transport + " " + names[side]
 		s := byName[key]
 		if s == nil {
-			s = &service{name: c.Names[side], udp: c.Transport == "udp"}
+			s = &service{name: names[side], udp: c.Transport == "udp"}
 			byName[key] = s
 		}
 		s.add(c, side)

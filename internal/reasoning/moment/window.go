@@ -51,7 +51,8 @@ func closesTogether(traffic *conversation.Traffic) (at time.Time, found bool) {
 		if end.RST {
 			weight = abruptWeight
 		}
-		byServer[c.Names[conversation.Responder]] = append(byServer[c.Names[conversation.Responder]], closing{end.Time, weight})
+		server := c.Names()[conversation.Responder]
+		byServer[server] = append(byServer[server], closing{end.Time, weight})
 	}
 	most := enoughWithoutLog*abruptWeight - 1
 	for _, closings := range byServer {

@@ -186,20 +186,26 @@ type piece struct {
 	at     int // in the region
 }
 
-// locateLong searches memory piece by piece, on all processors. Of places that are as good the one in the first piece is kept,
-// whoever finds it when.
-func locateLong(c *Case, all []*sought, index *bytesearch.Index) {
+// piecesOf gives the writable memory in pieces, to as many as take them.
+func piecesOf(im *image.Image) <-chan piece {
 	pieces := make(chan piece)
 	go func() {
 		defer close(pieces)
 		number := 0
-		for _, region := range c.Image.Writable() {
+		for _, region := range im.Writable() {
 			for at := 0; at < len(region.Data); at += pieceSize {
 				pieces <- piece{number, region, at}
 				number++
 			}
 		}
 	}()
+	return pieces
+}
+
+// locateLong searches memory piece by piece, on all processors. Of places that are as good the one in the first piece is kept,
+// whoever finds it when.
+func locateLong(c *Case, all []*sought, index *bytesearch.Index) {
+	pieces := piecesOf(c.Image)
 	found := make([][]places, runtime.GOMAXPROCS(0))
 	var searchers sync.WaitGroup
 	for i := range found {

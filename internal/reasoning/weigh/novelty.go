@@ -26,15 +26,11 @@ func observeNovelty(c *Case) []finding.Observation {
 	if len(c.Candidates) < fewest || c.fromMemory() {
 		return nil // too few to know what is usual
 	}
-	traits := make([]map[string]string, len(c.Candidates))
-	for i, candidate := range c.Candidates {
-		traits[i] = traitsOf(candidate)
-	}
-	rarity := rarities(traits)
+	rarity := raritiesOf(c.Candidates)
 	surprises := make([]float64, len(c.Candidates))
 	oddest := make([]string, len(c.Candidates))
-	for i := range traits {
-		surprises[i], oddest[i] = rarity.surprise(traits[i])
+	for i := range c.Candidates {
+		surprises[i], oddest[i] = rarity.surprise(i)
 	}
 	ranks := ranksOf(surprises)
 	observations := make([]finding.Observation, len(c.Candidates))
@@ -182,29 +178,30 @@ func shortened(value string) string {
 	return strings.ToValidUTF8(value[:most], "") + "…"
 }
 
-// rarity tells how often each trait's values came.
+// rarity tells how often each trait's values came. Names and values are numbered: tens of thousands of messages have some
+// forty traits each, and mostly the same.
 type rarity struct {
-	traits map[string]*values
-	rarest []int // of each message: how many messages have its rarest trait at all; in order
+	numbers  map[string]int32
+	strings  []string
+	messages [][]trait
+	traits   map[int32]*values // by name
+	rarest   []int             // of each message: how many messages have its rarest trait at all; in order
 }
+
+// trait is a name and a value, as numbers.
+type trait struct{ name, value int32 }
 
 // values are one trait's.
 type values struct {
-	count    map[string]int
+	count    map[int32]int
 	messages int         // that have the trait
 	atMost   map[int]int // times a value came -> messages whose value came no oftener
 }
 
-func rarities(traits []map[string]string) rarity {
-	r := rarity{traits: map[string]*values{}}
-	for _, t := range traits {
-		for name, value := range t {
-			if r.traits[name] == nil {
-				r.traits[name] = &values{count: map[string]int{}, atMost: map[int]int{}}
-			}
-			r.traits[name].count[value]++
-			r.traits[name].messages++
-		}
+func raritiesOf(candidates []*Candidate) *rarity {
+	r := &rarity{numbers: map[string]int32{}, traits: map[int32]*values{}}
+	for _, candidate := range candidates {
+		r.add(traitsOf(candidate))
 	}
 	for _, v := range r.traits {
 		for _, n := range v.count {
@@ -216,20 +213,44 @@ func rarities(traits []map[string]string) rarity {
 			v.atMost[n] = total
 		}
 	}
-	for _, t := range traits {
-		_, n := r.rarestOf(t)
+	for _, m := range r.messages {
+		_, n := r.rarestOf(m)
 		r.rarest = append(r.rarest, n)
 	}
 	slices.Sort(r.rarest)
 	return r
 }
 
+// add counts the traits of one more message.
+func (r *rarity) add(traits map[string]string) {
+	message := make([]trait, 0, len(traits))
+	for name, value := range traits {
+		t := trait{r.number(name), r.number(value)}
+		message = append(message, t)
+		if r.traits[t.name] == nil {
+			r.traits[t.name] = &values{count: map[int32]int{}, atMost: map[int]int{}}
+		}
+		r.traits[t.name].count[t.value]++
+		r.traits[t.name].messages++
+	}
+	r.messages = append(r.messages, message)
+}
+
+func (r *rarity) number(s string) int32 {
+	n, known := r.numbers[s]
+	if !known {
+		n = int32(len(r.strings))
+		r.numbers[s], r.strings = n, append(r.strings, s)
+	}
+	return n
+}
+
 // rarestOf is the trait that the fewest messages have at all.
-func (r rarity) rarestOf(traits map[string]string) (name string, messages int) {
+func (r *rarity) rarestOf(message []trait) (name string, messages int) {
 	messages = math.MaxInt
-	for t := range traits {
-		if n := r.traits[t].messages; n < messages || n == messages && t < name {
-			name, messages = t, n
+	for _, t := range message {
+		if n := r.traits[t.name].messages; n < messages || n == messages && r.strings[t.name] < name {
+			name, messages = r.strings[t.name], n
 		}
 	}
 	return name, messages
@@ -237,25 +258,33 @@ func (r rarity) rarestOf(traits map[string]string) (name string, messages int) {
 
 // surprise is the mean of the three greatest surprises of a message's traits, in bits, and what is the
 // greatest.
-func (r rarity) surprise(traits map[string]string) (mean float64, oddest string) {
+func (r *rarity) surprise(message int) (mean float64, oddest string) {
 	const counted = 3
-	type surprise struct {
-		bits float64
-		what string
+	traits := r.messages[message]
+	all := make([]float64, 0, len(traits)+1)
+	greatest := math.Inf(-1)
+	surprised := func(bits float64, what func() string) { // of several that surprise as much the first by name
+		if bits > greatest {
+			greatest, oddest = bits, what()
+		} else if bits == greatest {
+			oddest = min(oddest, what())
+		}
+		all = append(all, bits)
 	}
-	all := make([]surprise, 0, len(traits)+1)
-	for name, value := range traits {
-		v := r.traits[name]
-		all = append(all, surprise{math.Log2(float64(v.messages) / float64(v.atMost[v.count[value]])), told(name) + ": " + value})
+	for _, t := range traits {
+		v := r.traits[t.name]
+		surprised(math.Log2(float64(v.messages)/float64(v.atMost[v.count[t.value]])), func() string {
+			return told(r.strings[t.name]) + ": " + r.strings[t.value]
+		})
 	}
 	rarest, n := r.rarestOf(traits)
 	asRare, _ := slices.BinarySearch(r.rarest, n+1)
-	all = append(all, surprise{math.Log2(float64(len(r.rarest)) / float64(max(1, asRare))), "it has a " + told(rarest)})
-	slices.SortFunc(all, func(a, b surprise) int { return cmp.Or(cmp.Compare(b.bits, a.bits), cmp.Compare(a.what, b.what)) })
-	for _, s := range all[:min(counted, len(all))] {
-		mean += s.bits / counted
+	surprised(math.Log2(float64(len(r.rarest))/float64(max(1, asRare))), func() string { return "it has a " + told(rarest) })
+	slices.SortFunc(all, func(a, b float64) int { return cmp.Compare(b, a) })
+	for _, bits := range all[:min(counted, len(all))] {
+		mean += bits / counted
 	}
-	return mean, all[0].what
+	return mean, oddest
 }
 
 // ranksOf gives each value its place among all, from the greatest, which is 0. Equal values share the middle of

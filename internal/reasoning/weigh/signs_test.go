@@ -182,7 +182,7 @@ func TestWhoHadAnsweredAllHardlyDiedAtOnce(t *testing.T) {
 			t.Errorf("%s: %v", name, signs)
 		}
 		signs[0].Kind = "waits"
-		weighed, sums, _ := table.Weigh(messages, signs, 0.03, 0)
+		weighed, sums := weighed(table, messages, signs, 0.03, 0)
 		share := weighed[0][len(weighed[0])-1]
 		if said := share.Level == "less, by the signs"; said == (c.want == oneWaits) || said && sums[0] > -3 {
 			t.Errorf("%s: %+v, the sum of the first is %.1f", name, share, sums[0])

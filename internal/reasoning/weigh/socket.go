@@ -2,8 +2,11 @@ package weigh
 
 import (
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"regexp"
+	"runtime"
+	"sync"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
 	"github.com/inquest-project/inquest/internal/ground/place"
@@ -121,19 +124,35 @@ func socketAddress(b []byte) (netip.AddrPort, bool) {
 // SocketAddresses are all the socket addresses that a process's own writable memory holds. What it shares with
 // others may name their peers.
 func SocketAddresses(im *image.Image) map[netip.AddrPort]bool {
-	all := map[netip.AddrPort]bool{}
-	for _, region := range im.Writable() {
-		if region.Other {
-			continue
+	pieces := piecesOf(im)
+	found := make([]map[netip.AddrPort]bool, runtime.GOMAXPROCS(0))
+	var searchers sync.WaitGroup
+	for i := range found {
+		found[i] = map[netip.AddrPort]bool{}
+		searchers.Go(func() {
+			for p := range pieces {
+				if !p.region.Other {
+					p.socketAddresses(found[i])
+				}
+			}
+		})
+	}
+	searchers.Wait()
+	for _, more := range found[1:] {
+		maps.Copy(found[0], more)
+	}
+	return found[0]
+}
+
+// socketAddresses adds those that begin in a piece.
+func (p piece) socketAddresses(all map[netip.AddrPort]bool) {
+	memory := p.region.Data
+	for off := p.at; off < p.at+pieceSize && off+8 <= len(memory); off += sockaddrAlignment {
+		if family := binary.LittleEndian.Uint16(memory[off:]); family != familyIPv4 && family != familyIPv6 {
+			continue // nearly everywhere
 		}
-		for off := 0; off+8 <= len(region.Data); off += sockaddrAlignment {
-			if family := binary.LittleEndian.Uint16(region.Data[off:]); family != familyIPv4 && family != familyIPv6 {
-				continue // nearly everywhere
-			}
-			if addr, ok := socketAddress(region.Data[off:]); ok {
-				all[addr] = true
-			}
+		if addr, ok := socketAddress(memory[off:]); ok {
+			all[addr] = true
 		}
 	}
-	return all
 }

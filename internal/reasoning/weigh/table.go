@@ -33,6 +33,14 @@ func ParseTable(data []byte) (Table, error) {
 	return t, nil
 }
 
+// Weighed is what a death's messages come to.
+type Weighed struct {
+	Messages [][]finding.Observation // each with its bits
+	Sums     []float64               // of each message's bits
+	Late     []float64               // how likely it is of each, if it killed, that it did so late
+	None     float64                 // bits for that none of them killed
+}
+
 // Weigh gives each observation of a death's messages and of the death as a whole its bits, and each message the sum of its own.
 //
 // What tells of the message that the process was at work on is shared out among the messages: if one killed at once, then one
@@ -44,12 +52,8 @@ func ParseTable(data []byte) (Table, error) {
 // Signs that some message was at work speak against none. Against older damage they don't: that was run into at work, too.
 //
 // Where a share of the packets was lost, silence tells nothing with that probability.
-//
-// Beside it, if the message killed, is how likely it is that it did so late.
-func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observation, lateness, lost float64) (
-	weighed [][]finding.Observation, sums, late []float64,
-) {
-	sums, late = make([]float64, len(messages)), make([]float64, len(messages))
+func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observation, lateness, lost float64) Weighed {
+	w := Weighed{Messages: messages, Sums: make([]float64, len(messages)), Late: make([]float64, len(messages))}
 	work, older := make(shared, len(messages)), make(shared, len(messages))
 	told, held := false, false
 	for i, observations := range messages {
@@ -58,7 +62,7 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 			if o.Bits = t[o.Kind][o.Level]; silent[o.Kind+": "+o.Level] {
 				o.Bits = math.Log2((1-lost)*math.Exp2(o.Bits) + lost)
 			}
-			sums[i] += o.Bits
+			w.Sums[i] += o.Bits
 			if kind := kinds[o.Kind]; kind.AtWork {
 				told, held = true, held || kind.Held
 				work[i] += o.Bits
@@ -70,26 +74,26 @@ func (t Table) Weigh(messages [][]finding.Observation, signs []finding.Observati
 	}
 	sign := t.signs(signs)
 	if !told {
-		return messages, sums, late
+		return w
 	}
-	atOnce, less := (1-lateness)*math.Exp2(sign), "less"
-	lateness *= math.Exp2(max(sign, 0))
+	w.None = min(0, -sign)
+	atOnce, less := (1-lateness)*math.Exp2(min(0, sign)), "less"
 	if sign < -1 {
 		less = "less, by the signs"
 	}
 	atWork, before := work.out(held), older.out(held)
 	for i := range messages {
 		both := atOnce*atWork[i] + lateness*before[i]
-		late[i] = lateness * before[i] / both
+		w.Late[i] = lateness * before[i] / both
 		share := math.Log2(both) - work[i]
-		sums[i] += share
+		w.Sums[i] += share
 		level := less
 		if share > 0 {
 			level = "more"
 		}
 		messages[i] = append(messages[i], finding.Observation{Kind: finding.Share, Level: level, Bits: share})
 	}
-	return messages, sums, late
+	return w
 }
 
 // shared is how likely it is of each message, in bits, that it is the one of which something holds that holds of one at most.

@@ -40,7 +40,7 @@ func observeUnanswered(c *Case) []finding.Observation {
 		if on := passed[candidate]; on != nil && (candidate.Message.Answered.IsZero() || candidate.Own.Outbound) {
 			o.Level = passedOnward
 			o.RestsOn = append(o.RestsOn, frameRefs(on)...)
-			o.Facts = map[string]string{"to": on.Conversation.Names[on.Receiver]}
+			o.Facts = map[string]string{"to": on.Conversation.Names()[on.Receiver]}
 		}
 		if a := candidate.Message.Answered; !a.IsZero() && o.Level == answered {
 			o.RestsOn = append(o.RestsOn, frameRef(int(a.Frame)))
@@ -131,6 +131,10 @@ func (h habit) level(c *Case, candidate *Candidate) string {
 	return "unanswered"
 }
 
+// passedMost is how many of the messages that were sent may have a stretch in common for it to tell what one of them was made
+// of. Where a forwarder's questions are nearly alike, what they share would else lead from each to all.
+const passedMost = 256
+
 // passedOn gives for each message what the process made of it for somebody else, as proxies and forwarders
 // do: the message that it then sent on a conversation of its own and that has a stretch of it; or, of what an upstream
 // answered, the one that a client was sent and that has most of it. What was passed on has been read and understood; the
@@ -142,21 +146,22 @@ func passedOn(c *Case) map[*Candidate]*conversation.Message {
 	}
 	needles := make([][]byte, len(sent))
 	for i, m := range sent {
-		needles[i] = folded(m.Data)
+		needles[i] = folded(m.Data[:min(searchedMost, len(m.Data))])
 	}
-	index := bytesearch.New(needles)
+	index := bytesearch.NewRare(needles, passedMost)
 	type source struct {
 		candidate *Candidate
 		length    int
 	}
 	sources := make([]source, len(sent))
 	for _, candidate := range c.Candidates {
-		for hit := range index.Search(folded(candidate.Data)) {
+		data := folded(candidate.Data[:min(searchedMost, len(candidate.Data))])
+		for hit := range index.Search(data) {
 			best, on := &sources[hit.Needle], sent[hit.Needle]
 			if candidate.Message.End.After(on.Start) || candidate.Message.Conversation == on.Conversation {
 				continue
 			}
-			if toClient := !outbound[on.Conversation]; toClient && (!candidate.Own.Outbound || hit.Length*2 < len(candidate.Data)) {
+			if toClient := !outbound[on.Conversation]; toClient && (!candidate.Own.Outbound || hit.Length*2 < len(data)) {
 				continue
 			}
 			// Of several that say the same the latest was the occasion.

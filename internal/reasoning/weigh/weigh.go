@@ -140,14 +140,17 @@ var Kinds = []Kind{
 // Lateness is the stated probability that a death was a late one: that the killing message had come, and had
 // mostly been answered, long before. Measured elsewhere on real daemons with published bugs it was so in 9 of 66.
 // How that divides among the mechanisms is judgement: who trips over older damage dies late oftener than who
-// decides, an allocator's check finds damage whenever it comes by, and what is divided by has often been stored before.
-func Lateness(kind finding.MechanismKind, role string) float64 {
+// decides, whose pointer has been written over with text oftener still, an allocator's check finds damage whenever it comes by, and what
+// is divided by has often been stored before.
+func Lateness(m finding.Mechanism, role string) float64 {
 	switch {
-	case kind == finding.AllocatorCheck && role == finding.Victim:
+	case m.Kind == finding.AllocatorCheck && role == finding.Victim:
 		return 0.75
+	case role == finding.Victim && m.Pattern == finding.Text:
+		return 0.5
 	case role == finding.Victim:
-		return 0.4
-	case kind == finding.Arithmetic:
+		return 0.25
+	case m.Kind == finding.Arithmetic:
 		return 0.2
 	}
 	return 0.03
@@ -171,14 +174,14 @@ func Rank(c *Case, weights Table) (ranking Ranking) {
 	for i, candidate := range c.Candidates {
 		observed[i] = candidate.Observations
 	}
-	observed, scores, older := weights.Weigh(observed, c.Signs, c.Lateness(), c.Lost)
+	weighed := weights.Weigh(observed, c.Signs, c.Lateness(), c.Lost)
 	for i, candidate := range c.Candidates {
-		candidate.Observations, candidate.Bits = observed[i], scores[i]
+		candidate.Observations, candidate.Bits = weighed.Messages[i], weighed.Sums[i]
 	}
-	probabilities, none := Posterior(scores, c.Missed())
+	probabilities, none := weighed.Posterior(c.Missed())
 	for i, candidate := range c.Candidates {
 		candidate.Probability = probabilities[i]
-		ranking.Older += probabilities[i] * older[i]
+		ranking.Older += probabilities[i] * weighed.Late[i]
 	}
 	ranked := slices.Clone(c.Candidates)
 	slices.SortStableFunc(ranked, func(a, b *Candidate) int { return cmp.Compare(b.Bits, a.Bits) })
@@ -253,14 +256,14 @@ func (c *Case) strange() bool {
 
 // Lateness is how likely this death was a late one.
 func (c *Case) Lateness() float64 {
-	kind, role := finding.MechanismKind(""), ""
+	mechanism, role := finding.Mechanism{}, ""
 	if c.Death.Finding.Mechanism != nil {
-		kind = c.Death.Finding.Mechanism.Kind
+		mechanism = *c.Death.Finding.Mechanism
 	}
 	if c.Death.Culprit != nil {
 		role = c.Death.Culprit.Role
 	}
-	return Lateness(kind, role)
+	return Lateness(mechanism, role)
 }
 
 // fewest is the number of messages from which on a capture is taken to hold what a daemon received. A
@@ -273,13 +276,14 @@ func Prior(n int, missed float64) (each, none float64) {
 	return each, 1 - each*float64(n)
 }
 
-// Posterior shares out the probability: each message's prior grows by its bits.
-func Posterior(bits []float64, missed float64) (each []float64, none float64) {
-	each = make([]float64, len(bits))
-	prior, none := Prior(len(bits), missed)
+// Posterior shares out the probability: each message's prior, and that of none, grows by its bits.
+func (w Weighed) Posterior(missed float64) (each []float64, none float64) {
+	each = make([]float64, len(w.Sums))
+	prior, none := Prior(len(w.Sums), missed)
+	none *= math.Exp2(w.None)
 	total := none
-	for i, b := range bits {
-		each[i] = prior * math.Exp2(b)
+	for i, bits := range w.Sums {
+		each[i] = prior * math.Exp2(bits)
 		total += each[i]
 	}
 	for i := range each {

@@ -71,8 +71,8 @@ func onTheWire(innocents int, bits ...float64) (Table, [][]finding.Observation) 
 
 // weighed is what messages weigh, without how likely each killed late.
 func weighed(table Table, messages [][]finding.Observation, signs []finding.Observation, lateness, lost float64) ([][]finding.Observation, []float64) {
-	messages, sums, _ := table.Weigh(messages, signs, lateness, lost)
-	return messages, sums
+	w := table.Weigh(messages, signs, lateness, lost)
+	return w.Messages, w.Sums
 }
 
 // If one killed at once, then one did: what the wire tells of all messages is likelihood of mean one at most, less where it
@@ -119,7 +119,7 @@ func TestSeveralThatStoodAlikeCountForLessEach(t *testing.T) {
 func TestOfALateDeathTheWireClearsNobody(t *testing.T) {
 	for _, c := range []struct{ lateness, least float64 }{{0.03, math.Log2(0.03)}, {0.3, math.Log2(0.3)}, {0.75, math.Log2(0.75)}, {1, 0}} {
 		table, messages := onTheWire(100, 15, -20)
-		if _, sums, _ := table.Weigh(messages, nil, c.lateness, 0); math.Abs(sums[1]-c.least) > 1e-3 {
+		if _, sums := weighed(table, messages, nil, c.lateness, 0); math.Abs(sums[1]-c.least) > 1e-3 {
 			t.Errorf("late with %.2f: %.3f are left of a message that can't have killed at once, expected %.3f", c.lateness, sums[1], c.least)
 		}
 	}
@@ -127,11 +127,11 @@ func TestOfALateDeathTheWireClearsNobody(t *testing.T) {
 
 func TestWithoutWhatTellsOfTheMessageAtWorkThereIsNothingToShareOut(t *testing.T) {
 	table := Table{"junk": {"none of it": -2.5}, "time": {"earlier": -3}}
-	messages, sums, _ := table.Weigh([][]finding.Observation{{{Kind: "junk", Level: "none of it"}}}, nil, 0.6, 0)
+	messages, sums := weighed(table, [][]finding.Observation{{{Kind: "junk", Level: "none of it"}}}, nil, 0.6, 0)
 	if len(messages[0]) != 1 || sums[0] != -2.5 {
 		t.Errorf("found %v, sum %.2f", messages, sums)
 	}
-	if _, sums, _ := table.Weigh([][]finding.Observation{{{Kind: "memory", Level: "unheard of"}, {Kind: "unheard of", Level: "absent"}}}, nil, 0.6, 0); sums[0] != 0 {
+	if _, sums := weighed(table, [][]finding.Observation{{{Kind: "memory", Level: "unheard of"}, {Kind: "unheard of", Level: "absent"}}}, nil, 0.6, 0); sums[0] != 0 {
 		t.Errorf("what is not in the table weighs %.2f", sums[0])
 	}
 }
@@ -155,7 +155,7 @@ func TestThePriorIsSharedOutEvenly(t *testing.T) {
 
 func TestThePosteriorSharesOutOneWithNone(t *testing.T) {
 	for _, bits := range [][]float64{nil, {0}, {-3, 0, 5}, make([]float64, 100), {300, -300, 20}, slices.Repeat([]float64{-8}, 50)} {
-		each, none := Posterior(bits, 0)
+		each, none := Weighed{Sums: bits}.Posterior(0)
 		sum := none
 		for i, p := range each {
 			sum += p
@@ -169,10 +169,10 @@ func TestThePosteriorSharesOutOneWithNone(t *testing.T) {
 			t.Errorf("%v: %v and %v for none make %v", bits, each, none, sum)
 		}
 	}
-	if each, none := Posterior(make([]float64, 100), 0); math.Abs(none-NonePrior) > 1e-9 || math.Abs(each[0]-0.0095) > 1e-9 {
+	if each, none := (Weighed{Sums: make([]float64, 100)}).Posterior(0); math.Abs(none-NonePrior) > 1e-9 || math.Abs(each[0]-0.0095) > 1e-9 {
 		t.Errorf("without evidence %.4f each and %.4f for none", each[0], none)
 	}
-	if each, none := Posterior([]float64{10, 0}, 0); each[0]/none < 50 || each[0]/each[1] < 1000 {
+	if each, none := (Weighed{Sums: []float64{10, 0}}).Posterior(0); each[0]/none < 50 || each[0]/each[1] < 1000 {
 		t.Errorf("ten bits make %v and %v for none", each, none)
 	}
 }
@@ -195,7 +195,7 @@ func TestWhatTellsOfOlderDamageIsSharedOutOfALateDeathToo(t *testing.T) {
 			for range 100 {
 				messages = append(messages, message("none", "earlier"))
 			}
-			_, sums, _ := table.Weigh(messages, nil, lateness, 0)
+			_, sums := weighed(table, messages, nil, lateness, 0)
 			mean := 0.0
 			for _, sum := range sums {
 				mean += math.Exp2(sum) / float64(len(sums))
@@ -217,7 +217,7 @@ func TestOfALateDeathNamesTellAndTimeDoesNot(t *testing.T) {
 		for range 100 {
 			messages = append(messages, []finding.Observation{{Kind: "names", Level: "none"}, {Kind: "time", Level: "earlier"}})
 		}
-		_, sums, _ := table.Weigh(messages, nil, lateness, 0)
+		_, sums := weighed(table, messages, nil, lateness, 0)
 		return sums
 	}
 	if s := sums(0.01); s[0] >= s[1] {
@@ -235,7 +235,7 @@ func TestSignsAgainstADeathAtOnceTakeFromTheMessageAtWork(t *testing.T) {
 	for _, bits := range []float64{0, -1, -5, -20} {
 		table, messages := onTheWire(100, 10)
 		table["waits"] = map[string]float64{allAnswered: bits}
-		weighed, sums, _ := table.Weigh(messages, sign, 0.03, 0)
+		weighed, sums := weighed(table, messages, sign, 0.03, 0)
 		if likely := math.Exp2(sums[0]); last >= 0 && likely >= last || likely < 0.03 {
 			t.Errorf("with signs of %.0f bits its likelihood is %.3f, with fewer %.3f", bits, likely, last)
 		} else {
@@ -257,9 +257,9 @@ func TestSignsOfAMessageAtWorkLeaveALateDeathAsLikely(t *testing.T) {
 	for _, bits := range []float64{0, 2, 4} {
 		table, messages := onTheWire(100, 10)
 		table["at hand"] = map[string]float64{"one": bits}
-		_, sums, late := table.Weigh(messages, sign, 0.4, 0)
-		each, none := Posterior(sums, 0)
-		lasts, lates, nones = append(lasts, each[0]), append(lates, late[50]), append(nones, none)
+		w := table.Weigh(messages, sign, 0.4, 0)
+		each, none := w.Posterior(0)
+		lasts, lates, nones = append(lasts, each[0]), append(lates, w.Late[50]), append(nones, none)
 	}
 	if !(nones[0] > nones[1] && nones[1] > nones[2]) || !(lasts[0] < lasts[1] && lasts[1] < lasts[2]) {
 		t.Errorf("with more of such signs none is %.4f likely, the last %.4f", nones, lasts)
@@ -279,47 +279,49 @@ func TestThatNothingHeldLooksLikeAMessageMakesNoneNoLikelier(t *testing.T) {
 		return messages
 	}
 	for _, c := range [][]string{{"a word"}, {"a word", "a word"}, {"lines", "a word", "a word"}} {
-		_, sums, _ := table.Weigh(held(c...), nil, 0.03, 0)
-		if _, none := Posterior(sums, HeldMissed); math.Abs(none-(1-(1-NonePrior)*(1-HeldMissed))) > 0.01 {
+		if _, none := table.Weigh(held(c...), nil, 0.03, 0).Posterior(HeldMissed); math.Abs(none-(1-(1-NonePrior)*(1-HeldMissed))) > 0.01 {
 			t.Errorf("%v: none is %.4f likely", c, none)
 		}
 	}
 }
 
 func TestADeathByOlderDamageIsALateOneMoreOften(t *testing.T) {
+	of := func(kind finding.MechanismKind) finding.Mechanism { return finding.Mechanism{Kind: kind} }
+	overwritten := finding.Mechanism{Kind: finding.FaultRead, Pattern: finding.Text}
 	likelier := []struct {
-		kind finding.MechanismKind
-		role string
+		mechanism finding.Mechanism
+		role      string
 	}{
-		{finding.Abort, finding.Decided},
-		{finding.Arithmetic, finding.Decided},
-		{finding.FaultRead, finding.Victim},
-		{finding.AllocatorCheck, finding.Victim},
+		{of(finding.Abort), finding.Decided},
+		{of(finding.Arithmetic), finding.Decided},
+		{of(finding.FaultRead), finding.Victim},
+		{overwritten, finding.Victim},
+		{of(finding.AllocatorCheck), finding.Victim},
 	}
 	before := 0.0
 	for _, c := range likelier {
-		if late := Lateness(c.kind, c.role); !(before < late && late < 1) {
-			t.Errorf("%s, %s: late with %.2f, the one before with %.2f", c.kind, c.role, late, before)
+		if late := Lateness(c.mechanism, c.role); !(before < late && late < 1) {
+			t.Errorf("%+v, %s: late with %.2f, the one before with %.2f", c.mechanism, c.role, late, before)
 		} else {
 			before = late
 		}
 	}
-	for name, c := range map[string]struct{ as, like [2]string }{
-		"who frees twice does it now":                  {[2]string{string(finding.AllocatorCheck), finding.Decided}, [2]string{string(finding.Abort), finding.Decided}},
-		"a fault that was decided is like an abort":    {[2]string{string(finding.FaultRead), finding.Decided}, [2]string{string(finding.Abort), finding.Decided}},
-		"who jumps to junk is a victim like others":    {[2]string{string(finding.FaultExecute), finding.Victim}, [2]string{string(finding.FaultRead), finding.Victim}},
-		"of what nothing is known no late one is made": {[2]string{}, [2]string{string(finding.Abort), finding.Decided}},
+	decided := Lateness(of(finding.Abort), finding.Decided)
+	for name, c := range map[string]struct{ late, like float64 }{
+		"who frees twice does it now":                  {Lateness(of(finding.AllocatorCheck), finding.Decided), decided},
+		"a fault that was decided is like an abort":    {Lateness(overwritten, finding.Decided), decided},
+		"who jumps to junk is a victim like others":    {Lateness(of(finding.FaultExecute), finding.Victim), Lateness(of(finding.FaultRead), finding.Victim)},
+		"of what nothing is known no late one is made": {Lateness(of(""), ""), decided},
 	} {
-		as, like := Lateness(finding.MechanismKind(c.as[0]), c.as[1]), Lateness(finding.MechanismKind(c.like[0]), c.like[1])
-		if as != like {
-			t.Errorf("%s: %.2f and %.2f", name, as, like)
+		if c.late != c.like {
+			t.Errorf("%s: %.2f and %.2f", name, c.late, c.like)
 		}
 	}
 	d := death.Death{Culprit: &finding.Culprit{Role: finding.Victim}, Finding: finding.Death{Mechanism: &finding.Mechanism{Kind: finding.AllocatorCheck}}}
-	if found, want := (&Case{Death: d}).Lateness(), Lateness(finding.AllocatorCheck, finding.Victim); found != want {
+	if found, want := (&Case{Death: d}).Lateness(), Lateness(of(finding.AllocatorCheck), finding.Victim); found != want {
 		t.Errorf("of a case %.2f, expected %.2f", found, want)
 	}
-	if found, want := (&Case{}).Lateness(), Lateness("", ""); found != want {
+	if found, want := (&Case{}).Lateness(), Lateness(of(""), ""); found != want {
 		t.Errorf("of a case of which nothing is known %.2f, expected %.2f", found, want)
 	}
 }
@@ -421,7 +423,7 @@ func TestWhatCameAfterTheDeathIsNoCandidate(t *testing.T) {
 func TestLostPacketsLowerWhatSilenceSays(t *testing.T) {
 	table := Table{"unanswered": {"unanswered": 5, "answered": -3}}
 	sum := func(level string, lost float64) float64 {
-		_, sums, _ := table.Weigh([][]finding.Observation{{{Kind: "unanswered", Level: level}}, {{Kind: "novelty", Level: "ordinary"}}}, nil, 0, lost)
+		_, sums := weighed(table, [][]finding.Observation{{{Kind: "unanswered", Level: level}}, {{Kind: "novelty", Level: "ordinary"}}}, nil, 0, lost)
 		return sums[0] - sums[1]
 	}
 	if whole, half, all := sum("unanswered", 0), sum("unanswered", 0.5), sum("unanswered", 1); whole != 5 || half <= 3 || half >= 5 || all != 0 {

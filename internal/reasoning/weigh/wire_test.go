@@ -207,6 +207,21 @@ var unansweredScenarios = []scenario{
 		"GET /forwarded/by/the/proxy": "passed on", "GET /never/sent/on/upstream": "never a byte",
 		"via proxy: get /forwarded/by/the/proxy. and more": "",
 	}},
+	{"of many that are nearly alike each has passed on its own", func(t testing.TB) *Case {
+		w := newWire(t)
+		up := w.call(moment.Open)
+		for i := range passedMost + 50 {
+			asked := w.asks(moment.Open, fmt.Sprintf("question: host%03d.name.example.net, class internet", i))
+			up.Say(client, fmt.Sprintf("relayed: host%03d.name.example.net, class internet", i))
+			if i > 0 {
+				asked.Say(server, "it is told")
+			}
+		}
+		w.asks(moment.Open, "question: left.here.name.example.net, class internet")
+		return w.alone()
+	}, map[string]string{
+		"question: host000.name.example.net, class internet": "passed on", "question: left.here.name.example.net, class internet": "never a byte",
+	}},
 	{"what an upstream answered has been passed on to a client", func(t testing.TB) *Case {
 		w := newWire(t)
 		w.usual(20)

@@ -44,6 +44,11 @@ var missing = map[string]finding.Missing{
 		WouldTell: "what was said in them; the killer may be among it",
 		Get:       "a whole core, which has the keys of connections that were alive, and a capture with their handshakes; or the key log that SSLKEYLOGFILE makes many programs write",
 	},
+	"TLS keys, in a core not searched to its end": {
+		Says:      "{count} of {of} TLS connections stay closed; {alive} were alive, and the core may have their keys, but could not be searched to its end in {after}",
+		WouldTell: "what was said in them; the killer may be among it",
+		Get:       "inquest wire CAPTURE --core CORE --keylog FILE searches for as long as it takes; then name FILE beside the rest",
+	},
 	"TLS keys, beside a core": {
 		Says:      "{count} of {of} TLS connections stay closed: no key log has their keys, and the core none that opens them, as it has mostly of those that were alive",
 		WouldTell: "what was said in them; the killer may be among it",
