@@ -38,6 +38,7 @@ var inside = map[string]string{
 	"reading/tlskeys reading/dissect":        "a cipher suite's name tells how records are protected",
 	"reading/unwind reading/disasm":          "a return address stands behind a call",
 	"reading/unwind reading/image":           "it walks through the address space",
+	"reasoning/compare reasoning/death":      "dying machinery is on every stack",
 	"reasoning/weigh reasoning/death":        "it weighs against how the process died",
 	"reasoning/weigh reasoning/moment":       "it weighs against when it died",
 	"telling/terminal telling/words":         "it prints sentences",

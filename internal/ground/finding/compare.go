@@ -60,6 +60,7 @@ type Difference struct {
 // Congruence says of a module on two stacks whether both can be of the same build.
 type Congruence struct {
 	Module    string           `json:"module,omitempty"` // file name; empty where none was printed
+	Of        string           `json:"of,omitempty"`     // a function of it, by which it can be known: one that both sides name, if there is any
 	BuildA    place.BuildID    `json:"build_id_a,omitempty"`
 	BuildB    place.BuildID    `json:"build_id_b,omitempty"`
 	SameBuild bool             `json:"same_build,omitempty"` // both build IDs are known, and equal

@@ -129,7 +129,16 @@ func (m *module) judge() finding.Congruence {
 		told.Module = cmp.Or(told.Module, fileName(p.a), fileName(p.b))
 		told.BuildA, told.BuildB = cmp.Or(told.BuildA, p.a.BuildID), cmp.Or(told.BuildB, p.b.BuildID)
 		told.Places = append(told.Places, p.place())
+		if name := function(p.a); name == function(p.b) {
+			told.Of = cmp.Or(told.Of, name)
+		}
 		exact = exact && p.a.Offset != nil && p.b.Offset != nil
+	}
+	for _, at := range told.Places {
+		told.Of = cmp.Or(told.Of, at.Function)
+		if at.Function == "main" {
+			told.Of = at.Function // of all modules the program alone has it
+		}
 	}
 	told.SameBuild = told.BuildA != "" && told.BuildA == told.BuildB
 	ordered := slices.Clone(m.pairs)

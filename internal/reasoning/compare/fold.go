@@ -12,29 +12,36 @@ import (
 // alike is how many differences of a kind are told one by one.
 const alike = 3
 
-// fold orders differences, the most telling first, and tells as one what lies in the same folder, or begins alike, is different
-// in the same way and touches nothing.
+// kind is what differences have in common that are told as one.
+type kind struct {
+	area, family, onlyIn string
+	touches              finding.Touches
+	how, by              string
+}
+
+// fold orders differences, the most telling first. What is of the same area, is different in the same way and touches the same
+// in the same way is told as one; of what touches nothing only what lies in the same folder, or begins alike.
 func fold(all []rated) (told []rated) {
-	groups := map[[3]string][]rated{}
+	groups := map[kind][]rated{}
 	for _, r := range all {
+		k := kind{area: r.Area, onlyIn: missingIn(r.Difference), touches: r.Touches, how: r.How, by: r.By}
 		if r.Touches == finding.Rest {
-			key := [3]string{r.Area, family(r.Area, r.Name), r.OnlyIn}
-			groups[key] = append(groups[key], r)
-		} else {
-			told = append(told, r)
+			k.family = family(r.Area, r.Name)
 		}
+		groups[k] = append(groups[k], r)
 	}
-	for key, members := range groups {
+	for k, members := range groups {
 		if len(members) <= alike {
 			told = append(told, members...)
 			continue
 		}
-		one := rated{Difference: finding.Difference{Area: key[0], Name: key[1], OnlyIn: key[2], Touches: finding.Rest}}
+		slices.SortFunc(members, func(x, y rated) int { return cmp.Or(cmp.Compare(y.worth, x.worth), cmp.Compare(x.Name, y.Name)) })
+		one := rated{worth: members[0].worth, Difference: finding.Difference{
+			Area: k.area, Name: cmp.Or(k.family, k.area), OnlyIn: k.onlyIn, Touches: k.touches, How: k.how, By: k.by,
+		}}
 		for _, m := range members {
-			one.worth = max(one.worth, m.worth)
 			one.Members = append(one.Members, m.Name)
 		}
-		slices.Sort(one.Members)
 		told = append(told, one)
 	}
 	slices.SortFunc(told, func(x, y rated) int {
@@ -44,6 +51,18 @@ func fold(all []rated) (told []rated) {
 		)
 	})
 	return told
+}
+
+// missingIn is which side alone has a thing: also where a snapshot says in words that it isn't there.
+func missingIn(d finding.Difference) string {
+	const missing = "missing"
+	switch {
+	case d.OnlyIn == "" && d.A == missing:
+		return "b"
+	case d.OnlyIn == "" && d.B == missing:
+		return "a"
+	}
+	return d.OnlyIn
 }
 
 // family is what a thing's neighbours are named like: a file's top folders, a sysctl's first words, else its area alone.

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/evidence/environment"
@@ -17,23 +18,23 @@ type governed struct {
 }
 
 var governing = []governed{
-	{"it looks names up", words("addrinfo gai nameinfo gethost hostname hostby fqdn fq_ res_ resolv dns nss getserv"), func(d finding.Difference) bool {
+	{"it looks names up", words("addrinfo gai nameinfo gethost hostname hostby fqdn fq res_init res_n res_query res_search res_send res_mk resolv dns nss getserv"), func(d finding.Difference) bool {
 		return is(d, environment.AreaNameService) || is(d, environment.AreaNetwork) || isSysctl(d, "net.ipv6.conf.") ||
 			isFile(d, "/etc/resolv.conf /etc/nsswitch.conf /etc/hosts /etc/host.conf /etc/gai.conf /etc/services") || isVariable(d, "RES_OPTIONS LOCALDOMAIN HOSTALIASES")
 	}},
-	{"it opens connections", words("socket connect bind listen accept sendto recvfrom"), func(d finding.Difference) bool {
+	{"it opens connections", words("socket connect bind listen accept send recv"), func(d finding.Difference) bool {
 		return is(d, environment.AreaNetwork) || isSysctl(d, "net.") || isLimit(d, "open files nofile") || isCapability(d, "net_")
 	}},
 	{"it looks accounts up", words("getpw getgr getspnam initgroups"), func(d finding.Difference) bool {
 		return isFile(d, "/etc/passwd /etc/group /etc/shadow /etc/nsswitch.conf") || is(d, environment.AreaNameService) && strings.Contains(d.Name, "passwd")
 	}},
-	{"it depends on the locale", words("locale mbrtowc mbstowcs wcsrtombs wcrtomb iconv nl_langinfo strcoll strxfrm toupper tolower isalpha gettext nl_C strtod codeset"), func(d finding.Difference) bool {
+	{"it depends on the locale", words("locale setlocale mbrtowc mbstowcs wcsrtombs wcrtomb iconv langinfo strcoll strxfrm toupper tolower isalpha gettext strtod codeset"), func(d finding.Difference) bool {
 		return is(d, environment.AreaLocale) || isFile(d, "/usr/lib/locale/") || isVariable(d, "LANG LANGUAGE LC_")
 	}},
 	{"it reckons with the time zone", words("localtime tzset mktime strftime tzfile timezone"), func(d finding.Difference) bool {
 		return is(d, environment.AreaTimeZone) || isFile(d, "/etc/localtime /etc/timezone /usr/share/zoneinfo/") || isVariable(d, "TZ TZDIR")
 	}},
-	{"it asks for memory", words("malloc calloc realloc mmap sbrk brk arena alloc new"), func(d finding.Difference) bool {
+	{"it asks for memory", words("malloc calloc realloc mmap sbrk brk arena alloc"), func(d finding.Difference) bool {
 		return is(d, environment.AreaTunable) || isLimit(d, "address space data locked memory as ") || isSysctl(d, "vm.") || is(d, environment.AreaCgroup) && strings.Contains(d.Name, "memory") ||
 			isVariable(d, "GLIBC_TUNABLES MALLOC_")
 	}},
@@ -44,13 +45,13 @@ var governing = []governed{
 		return isLimit(d, "processes stack size nproc") || is(d, environment.AreaCgroup) && strings.Contains(d.Name, "pids") || isSysctl(d, "kernel.threads-max kernel.pid_max")
 	}},
 	{"its stack has a limit", words("recurs stack"), func(d finding.Difference) bool { return isLimit(d, "stack size") }},
-	{"it opens files", words("fopen open64 openat opendir creat inotify epoll eventfd dup"), func(d finding.Difference) bool {
+	{"it opens files", words("fopen open64 openat opendir creat inotify epoll eventfd dup accept"), func(d finding.Difference) bool {
 		return isLimit(d, "open files nofile file locks") || isSysctl(d, "fs.")
 	}},
 	{"it needs a privilege", words("setuid setgid setgroups setresuid setresgid chroot bind capset capget prctl initgroups setrlimit mlock privil"), func(d finding.Difference) bool {
 		return is(d, environment.AreaCapability) || is(d, environment.AreaSeccomp) || isLimit(d, "locked memory")
 	}},
-	{"it is code for some processors", words("sse avx evex erms aesni pclmul sha_ni _ni_ vaes bmi adx neon sve armv8 cpuid cpu_features ifunc"), func(d finding.Difference) bool {
+	{"it is code for some processors", words("sse avx evex erms aesni pclmul vaes bmi adx neon sve armv cpuid cpufeatures ifunc"), func(d finding.Difference) bool {
 		return is(d, environment.AreaCPU)
 	}},
 	{"it draws random numbers", words("getrandom getentropy urandom arc4random rand_bytes"), func(d finding.Difference) bool {
@@ -63,18 +64,31 @@ func governs(d finding.Difference, function string) string {
 	if function == "" {
 		return ""
 	}
-	name := strings.ToLower(function)
 	for _, g := range governing {
-		if !g.by(d) {
-			continue
-		}
-		for _, word := range g.words {
-			if strings.Contains(name, word) {
-				return g.how
-			}
+		if g.by(d) && speaks(function, g.words) {
+			return g.how
 		}
 	}
 	return ""
+}
+
+// speaks says whether a function's name has one of some words in it: at the beginning of one of its parts, or, of a longer word or one of
+// several parts, anywhere.
+func speaks(function string, words []string) bool {
+	const long = 5
+	name := strings.ToLower(function)
+	parts := strings.FieldsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	return slices.ContainsFunc(words, func(word string) bool {
+		if len(word) >= long || strings.Contains(word, "_") {
+			return strings.Contains(name, word)
+		}
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.HasPrefix(part, word) })
+	})
+}
+
+// configures says whether a function reads or checks what a program is told by its files, by its name.
+func configures(function string) bool {
+	return speaks(function, words("cfg readcfg conf parse_file read_file"))
 }
 
 func words(list string) []string { return strings.Fields(list) }

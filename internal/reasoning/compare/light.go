@@ -1,11 +1,13 @@
 package compare
 
 import (
+	"math"
 	"slices"
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/evidence/environment"
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/reasoning/death"
 )
 
 // light is what a stack and the program's objects make of differences.
@@ -15,10 +17,15 @@ type light struct {
 	mentions map[string][]string // what objects' constants name: by that, the objects
 	loaded   map[string]bool
 	packages map[string]bool // that own objects
+	command  map[string]bool // the words of the command lines
+	named    map[string]int  // how many things each object names
+	jailed   string          // the side whose root lacks most of what the other's has: "a" or "b"
 }
 
 func newLight(a, b *environment.Environment, stack []Call) *light {
-	l := &light{stack: stack, onStack: map[string]int{}, mentions: map[string][]string{}, loaded: map[string]bool{}, packages: map[string]bool{}}
+	l := &light{onStack: map[string]int{}, mentions: map[string][]string{}, loaded: map[string]bool{}, packages: map[string]bool{}, command: map[string]bool{}, named: map[string]int{}}
+	stack = slices.DeleteFunc(slices.Clone(stack), func(c Call) bool { return death.Dying(c.Function) })
+	l.stack, l.jailed = stack, jailed(a, b)
 	for i, call := range stack {
 		if name := base(call.Module); name != "" {
 			if _, known := l.onStack[name]; !known {
@@ -27,6 +34,11 @@ func newLight(a, b *environment.Environment, stack []Call) *light {
 		}
 	}
 	for _, e := range []*environment.Environment{a, b} {
+		for _, s := range e.Process {
+			for _, word := range strings.Fields(s.Value) {
+				l.command[word] = true
+			}
+		}
 		for _, o := range e.Objects() {
 			name := soNameOf(o)
 			l.loaded[name] = true
@@ -38,6 +50,7 @@ func newLight(a, b *environment.Environment, stack []Call) *light {
 			if o.Package != "" {
 				l.packages[o.Package] = true
 			}
+			l.named[name] = len(o.Mentions)
 			for _, m := range o.Mentions {
 				if !slices.Contains(l.mentions[m], name) {
 					l.mentions[m] = append(l.mentions[m], name)
@@ -80,8 +93,12 @@ const (
 // rate says whose affair a difference is, and what it is worth.
 func (l *light) rate(d finding.Difference) rated {
 	r := rated{Difference: d, worth: usual[environment.Area(d.Area)]}
+	if l.jailed != "" && missingIn(d) != "" && missingIn(d) != l.jailed && isPath(d) {
+		r.worth -= explained
+	}
+	own := r.worth
 	touch := func(touches finding.Touches, worth float64, by, how string) {
-		if worth += usual[environment.Area(d.Area)]; worth > r.worth {
+		if worth += own; worth > r.worth {
 			r.Touches, r.worth, r.By, r.How = touches, worth, by, how
 		}
 	}
@@ -95,12 +112,20 @@ func (l *light) rate(d finding.Difference) rated {
 	if environment.Area(d.Area) == environment.AreaPackage && l.packages[d.Name] {
 		touch(finding.Program, byProgram, d.Name, "the program maps what came with it")
 	}
+	if environment.Area(d.Area) == environment.AreaFile && l.command[d.Name] {
+		touch(finding.Program, byProgram+asked, "its command line", "named in its command line")
+		for i, call := range l.stack {
+			if configures(call.Function) {
+				touch(finding.OnStack, byStack+near(i)+asked, call.Function, "it reads its configuration")
+			}
+		}
+	}
 	for _, name := range spellings(d) {
 		for _, object := range l.mentions[name] {
 			if i, on := l.onStack[object]; on {
-				touch(finding.OnStack, byStack+near(i), object, "named in a module on the stack")
+				touch(finding.OnStack, byStack+near(i)-l.careless(object), object, "named in a module on the stack")
 			} else {
-				touch(finding.Program, byProgram, object, "named in what the program maps")
+				touch(finding.Program, byProgram-l.careless(object), object, "named in what the program maps")
 			}
 		}
 	}
@@ -111,6 +136,41 @@ func (l *light) rate(d finding.Difference) rated {
 	}
 	return r
 }
+
+// careless is how much less it tells that an object names a thing, by how many it names: the C library names all that there is.
+func (l *light) careless(object string) float64 { return 2 * math.Log2(float64(1+l.named[object])) }
+
+// jailed is the side whose root lacks most files of the other's: "a", "b", or empty.
+func jailed(a, b *environment.Environment) string {
+	const enough = 100
+	has := func(e *environment.Environment) map[string]bool {
+		paths := map[string]bool{}
+		for _, f := range e.Files {
+			paths[f.Path] = true
+		}
+		return paths
+	}
+	inA, inB := has(a), has(b)
+	both := 0
+	for path := range inA {
+		if inB[path] {
+			both++
+		}
+	}
+	switch {
+	case len(inA) >= enough && 2*both < len(inA) && 2*len(inB) < len(inA):
+		return "b"
+	case len(inB) >= enough && 2*both < len(inB) && 2*len(inA) < len(inB):
+		return "a"
+	}
+	return ""
+}
+
+// explained is how much less it tells that a file is missing where most are.
+const explained = 30
+
+// isPath says whether a thing is a file, whatever area it counts to.
+func isPath(d finding.Difference) bool { return strings.HasPrefix(d.Name, "/") }
 
 // asked is how much more it tells that a function on the stack does what a thing governs, than that a module names it somewhere.
 const asked = 40
