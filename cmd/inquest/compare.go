@@ -97,12 +97,12 @@ func openSide(ctx context.Context, given string) (reasoning.Side, error) {
 		return reasoning.Side{}, err
 	}
 	if side.Death == nil {
-		return reasoning.Side{Name: side.Name, Kind: side.Kind, Surroundings: side.Surroundings}, nil
+		return reasoning.Side{Name: side.Name, Surroundings: side.Surroundings}, nil
 	}
 	defer side.Close()
 	read := reading.Read(side.Death, nil)
 	defer read.Close()
-	s := reasoning.Side{Name: side.Name, Kind: side.Kind, Surroundings: read.Surroundings(), Stack: read.Died()}
+	s := reasoning.Side{Name: side.Name, Surroundings: read.Surroundings(), Stack: read.Died()}
 	if len(s.Stack) == 0 && len(s.Surroundings.Loaded) == 0 {
 		return s, fmt.Errorf("%s: it tells nothing of a process's surroundings: expected a snapshot, a core, a backtrace, the number of a process or a folder with a file system", given)
 	}

@@ -13,7 +13,6 @@ import (
 // Side is one of two that are held against each other: surroundings, or evidence of a death that tells of some.
 type Side struct {
 	Name         string
-	Kind         string        // "snapshot", "process", "root" or "death"
 	Surroundings *Surroundings // nil of a death
 	Death        *Set          // nil of all others
 }
@@ -22,14 +21,14 @@ type Side struct {
 // a file by its content a snapshot, a core or a trace. Other folders are evidence, or a case.
 func OpenSide(ctx context.Context, given string) (Side, error) {
 	if pid, err := strconv.Atoi(given); err == nil && pid > 0 {
-		return look(ctx, "process", SnapshotTarget{PID: pid})
+		return look(ctx, SnapshotTarget{PID: pid})
 	}
 	info, err := os.Stat(given)
 	if err != nil {
 		return Side{}, err
 	}
 	if info.IsDir() && isRoot(given) {
-		return look(ctx, "root", SnapshotTarget{Root: given})
+		return look(ctx, SnapshotTarget{Root: given})
 	}
 	if !info.IsDir() {
 		head, err := headOf(given)
@@ -41,22 +40,22 @@ func OpenSide(ctx context.Context, given string) (Side, error) {
 			if err != nil {
 				return Side{}, err
 			}
-			return Side{Name: fmt.Sprintf("%s (%s)", e.Name, filepath.Base(given)), Kind: "snapshot", Surroundings: e}, nil
+			return Side{Name: fmt.Sprintf("%s (%s)", e.Name, filepath.Base(given)), Surroundings: e}, nil
 		}
 	}
 	set, err := Open(Request{Paths: []string{given}})
 	if err != nil {
 		return Side{}, err
 	}
-	return Side{Name: filepath.Base(filepath.Clean(given)), Kind: "death", Death: set}, nil
+	return Side{Name: filepath.Base(filepath.Clean(given)), Death: set}, nil
 }
 
-func look(ctx context.Context, kind string, target SnapshotTarget) (Side, error) {
+func look(ctx context.Context, target SnapshotTarget) (Side, error) {
 	e, err := environment.Take(ctx, target)
 	if err != nil {
 		return Side{}, err
 	}
-	return Side{Name: e.Name, Kind: kind, Surroundings: e}, nil
+	return Side{Name: e.Name, Surroundings: e}, nil
 }
 
 // isRoot says whether a folder holds a file system: some of the folders that every one begins with.

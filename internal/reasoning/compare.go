@@ -9,7 +9,7 @@ import (
 
 // Side is one of two that are held against each other: what is known of it.
 type Side struct {
-	Name, Kind   string
+	Name         string
 	Surroundings *environment.Environment
 	Stack        []backtrace.Frame // that died there, innermost frame first; nil if none did
 }
@@ -24,7 +24,7 @@ func Compare(a, b Side, stack []backtrace.Frame) *finding.Comparison {
 	}
 	var calls []compare.Call
 	for _, f := range stack {
-		calls = append(calls, compare.Call{Module: f.Module, Function: f.Function})
+		calls = append(calls, compare.Call{Module: moduleOf(f, a, b), Function: f.Function})
 	}
 	c := compare.Surroundings(a.Surroundings, b.Surroundings, calls)
 	c.A, c.B = sideOf(a), sideOf(b)
@@ -34,8 +34,20 @@ func Compare(a, b Side, stack []backtrace.Frame) *finding.Comparison {
 	return c
 }
 
+// moduleOf is a frame's module, where a stack tells only its build by the side that maps that.
+func moduleOf(f backtrace.Frame, a, b Side) string {
+	for _, side := range []Side{a, b} {
+		for _, o := range side.Surroundings.Objects() {
+			if f.Module == "" && f.BuildID != "" && o.BuildID == f.BuildID {
+				return o.Path
+			}
+		}
+	}
+	return f.Module
+}
+
 func sideOf(s Side) finding.Side {
-	side := finding.Side{Name: s.Name, Kind: s.Kind}
+	side := finding.Side{Name: s.Name, Kind: string(s.Surroundings.Kind)}
 	for _, u := range s.Surroundings.Unseen {
 		side.Unseen = append(side.Unseen, finding.Unseen{What: u.What, Why: u.Why})
 	}

@@ -18,6 +18,7 @@ import (
 // Environment is what was seen at one look. Its sections are sorted, so that two looks at the same print the same.
 type Environment struct {
 	Version int       `json:"version"`
+	Kind    Kind      `json:"kind,omitempty"`
 	Name    string    `json:"name"` // what was looked at: "haproxy, pid 4711 on prod7"
 	Taken   time.Time `json:"taken"`
 	Unseen  []Unseen  `json:"unseen,omitempty"`
@@ -43,6 +44,26 @@ type Environment struct {
 	CPU          []Setting `json:"cpu,omitempty"`
 	Sysctls      []Setting `json:"sysctls,omitempty"`
 }
+
+// Kind is what was looked at, which decides what it can tell.
+type Kind string
+
+// The kinds. Take knows the first four; evidence of a death tells of objects only.
+const (
+	KindProcess Kind = "process"
+	KindProgram Kind = "program" // one that doesn't run, with what it would be started with
+	KindFolder  Kind = "folder"  // with a file system in it
+	KindHost    Kind = "host"
+	KindCore    Kind = "core"
+	KindStack   Kind = "stack" // a printed one
+)
+
+// Beginnings of What in Unseen by which it is known where nobody has looked.
+const (
+	FilesIn      = "files in "   // a folder
+	FilesFrom    = "files from " // a folder on
+	OtherObjects = "other programs and libraries"
+)
 
 // Unseen is something that could not be looked at.
 type Unseen struct {

@@ -46,13 +46,13 @@ func (t *taker) files() {
 		}
 	}
 	if l.cut != "" {
-		t.unseen("files from "+l.cut+" on", fmt.Errorf("the listing ends at %d files", mostFiles))
+		t.unseen(FilesFrom+l.cut+" on", fmt.Errorf("the listing ends at %d files", mostFiles))
 	}
 	for _, dir := range slices.Sorted(maps.Keys(l.denied)) {
-		t.unseen("files in "+dir, l.denied[dir])
+		t.unseen(FilesIn+dir, l.denied[dir])
 	}
 	if l.secret > 0 {
-		t.unseen(fmt.Sprintf("hashes of %d short files", l.secret), fmt.Errorf("they are private and of at most %d bytes: what is in them could be guessed from a hash", shortPrivate))
+		t.unseen(fmt.Sprintf("hashes of %d short files", l.secret), fmt.Errorf("they are private, and of at most %d bytes, which could be guessed from a hash", shortPrivate))
 	}
 	if l.private > 0 {
 		t.unseen(fmt.Sprintf("hashes of %d small files", l.private), fs.ErrPermission)

@@ -205,6 +205,9 @@ func (t *taker) variables() {
 		t.unseen("environment, locale", err)
 		return
 	}
+	if text != "" && strings.Trim(text, "\x00") == "" {
+		t.unseen("environment, locale", errors.New("the process has cleared it, as daemons do that write a title there"))
+	}
 	for entry := range strings.SplitSeq(text, "\x00") {
 		name, value, ok := strings.Cut(entry, "=")
 		if _, set := t.vars[name]; !ok || set {

@@ -72,6 +72,7 @@ func newTaker(ctx context.Context, target Target) (*taker, error) {
 		env: &Environment{Version: version, Taken: time.Now().UTC().Truncate(time.Second)}}
 	host, _ := os.Hostname()
 	if target.PID != 0 {
+		t.env.Kind = KindProcess
 		return t, t.lookAtProcess(host)
 	}
 	dir := target.Root
@@ -88,6 +89,14 @@ func newTaker(ctx context.Context, target Target) (*taker, error) {
 	}
 	t.root, t.outer, t.env.Root = root, root, dir
 	t.whole, t.thisOne = dir != "/", dir == "/" || target.Exe != ""
+	switch {
+	case target.Exe != "":
+		t.env.Kind = KindProgram
+	case t.whole:
+		t.env.Kind = KindFolder
+	default:
+		t.env.Kind = KindHost
+	}
 	switch {
 	case target.Exe == "":
 		t.env.Name = fmt.Sprintf("%s on %s", dir, host)

@@ -10,18 +10,19 @@ type Comparison struct {
 	A           Side         `json:"a"`
 	B           Side         `json:"b"`
 	Backtrace   []string     `json:"backtrace,omitempty"`   // modules on the stack that differences are held against, innermost first
+	SameBuild   []string     `json:"same_build,omitempty"`  // of these, those that are the same build on both sides
 	Modules     []Congruence `json:"modules,omitempty"`     // of two stacks
 	Differences []Difference `json:"differences,omitempty"` // the most telling first
 	Equal       int          `json:"equal"`                 // facts that are the same
 	Noise       int          `json:"noise"`                 // facts that differ between any two moments: process IDs, times, counters
+	Unlooked    int          `json:"unlooked"`              // facts of one side that the other was not looked at for
 	OneSided    []string     `json:"one_sided,omitempty"`   // areas of which one side tells nothing
-	Problems    []Problem    `json:"problems,omitempty"`
 }
 
 // Side is one of the two.
 type Side struct {
 	Name   string   `json:"name"`
-	Kind   string   `json:"kind"`             // "snapshot", "process", "root", "core", "trace"
+	Kind   string   `json:"kind,omitempty"`   // what was looked at: "process", "program", "folder", "host", "core", "stack"
 	Unseen []Unseen `json:"unseen,omitempty"` // what could not be looked at there
 }
 
@@ -72,9 +73,9 @@ type Congruence struct {
 
 // CongruentPlace is one frame's place on both sides: an offset from the module's start, or where that isn't known an address.
 type CongruentPlace struct {
-	Function string `json:"function,omitempty"`
-	A        uint64 `json:"a"`
-	B        uint64 `json:"b"`
+	Function string       `json:"function,omitempty"`
+	A        place.Offset `json:"a"`
+	B        place.Offset `json:"b"`
 }
 
 // Shift is code that came in (or went, below zero) on side B between two places that side A has, by their offsets. Without From

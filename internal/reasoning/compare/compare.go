@@ -10,12 +10,13 @@
 package compare
 
 import (
-	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/inquest-project/inquest/internal/evidence/environment"
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
 )
 
 // Call is a frame of the stack that differences are held against.
@@ -34,28 +35,26 @@ func Surroundings(a, b *environment.Environment, stack []Call) *finding.Comparis
 	for _, r := range fold(rated) {
 		c.Differences = append(c.Differences, r.Difference)
 	}
+	c.SameBuild = sameBuild(a, b, c.Backtrace)
 	return c
 }
 
-// differences are all, in no order yet; what is equal and what is noise is only counted.
+// differences are all, in no order yet; what is equal, what is noise and what one side did not look for is only counted.
 func differences(a, b *environment.Environment, c *finding.Comparison) (differ []finding.Difference) {
 	inA, inB := facts(a), facts(b)
+	sightA, sightB := sightOf(a), sightOf(b)
 	for _, area := range areas(inA, inB) {
 		x, y := inA[area], inB[area]
 		if len(x) == 0 || len(y) == 0 {
 			c.OneSided = append(c.OneSided, string(area))
 			continue
 		}
-		names := slices.Sorted(maps.Keys(x))
-		for name := range y {
-			if _, both := x[name]; !both {
-				names = append(names, name)
-			}
-		}
+		names := slices.AppendSeq(slices.Collect(maps.Keys(x)), maps.Keys(y))
 		slices.Sort(names)
-		for _, name := range names {
+		for _, name := range slices.Compact(names) {
 			of, inX := x[name]
 			with, inY := y[name]
+			d := finding.Difference{Area: string(area), Name: name, A: of.shown, B: with.shown, Touches: finding.Rest}
 			switch {
 			case inX && inY && of.Value == with.Value:
 				c.Equal++
@@ -63,41 +62,71 @@ func differences(a, b *environment.Environment, c *finding.Comparison) (differ [
 			case of.Noise || with.Noise:
 				c.Noise++
 				continue
-			}
-			d := finding.Difference{Area: string(area), Name: name, A: of.Value, B: with.Value, Touches: finding.Rest}
-			if !inX {
+			case !inX && !sightA.misses(with.Fact, sightB), !inY && !sightB.misses(of.Fact, sightA):
+				c.Unlooked++
+				continue
+			case !inX:
 				d.OnlyIn = "b"
-			} else if !inY {
+			case !inY:
 				d.OnlyIn = "a"
 			}
 			differ = append(differ, d)
 		}
 	}
-	return differ
+	return once(differ, a, b)
+}
+
+// fact is one with how its value is told.
+type fact struct {
+	environment.Fact
+	shown string
 }
 
 // facts are an environment's by area and name. Objects go by the name that programs ask for, wherever they lie: a chroot or
 // another distribution has them elsewhere.
-func facts(e *environment.Environment) map[environment.Area]map[string]environment.Fact {
-	all := map[environment.Area]map[string]environment.Fact{}
-	soName := map[string]string{}
+func facts(e *environment.Environment) map[environment.Area]map[string]fact {
+	all := map[environment.Area]map[string]fact{}
+	version, objects := map[string]string{}, map[string]environment.Object{}
+	for _, s := range e.Packages {
+		version[s.Name] = s.Value
+	}
 	for _, o := range e.Objects() {
-		soName[o.Path] = cmp.Or(o.SoName, base(o.Path))
+		objects[o.Path] = o
 	}
 	for f := range e.Facts() {
-		if f.Area == environment.AreaObject {
-			f.Name = cmp.Or(soName[f.Name], f.Name)
+		told := fact{f, f.Value}
+		if o := objects[f.Name]; f.Area == environment.AreaObject {
+			told.Name = soNameOf(o)
+			if version[o.Package] != "" {
+				told.shown += fmt.Sprintf(" (%s %s)", o.Package, version[o.Package])
+			}
 		}
 		if all[f.Area] == nil {
-			all[f.Area] = map[string]environment.Fact{}
+			all[f.Area] = map[string]fact{}
 		}
-		all[f.Area][f.Name] = f
+		all[f.Area][told.Name] = told
 	}
 	return all
 }
 
+// sameBuild are those of some modules that are the same build on both sides.
+func sameBuild(a, b *environment.Environment, modules []string) (same []string) {
+	builds := map[string]place.BuildID{}
+	for _, o := range a.Objects() {
+		builds[soNameOf(o)], builds[base(o.Path)] = o.BuildID, o.BuildID
+	}
+	for _, name := range modules {
+		if slices.ContainsFunc(b.Objects(), func(o environment.Object) bool {
+			return (soNameOf(o) == name || base(o.Path) == name) && o.BuildID != "" && o.BuildID == builds[name]
+		}) {
+			same = append(same, name)
+		}
+	}
+	return same
+}
+
 // areas are those that either side tells something of, in order.
-func areas(a, b map[environment.Area]map[string]environment.Fact) []environment.Area {
+func areas(a, b map[environment.Area]map[string]fact) []environment.Area {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
 	slices.Sort(names)
 	return slices.Compact(names)

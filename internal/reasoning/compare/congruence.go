@@ -156,7 +156,12 @@ func (m *module) judge() finding.Congruence {
 		case exact:
 			shift(finding.Shift{To: p.at(), Bytes: p.moved()})
 		default:
-			beyond := (p.moved()%pageSize + pageSize) % pageSize
+			beyond := p.moved() % pageSize // of all that differ by whole pages, the smallest is likeliest
+			if beyond > pageSize/2 {
+				beyond -= pageSize
+			} else if beyond < -pageSize/2 {
+				beyond += pageSize
+			}
 			shift(finding.Shift{To: p.at(), Bytes: beyond, Modulo: pageSize})
 		}
 	}
@@ -167,7 +172,7 @@ func (m *module) judge() finding.Congruence {
 func (p pair) place() finding.CongruentPlace {
 	at := finding.CongruentPlace{Function: cmp.Or(p.a.Function, p.b.Function)}
 	if p.a.Offset != nil && p.b.Offset != nil {
-		at.A, at.B = uint64(*p.a.Offset), uint64(*p.b.Offset)
+		at.A, at.B = *p.a.Offset, *p.b.Offset
 		return at
 	}
 	at.A, at.B = spot(p.a, p.b), spot(p.b, p.a)
@@ -175,11 +180,11 @@ func (p pair) place() finding.CongruentPlace {
 }
 
 // spot is where a frame is: its address if the other side has one, too, else from its module's start if that is known.
-func spot(f, other backtrace.Frame) uint64 {
+func spot(f, other backtrace.Frame) place.Offset {
 	if f.PC != nil && (other.PC != nil || f.Offset == nil) {
-		return uint64(*f.PC)
+		return place.Offset(*f.PC)
 	}
-	return uint64(*f.Offset)
+	return *f.Offset
 }
 
 // moved is how much further on side B has it, in bytes.

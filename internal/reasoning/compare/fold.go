@@ -6,11 +6,18 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/inquest-project/inquest/internal/evidence/environment"
 	"github.com/inquest-project/inquest/internal/ground/finding"
 )
 
-// alike is how many differences of a kind are told one by one.
-const alike = 3
+// alike is how many differences of a kind are told one by one; few where an area has few, of which each has a value worth reading.
+const alike, few = 3, 12
+
+// small are areas that have few things in them.
+var small = map[environment.Area]bool{
+	environment.AreaNameService: true, environment.AreaLimit: true, environment.AreaSeccomp: true, environment.AreaNamespace: true, environment.AreaCgroup: true,
+	environment.AreaLocale: true, environment.AreaTimeZone: true, environment.AreaTunable: true, environment.AreaProcess: true, environment.AreaKernel: true,
+}
 
 // kind is what differences have in common that are told as one.
 type kind struct {
@@ -24,22 +31,28 @@ type kind struct {
 func fold(all []rated) (told []rated) {
 	groups := map[kind][]rated{}
 	for _, r := range all {
-		k := kind{area: r.Area, onlyIn: missingIn(r.Difference), touches: r.Touches, how: r.How, by: r.By}
-		if r.Touches == finding.Rest {
+		k := kind{area: r.Area, onlyIn: missingIn(r.Difference), touches: r.Touches, how: r.How}
+		switch {
+		case r.Touches == finding.Rest:
 			k.family = family(r.Area, r.Name)
+		case r.How != namedInProgram:
+			k.by = r.By
 		}
 		groups[k] = append(groups[k], r)
 	}
 	for k, members := range groups {
-		if len(members) <= alike {
+		if len(members) <= alike || small[environment.Area(k.area)] && len(members) <= few {
 			told = append(told, members...)
 			continue
 		}
 		slices.SortFunc(members, func(x, y rated) int { return cmp.Or(cmp.Compare(y.worth, x.worth), cmp.Compare(x.Name, y.Name)) })
 		one := rated{worth: members[0].worth, Difference: finding.Difference{
-			Area: k.area, Name: cmp.Or(k.family, k.area), OnlyIn: k.onlyIn, Touches: k.touches, How: k.how, By: k.by,
+			Area: k.area, Name: cmp.Or(k.family, k.area), OnlyIn: k.onlyIn, Touches: k.touches, How: k.how, By: members[0].By,
 		}}
 		for _, m := range members {
+			if m.By != one.By {
+				one.By = ""
+			}
 			one.Members = append(one.Members, m.Name)
 		}
 		told = append(told, one)
@@ -73,6 +86,8 @@ func family(area, name string) string {
 		dir := path.Dir(name)
 		parts := strings.SplitN(dir, "/", folders+2)
 		return strings.Join(parts[:min(len(parts), folders+1)], "/") + "/"
+	case strings.HasPrefix(name, "opens "):
+		return "opens "
 	case strings.Count(name, ".") >= 2:
 		parts := strings.SplitN(name, ".", 3)
 		return parts[0] + "." + parts[1] + "."

@@ -78,6 +78,9 @@ func (l *light) modules() (names []string) {
 	return names
 }
 
+// namedInProgram is how most things touch a program; of what is different alike it hardly matters by which of its libraries.
+const namedInProgram = "named in what the program maps"
+
 // rated is a difference with what it is worth.
 type rated struct {
 	finding.Difference
@@ -93,6 +96,11 @@ const (
 // rate says whose affair a difference is, and what it is worth.
 func (l *light) rate(d finding.Difference) rated {
 	r := rated{Difference: d, worth: usual[environment.Area(d.Area)]}
+	if is(d, environment.AreaNameService) && strings.HasSuffix(d.A+d.B, saysNothing) {
+		r.worth -= explained // a file that says nothing is as good as none
+	} else if isPath(d) && among(d.Name, "/etc/nsswitch.conf /etc/resolv.conf /etc/hosts") {
+		r.worth += 4 // what most look-ups hang on
+	}
 	if l.jailed != "" && missingIn(d) != "" && missingIn(d) != l.jailed && isPath(d) {
 		r.worth -= explained
 	}
@@ -101,6 +109,9 @@ func (l *light) rate(d finding.Difference) rated {
 		if worth += own; worth > r.worth {
 			r.Touches, r.worth, r.By, r.How = touches, worth, by, how
 		}
+	}
+	if is(d, environment.AreaProcess) && d.Name == "root" {
+		touch(finding.Program, byProgram+asked, "the program", "its files are found there")
 	}
 	if environment.Area(d.Area) == environment.AreaObject {
 		if i, on := l.onStack[d.Name]; on {
@@ -125,7 +136,7 @@ func (l *light) rate(d finding.Difference) rated {
 			if i, on := l.onStack[object]; on {
 				touch(finding.OnStack, byStack+near(i)-l.careless(object), object, "named in a module on the stack")
 			} else {
-				touch(finding.Program, byProgram-l.careless(object), object, "named in what the program maps")
+				touch(finding.Program, byProgram-l.careless(object), object, namedInProgram)
 			}
 		}
 	}
@@ -171,6 +182,9 @@ const explained = 30
 
 // isPath says whether a thing is a file, whatever area it counts to.
 func isPath(d finding.Difference) bool { return strings.HasPrefix(d.Name, "/") }
+
+// saysNothing is how a snapshot tells of a file of the name service in which nothing stands.
+const saysNothing = "says nothing"
 
 // asked is how much more it tells that a function on the stack does what a thing governs, than that a module names it somewhere.
 const asked = 40

@@ -3,28 +3,25 @@ package terminal
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/telling/words"
 )
 
-// briefDifferences is how many differences are shown that touch neither the backtrace nor the program.
-const briefDifferences = 10
+// How many differences are shown by whose affair they are, of how many members the names, and how much of what was not seen.
+var briefDifferences = map[finding.Touches]int{finding.OnStack: 8, finding.Program: 6, finding.Rest: 6}
+
+const briefMembers, briefUnseen = 5, 2
 
 // Comparison writes what is different: the verdict, then the differences by whose affair they are.
 func Comparison(w io.Writer, c *finding.Comparison, style Style) error {
 	p := &printer{style: style}
 	p.fold("", "", p.bold(Safe(c.Verdict)))
 	p.line("")
-	for _, side := range []struct {
-		name string
-		finding.Side
-	}{{"A", c.A}, {"B", c.B}} {
-		p.fold("   ", "      ", fmt.Sprintf("%s  %s", side.name, Safe(side.Name)))
-		for _, u := range side.Unseen {
-			p.fold("      ", "        ", p.dim(Safe("not seen: "+u.What+": "+u.Why)))
-		}
-	}
+	p.side("A", c.A, c.B.Unseen)
+	p.side("B", c.B, c.A.Unseen)
 	p.modules(c.Modules)
 	p.differences(c, finding.OnStack, "What the backtrace touches")
 	p.differences(c, finding.Program, "What the program touches")
@@ -34,30 +31,47 @@ func Comparison(w io.Writer, c *finding.Comparison, style Style) error {
 	return err
 }
 
+// side tells of one of the two what was not seen; what of neither was made no difference.
+func (p *printer) side(letter string, side finding.Side, other []finding.Unseen) {
+	p.fold("   ", "      ", letter+"  "+Safe(side.Name))
+	unseen := side.Unseen
+	if !p.style.Verbose {
+		unseen = slices.DeleteFunc(slices.Clone(unseen), func(u finding.Unseen) bool { return slices.Contains(other, u) })
+		unseen = unseen[:min(briefUnseen, len(unseen))]
+	}
+	for _, u := range unseen {
+		p.fold("      ", "        ", p.dim(Safe("not seen: "+u.What+": "+u.Why)))
+	}
+	if n := len(side.Unseen) - len(unseen); n > 0 && len(unseen) > 0 {
+		p.fold("      ", "        ", p.dim(fmt.Sprintf("and %d more not seen (-v shows all)", n)))
+	}
+}
+
 func (p *printer) modules(all []finding.Congruence) {
 	if len(all) == 0 {
 		return
 	}
 	p.line("")
 	p.heading("", "Module by module, innermost first")
+	p.item(p.dim(words.ModulesMove))
 	for _, m := range all {
 		p.fold("   ", "      ", Safe(m.Says))
 		if p.style.Verbose {
 			for _, at := range m.Places {
-				p.line(fmt.Sprintf("      %#18x  %#18x  %s", at.A, at.B, Safe(at.Function)))
+				p.line(fmt.Sprintf("      %18s  %18s  %s", at.A, at.B, Safe(at.Function)))
 			}
 		}
 	}
 }
 
 func (p *printer) differences(c *finding.Comparison, touches finding.Touches, title string) {
-	shown, left := 0, 0
+	shown, left, settle := 0, 0, ""
 	for i := range c.Differences {
 		d := &c.Differences[i]
 		if d.Touches != touches {
 			continue
 		}
-		if touches == finding.Rest && shown >= briefDifferences && !p.style.Verbose {
+		if shown >= briefDifferences[touches] && !p.style.Verbose {
 			left += max(1, len(d.Members))
 			continue
 		}
@@ -67,6 +81,10 @@ func (p *printer) differences(c *finding.Comparison, touches finding.Touches, ti
 		}
 		shown++
 		p.difference(shown, d)
+		if p.style.Verbose && d.Settle != settle {
+			settle = d.Settle
+			p.fold("       ", "       ", p.dim("try   ")+Safe(settle))
+		}
 	}
 	if left > 0 {
 		p.item(p.dim(fmt.Sprintf("and %d more (-v shows all)", left)))
@@ -74,17 +92,13 @@ func (p *printer) differences(c *finding.Comparison, touches finding.Touches, ti
 }
 
 func (p *printer) difference(n int, d *finding.Difference) {
-	const named = 5 // members of a group
 	p.fold(fmt.Sprintf("   %2d. ", n), "       ", Safe(d.Says))
 	if d.Why != "" {
 		p.fold("       ", "       ", p.dim("why   ")+Safe(d.Why))
 	}
-	if d.Settle != "" && p.style.Verbose {
-		p.fold("       ", "       ", p.dim("try   ")+Safe(d.Settle))
-	}
 	members := d.Members
-	if !p.style.Verbose && d.Touches != finding.OnStack {
-		members = members[:min(named, len(members))]
+	if !p.style.Verbose {
+		members = members[:min(briefMembers, len(members))]
 	}
 	if len(members) > 0 {
 		names := Safe(strings.Join(members, ", "))
@@ -101,10 +115,10 @@ func (p *printer) passedOver(c *finding.Comparison) {
 	if c.Noise > 0 {
 		p.item(p.dim(fmt.Sprintf("%d more differ between any two moments or hosts: process IDs, times, counters, addresses", c.Noise)))
 	}
-	if len(c.OneSided) > 0 {
-		p.item(p.dim("told by one side only, and not compared: " + strings.Join(c.OneSided, ", ")))
+	if c.Unlooked > 0 {
+		p.item(p.dim(fmt.Sprintf("not compared: %d that one side has, and for which the other was not looked at", c.Unlooked)))
 	}
-	for _, problem := range c.Problems {
-		p.item(p.dim(Safe(problem.Part + ": " + problem.Says)))
+	if len(c.OneSided) > 0 {
+		p.item(p.dim("not compared, since only one side tells of them: " + strings.Join(c.OneSided, ", ")))
 	}
 }

@@ -21,24 +21,48 @@ func FillComparison(c *finding.Comparison) {
 	c.Verdict = comparison(c)
 }
 
+// ModulesMove is what it rests on that builds can be told apart by places in code alone.
+const ModulesMove = "A program or library is put into memory as a whole, at a multiple of the page size (4096 bytes): between two processes that " +
+	"run the same build, all its places differ by the same number of whole pages. Places are offsets in it; where neither side tells these, A's addresses."
+
 // comparison is the verdict.
 func comparison(c *finding.Comparison) string {
+	var says []string
 	if len(c.Modules) > 0 {
-		return stacks(c.Modules)
+		says = append(says, stacks(c.Modules))
 	}
-	if len(c.Differences) == 0 {
-		return fmt.Sprintf("Nothing is different that would not differ between any two moments: %s are the same.", counted(c.Equal, "thing", "things"))
+	if len(c.Differences) > 0 {
+		says = append(says, differing(c))
+	} else if c.Equal > 0 {
+		says = append(says, fmt.Sprintf("Nothing differs that would not differ between any two moments; %s the same.", isAre(c.Equal, "thing is", "things are")))
 	}
+	if n := len(c.SameBuild); n > 0 && n == len(c.Backtrace) {
+		says = append(says, "All modules on the backtrace are the same builds in A and B.")
+	}
+	if len(says) == 0 {
+		return "Nothing could be compared: what the one tells of, the other does not."
+	}
+	return strings.Join(says, " ")
+}
+
+// differing says how much differs, and what most likely matters.
+func differing(c *finding.Comparison) string {
 	differ, touching := 0, 0
 	for _, d := range c.Differences {
-		differ += max(1, len(d.Members))
+		n := max(1, len(d.Members))
+		differ += n
 		if d.Touches == finding.OnStack {
-			touching++
+			touching += n
 		}
 	}
-	says := fmt.Sprintf("%s different, %d are the same.", isAre(differ, "thing is", "things are"), c.Equal)
+	says := fmt.Sprintf("%s between A and B, %s the same.", isAre(differ, "thing differs", "things differ"), isAre(c.Equal, "is", "are"))
 	if len(c.Backtrace) > 0 {
-		says += " " + capital(isAre(touching, "touches", "touch")) + " the backtrace."
+		switch touching {
+		case 0:
+			says += " None of them touches the backtrace."
+		default:
+			says += " " + isAre(touching, "of them touches", "of them touch") + " the backtrace."
+		}
 	}
 	return says + " The most telling: " + c.Differences[0].Says + "."
 }
@@ -49,8 +73,6 @@ func isAre(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
-
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // stacks says of which modules two stacks show that they are other builds.
 func stacks(modules []finding.Congruence) string {
@@ -68,12 +90,12 @@ func stacks(modules []finding.Congruence) string {
 	}
 	var says []string
 	if len(other) > 0 {
-		says = append(says, "Both ran other builds of "+listed(other))
+		says = append(says, "A and B ran different builds of "+listed(other))
 	} else {
-		says = append(says, "Nothing shows that the two ran other builds")
+		says = append(says, "Nothing shows that A and B ran different builds")
 	}
 	if len(alike) > 0 {
-		says = append(says, "nothing tells the builds of "+listed(alike)+" apart")
+		says = append(says, "the builds of "+listed(alike)+" can't be told apart")
 	}
 	if len(same) > 0 {
 		says = append(says, "of "+listed(same)+" both have the same build ID")
@@ -109,60 +131,85 @@ func congruence(m *finding.Congruence) string {
 	case m.SameBuild && m.Congruent:
 		return frames + ": the same build, by its ID"
 	case m.Congruent:
-		return frames + ": nothing tells the builds apart; all places differ by whole pages only, as code moves"
+		return frames + ": nothing tells the builds apart; all places differ by the same number of whole pages"
 	}
-	var moved []string
-	for _, s := range m.Shifts {
-		moved = append(moved, shift(s))
+	moved := make([]string, len(m.Shifts))
+	for i, s := range m.Shifts {
+		moved[i] = shift(s)
 	}
-	return frames + ": another build: " + strings.Join(moved, "; ")
+	return frames + ": different builds: " + strings.Join(moved, "; ")
 }
 
+// shift says how much code came in, or went, on side B.
 func shift(s finding.Shift) string {
-	bytes, what := s.Bytes, "came in"
-	if bytes < 0 {
-		bytes, what = -bytes, "went"
+	says := "in B " + counted(int(s.Bytes), "byte", "bytes") + " came in"
+	if s.Bytes < 0 {
+		says = "in B " + counted(int(-s.Bytes), "byte", "bytes") + " went"
 	}
-	switch {
-	case s.From != nil:
-		return fmt.Sprintf("%s %s between %s and %s", counted(int(bytes), "byte", "bytes"), what, s.From, s.To)
-	case s.Modulo != 0:
-		return fmt.Sprintf("%s %s before %s, give or take whole pages of %d", counted(int(bytes), "byte", "bytes"), what, s.To, s.Modulo)
+	if s.From != nil {
+		return fmt.Sprintf("%s between %s and %s", says, s.From, s.To)
 	}
-	return fmt.Sprintf("%s %s before %s", counted(int(bytes), "byte", "bytes"), what, s.To)
+	if says += fmt.Sprintf(" before %s", s.To); s.Modulo != 0 {
+		says += ", give or take whole pages"
+	}
+	return says
 }
+
+// mostName is how much of a name is told: one in a file that somebody hands over may be of any length.
+const mostName = 200
 
 // difference says what is different.
 func difference(d *finding.Difference) string {
-	const most = 120 // characters of a value
-	name := areaName(d.Area) + d.Name
 	if n := len(d.Members); n > 0 {
 		where := "differ"
 		if d.OnlyIn != "" {
 			where = "are in " + strings.ToUpper(d.OnlyIn) + " only"
 		}
-		return fmt.Sprintf("%d %s %s", n, strings.TrimSpace(groupName(d)), where)
+		return fmt.Sprintf("%d %s %s", n, groupName(d), where)
 	}
-	switch d.OnlyIn {
+	name, value := areaName(d)+clipped(d.Name, mostName), func(s string) string { return clipped(s, mostValue) }
+	switch d.Area {
+	case "file":
+		value = file
+		if d.OnlyIn == "" {
+			return name + " " + files(d.A, d.B)
+		}
+	case "object":
+		value = build
+	}
+	only := d.OnlyIn
+	if only == "" && strings.HasPrefix(d.A, "missing") {
+		only = "b"
+	} else if only == "" && strings.HasPrefix(d.B, "missing") {
+		only = "a"
+	}
+	switch only {
 	case "a":
-		return fmt.Sprintf("%s is missing in B (A: %s)", name, clipped(d.A, most))
+		return fmt.Sprintf("%s is missing in B; in A: %s", name, value(d.A))
 	case "b":
-		return fmt.Sprintf("%s is missing in A (B: %s)", name, clipped(d.B, most))
+		return fmt.Sprintf("%s is missing in A; in B: %s", name, value(d.B))
 	}
-	return fmt.Sprintf("%s: %s in A, %s in B", name, clipped(d.A, most), clipped(d.B, most))
+	if d.Area == "object" {
+		return fmt.Sprintf("%s is another build: in A %s; in B %s", name, build(d.A), build(d.B))
+	}
+	return name + ": " + values(d.A, d.B)
 }
 
-func clipped(s string, most int) string {
-	r := []rune(s)
-	if len(r) <= most {
-		return cmp.Or(s, "nothing")
+// build is a program's or library's build, shortly, and the package that it came with.
+func build(s string) string {
+	id, owner, _ := strings.Cut(s, " ")
+	if owner == "" {
+		return "build " + short(place.BuildID(id))
 	}
-	return string(r[:most]) + "…"
+	return "build " + short(place.BuildID(id)) + " " + clipped(owner, mostName)
 }
 
 // areaName says what a name is the name of, where it doesn't show that itself.
-func areaName(area string) string {
-	switch area {
+func areaName(d *finding.Difference) string {
+	if strings.HasPrefix(d.Name, "/") {
+		return ""
+	}
+	switch d.Area {
 	case "object", "file", "name service", "capability", "sysctl", "process":
 		return ""
 	case "environment":
@@ -170,32 +217,39 @@ func areaName(area string) string {
 	case "cpu":
 		return "processor: "
 	}
-	return area + " "
+	return d.Area + " "
 }
 
-// groupName says what many alike are.
+// plurals say what many alike are.
+var plurals = map[string]string{
+	"object": "programs and libraries", "file": "files", "sysctl": "sysctls", "environment": "variables", "package": "packages",
+	"limit": "limits", "capability": "capabilities", "cpu": "facts of the processor", "network": "facts of the network", "process": "facts of the process",
+	"name service": "settings of name look-ups", "locale": "settings of the locale", "time zone": "settings of the time zone", "cgroup": "settings of the control groups",
+	"namespace": "namespaces", "tunable": "settings of the C library", "seccomp": "facts of the system call filter", "kernel": "facts of the kernel",
+}
+
+// groupName says what the members of a difference are.
 func groupName(d *finding.Difference) string {
-	plural := map[string]string{
-		"object": "programs and libraries", "file": "files", "sysctl": "sysctls", "environment": "variables", "package": "packages",
-		"limit": "limits", "capability": "capabilities", "cpu": "features of the processor", "network": "facts of the network", "name service": "things that name look-ups go by",
-	}
-	says := cmp.Or(plural[d.Area], "settings ("+d.Area+")")
-	switch {
-	case strings.HasPrefix(d.Name, "/"):
-		says += " below " + d.Name
+	says := cmp.Or(plurals[d.Area], d.Area)
+	switch name := clipped(d.Name, mostName); {
+	case name == "opens ":
+		says = "files that the process has open"
+	case strings.HasPrefix(name, "/"):
+		says += " below " + name
 	case d.Name != d.Area:
-		says += " of " + d.Name
+		says += " of " + name
 	}
 	return says
 }
 
 // ways say in what way a difference touches something.
 var ways = map[string]string{
-	"its code is on the stack":           "%s is on the stack, and what holds of one build need not hold of another",
+	"its code is on the stack":           "%s is on the stack",
 	"the program maps it":                "the program maps %s",
 	"the program maps what came with it": "the program maps what came with %s",
-	"named in a module on the stack":     "%s, which is on the stack, has its name among its constants, and may look there",
-	"named in what the program maps":     "%s, which the program maps, has its name among its constants, and may look there",
+	"named in a module on the stack":     "%s, which is on the stack, contains this name, so it may look there",
+	"named in what the program maps":     "%s, which the program maps, contains this name, so it may look there",
+	"its files are found there":          "all files are found below it, by %s",
 	"named in its command line":          "%s names it",
 	"it reads its configuration":         "%s reads or checks the configuration, and the command line names it",
 	"it looks names up":                  "%s looks names up, which this decides on",
@@ -213,31 +267,51 @@ var ways = map[string]string{
 	"it draws random numbers":            "%s draws random numbers, which this decides on",
 }
 
-// without says what the C library does where a file is missing, as its manual pages tell.
+// without says what happens where a file is missing, as the manual pages tell.
 var without = map[string]string{
-	"/etc/nsswitch.conf": "without it name look-ups fall back to what was built into the C library (nsswitch.conf(5))",
-	"/etc/resolv.conf":   "without it the name server is expected on this host itself (resolv.conf(5))",
-	"/etc/hosts":         "without it even localhost has to be asked for (hosts(5))",
-	"/etc/host.conf":     "without it the resolver has its defaults (host.conf(5))",
-	"/etc/gai.conf":      "without it addresses are sorted by RFC 3484's defaults (gai.conf(5))",
-	"/etc/services":      "without it names of services have no ports (services(5))",
-	"/etc/protocols":     "without it names of protocols have no numbers (protocols(5))",
-	"/etc/passwd":        "without it users have no names (passwd(5))",
-	"/etc/group":         "without it groups have no names (group(5))",
-	"/etc/localtime":     "without it local time is UTC (tzset(3))",
-	"/dev/null":          "without it daemons that detach themselves fail",
-	"/dev/urandom":       "without it programs that read random numbers from there fail",
-	"/dev/log":           "without it nothing is logged by syslog(3)",
+	"/etc/nsswitch.conf": "name look-ups fall back to what was built into the C library (nsswitch.conf(5))",
+	"/etc/resolv.conf":   "the name server is expected on this host itself (resolv.conf(5))",
+	"/etc/hosts":         "even localhost has to be asked for (hosts(5))",
+	"/etc/host.conf":     "the resolver has its defaults (host.conf(5))",
+	"/etc/gai.conf":      "addresses are sorted by RFC 3484's defaults (gai.conf(5))",
+	"/etc/services":      "names of services have no ports (services(5))",
+	"/etc/protocols":     "names of protocols have no numbers (protocols(5))",
+	"/etc/passwd":        "users have no names (passwd(5))",
+	"/etc/group":         "groups have no names (group(5))",
+	"/etc/localtime":     "local time is UTC (tzset(3))",
+	"/dev/null":          "daemons that detach themselves fail",
+	"/dev/urandom":       "programs that read random numbers from there fail",
+	"/dev/log":           "nothing is logged by syslog(3)",
 }
 
 // whyItMatters says why a difference may matter; empty where nothing is known of that.
 func whyItMatters(d *finding.Difference) string {
+	const most = 2 // members of which it is told what is without them
 	var why []string
-	if way := ways[d.How]; way != "" {
-		why = append(why, fmt.Sprintf(way, d.By))
+	lacks := d.OnlyIn != "" || strings.HasPrefix(d.A, "missing") || strings.HasPrefix(d.B, "missing")
+	if lacking := without[d.Name]; lacks && lacking != "" && d.Touches != finding.OnStack {
+		return "without it " + lacking
 	}
-	if missing := without[d.Name]; missing != "" && (d.OnlyIn != "" || strings.Contains(d.A+d.B, "missing")) {
-		why = append(why, missing)
+	if way := ways[d.How]; way != "" {
+		by := clipped(d.By, mostName)
+		if len(d.Members) > 0 {
+			way = strings.NewReplacer("this name", "these names", "which this decides on", "which these decide on", " maps it", " maps them", "names it", "names them").Replace(way)
+		}
+		if d.By == "" {
+			by = "one or another library" // of many members each its own
+		}
+		why = append(why, fmt.Sprintf(way, by))
+	}
+	if lacks {
+		names := d.Members
+		if len(names) == 0 {
+			names = []string{d.Name}
+		}
+		for _, name := range names {
+			if lacking := without[name]; lacking != "" && len(why) <= most {
+				why = append(why, "without "+name+" "+lacking)
+			}
+		}
 	}
 	return strings.Join(why, "; ")
 }
@@ -249,11 +323,11 @@ func settles(d *finding.Difference) string {
 	}
 	switch d.Area {
 	case "object", "package":
-		return "run the other side's build here, with the same input"
+		return "run A's build in B, or B's in A, and send the same input"
 	case "cpu", "kernel":
-		return "run the same build and input on a machine that has it the other way"
+		return "run the same build on a machine that has it as the other side does, and send the same input"
 	}
-	return "set it here as it is there, and send the same input"
+	return "make it in B as it is in A, or in A as it is in B, and send the same input"
 }
 
 // listed joins names as people say them.
