@@ -102,11 +102,16 @@ func openSide(ctx context.Context, given string) (reasoning.Side, error) {
 	defer side.Close()
 	read := reading.Read(side.Death, nil)
 	defer read.Close()
-	s := reasoning.Side{Name: side.Name, Surroundings: read.Surroundings(), Stack: read.Died()}
+	s := deathSide(side.Name, read)
 	if len(s.Stack) == 0 && len(s.Surroundings.Loaded) == 0 {
 		return s, fmt.Errorf("%s: it tells nothing of a process's surroundings: expected a snapshot, a core, a backtrace, the number of a process or a folder with a file system", given)
 	}
 	return s, nil
+}
+
+// deathSide is what the evidence of a death tells.
+func deathSide(name string, read *reading.Reading) reasoning.Side {
+	return reasoning.Side{Name: name, Surroundings: read.Surroundings(), Stack: read.Died()}
 }
 
 // readStack is the stack in a file that died.

@@ -15,7 +15,7 @@ import (
 // Complete fills every sentence of the findings.
 func Complete(f *finding.Findings) { words.Fill(f) }
 
-// JSON writes completed findings, or what captures say, as one document, described by schema.json and wire.json in
+// JSON writes completed findings, what captures say, or what is different, as one document, described by schema.json, wire.json and compare.json in
 // package finding.
 func JSON[F finding.Findings | finding.Wire | finding.Comparison](w io.Writer, f *F) error {
 	enc := json.NewEncoder(w)

@@ -66,7 +66,7 @@ type Congruence struct {
 	BuildB    place.BuildID    `json:"build_id_b,omitempty"`
 	SameBuild bool             `json:"same_build,omitempty"` // both build IDs are known, and equal
 	Congruent bool             `json:"congruent"`            // nothing tells the builds apart
-	Places    []CongruentPlace `json:"places"`               // as on the stack, innermost first
+	Places    []CongruentPlace `json:"places,omitempty"`     // as on the stack, innermost first
 	Shifts    []Shift          `json:"shifts,omitempty"`     // by places in the code
 	Says      string           `json:"says,omitempty"`
 }

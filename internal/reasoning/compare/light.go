@@ -78,8 +78,26 @@ func (l *light) modules() (names []string) {
 	return names
 }
 
-// namedInProgram is how most things touch a program; of what is different alike it hardly matters by which of its libraries.
-const namedInProgram = "named in what the program maps"
+// In what way a difference can touch a program or a stack, beside what governs functions: keys of telling/words.
+const (
+	codeOnStack    = "its code is on the stack"
+	mapped         = "the program maps it"
+	cameWith       = "the program maps what came with it"
+	root           = "its files are found there"
+	argument       = "named in its command line"
+	configuration  = "it reads its configuration"
+	namedOnStack   = "named in a module on the stack"
+	namedInProgram = "named in what the program maps" // of many alike it hardly matters by which of its libraries
+)
+
+// Ways are all of them.
+func Ways() []string {
+	ways := []string{codeOnStack, mapped, cameWith, root, argument, configuration, namedOnStack, namedInProgram}
+	for _, g := range governing {
+		ways = append(ways, g.how)
+	}
+	return ways
+}
 
 // rated is a difference with what it is worth.
 type rated struct {
@@ -111,30 +129,30 @@ func (l *light) rate(d finding.Difference) rated {
 		}
 	}
 	if is(d, environment.AreaProcess) && d.Name == "root" {
-		touch(finding.Program, byProgram+asked, "the program", "its files are found there")
+		touch(finding.Program, byProgram+asked, "the program", root)
 	}
 	if environment.Area(d.Area) == environment.AreaObject {
 		if i, on := l.onStack[d.Name]; on {
-			touch(finding.OnStack, byStack+near(i), d.Name, "its code is on the stack")
+			touch(finding.OnStack, byStack+near(i), d.Name, codeOnStack)
 		} else if l.loaded[d.Name] {
-			touch(finding.Program, byProgram, d.Name, "the program maps it")
+			touch(finding.Program, byProgram, d.Name, mapped)
 		}
 	}
 	if environment.Area(d.Area) == environment.AreaPackage && l.packages[d.Name] {
-		touch(finding.Program, byProgram, d.Name, "the program maps what came with it")
+		touch(finding.Program, byProgram, d.Name, cameWith)
 	}
 	if environment.Area(d.Area) == environment.AreaFile && l.command[d.Name] {
-		touch(finding.Program, byProgram+asked, "its command line", "named in its command line")
+		touch(finding.Program, byProgram+asked, "its command line", argument)
 		for i, call := range l.stack {
 			if configures(call.Function) {
-				touch(finding.OnStack, byStack+near(i)+asked, call.Function, "it reads its configuration")
+				touch(finding.OnStack, byStack+near(i)+asked, call.Function, configuration)
 			}
 		}
 	}
 	for _, name := range spellings(d) {
 		for _, object := range l.mentions[name] {
 			if i, on := l.onStack[object]; on {
-				touch(finding.OnStack, byStack+near(i)-l.careless(object), object, "named in a module on the stack")
+				touch(finding.OnStack, byStack+near(i)-l.careless(object), object, namedOnStack)
 			} else {
 				touch(finding.Program, byProgram-l.careless(object), object, namedInProgram)
 			}

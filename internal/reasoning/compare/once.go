@@ -22,10 +22,10 @@ func once(all []finding.Difference, a, b *environment.Environment) []finding.Dif
 			sources = sources || area == environment.AreaNameService && d.Name != hostsToldBy && !strings.HasPrefix(d.Name, "/")
 		}
 	}
-	mapped, packages := map[string]bool{}, map[string]bool{}
+	files, packages := map[string]bool{}, map[string]bool{}
 	for _, e := range []*environment.Environment{a, b} {
 		for _, o := range e.Objects() {
-			mapped[o.Path] = true
+			files[o.Path] = true
 			packages[o.Package] = packages[o.Package] || told[soNameOf(o)] == environment.AreaObject
 		}
 	}
@@ -34,7 +34,7 @@ func once(all []finding.Difference, a, b *environment.Environment) []finding.Dif
 		_, elsewhere := told[d.Name]
 		switch environment.Area(d.Area) {
 		case environment.AreaFile:
-			return elsewhere || mapped[d.Name] || d.Name == nsswitch && sources
+			return elsewhere || files[d.Name] || d.Name == nsswitch && sources
 		case environment.AreaEnvironment:
 			return elsewhere || d.Name == "GLIBC_TUNABLES" && tunes(all)
 		case environment.AreaLocale:

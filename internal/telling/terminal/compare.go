@@ -109,6 +109,35 @@ func (p *printer) difference(n int, d *finding.Difference) {
 	}
 }
 
+// briefCircumstances is how many are shown of what is different elsewhere from what a death shows.
+const briefCircumstances = 4
+
+// circumstances tell in short what is different elsewhere: which builds, and what touches the backtrace or the program. Each is
+// a candidate.
+func (p *printer) circumstances(c *finding.Comparison) {
+	p.item(Safe(fmt.Sprintf("A, this death, held against B, %s: %s", c.B.Name, c.Verdict)))
+	for _, m := range c.Modules {
+		if !m.Congruent || p.style.Verbose {
+			p.fold("   - ", "     ", Safe(m.Says))
+		}
+	}
+	shown, left := 0, 0
+	for i := range c.Differences {
+		if shown >= briefCircumstances && !p.style.Verbose || c.Differences[i].Touches == finding.Rest {
+			left++
+			continue
+		}
+		shown++
+		p.difference(shown, &c.Differences[i])
+		if settle := c.Differences[i].Settle; shown == 1 && settle != "" {
+			p.fold("       ", "       ", p.dim("try   ")+Safe(settle))
+		}
+	}
+	if left > 0 {
+		p.item(p.dim(fmt.Sprintf("and %d more: inquest compare shows them", left)))
+	}
+}
+
 // passedOver says what was not held against anything.
 func (p *printer) passedOver(c *finding.Comparison) {
 	p.line("")
