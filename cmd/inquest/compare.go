@@ -20,6 +20,7 @@ type compareOptions struct {
 	backtrace string
 	verbose   bool
 	json      bool
+	width     int // of the text; 0 where the terminal shall tell
 }
 
 func compareCommand() *cobra.Command {
@@ -82,7 +83,11 @@ func runCompare(ctx context.Context, out io.Writer, a, b string, o compareOption
 	if o.json {
 		err = telling.JSON(out, comparison)
 	} else {
-		err = telling.Comparison(out, comparison, styleOf(out, o.verbose))
+		style := styleOf(out, o.verbose)
+		if o.width != 0 {
+			style.Width = o.width
+		}
+		err = telling.Comparison(out, comparison, style)
 	}
 	if err != nil {
 		return failure{err}

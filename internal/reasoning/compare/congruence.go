@@ -14,6 +14,9 @@ import (
 // Machines with larger pages move by multiples of it.
 const pageSize = 4096
 
+// mostFrames bounds what is aligned, which takes time and memory by the square: a deep recursion has a million.
+const mostFrames = 2000
+
 // Stacks tells of two printed stacks that took the same path, module by module, whether both can be of the same build.
 //
 // Nothing but places in code is needed. A module is mapped as a whole: between two processes that run the same build all its
@@ -41,6 +44,7 @@ func Stacks(a, b []backtrace.Frame) []finding.Congruence {
 // calls are a stack's frames without those that are no calls in the machine's code, and those of which no place is known. What was
 // inlined has its place for the frame that it is part of, where a debugger prints it once only.
 func calls(frames []backtrace.Frame) (calls []backtrace.Frame) {
+	frames = frames[:min(mostFrames, len(frames))]
 	var inlined *backtrace.Frame
 	for i, f := range frames {
 		if inlined != nil && f.PC == nil && f.Offset == nil {

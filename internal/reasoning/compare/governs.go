@@ -59,17 +59,20 @@ var governing = []governed{
 	}},
 }
 
-// governs says how a thing decides how a function fares; empty if nothing is known of that.
-func governs(d finding.Difference, function string) string {
-	if function == "" {
-		return ""
-	}
+// ruled is something that decides how a call on a stack fares: the innermost such call.
+type ruled struct {
+	governed
+	call int
+}
+
+// governs finds for each of what governs functions the innermost call of a stack, where there is one.
+func governs(stack []Call) (all []ruled) {
 	for _, g := range governing {
-		if g.by(d) && speaks(function, g.words) {
-			return g.how
+		if i := slices.IndexFunc(stack, func(c Call) bool { return speaks(c.Function, g.words) }); i >= 0 {
+			all = append(all, ruled{g, i})
 		}
 	}
-	return ""
+	return all
 }
 
 // speaks says whether a function's name has one of some words in it: at the beginning of one of its parts, or, of a longer word or one of

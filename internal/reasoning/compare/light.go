@@ -13,6 +13,8 @@ import (
 // light is what a stack and the program's objects make of differences.
 type light struct {
 	stack    []Call
+	ruled    []ruled
+	config   int                 // the innermost call that reads or checks the configuration, below zero if none does
 	onStack  map[string]int      // objects on the stack, by the innermost call of theirs
 	mentions map[string][]string // what objects' constants name: by that, the objects
 	loaded   map[string]bool
@@ -25,7 +27,8 @@ type light struct {
 func newLight(a, b *environment.Environment, stack []Call) *light {
 	l := &light{onStack: map[string]int{}, mentions: map[string][]string{}, loaded: map[string]bool{}, packages: map[string]bool{}, command: map[string]bool{}, named: map[string]int{}}
 	stack = slices.DeleteFunc(slices.Clone(stack), func(c Call) bool { return death.Dying(c.Function) })
-	l.stack, l.jailed = stack, jailed(a, b)
+	l.stack, l.ruled, l.jailed = stack, governs(stack), jailed(a, b)
+	l.config = slices.IndexFunc(stack, func(c Call) bool { return configures(c.Function) })
 	for i, call := range stack {
 		if name := base(call.Module); name != "" {
 			if _, known := l.onStack[name]; !known {
@@ -143,10 +146,8 @@ func (l *light) rate(d finding.Difference) rated {
 	}
 	if environment.Area(d.Area) == environment.AreaFile && l.command[d.Name] {
 		touch(finding.Program, byProgram+asked, "its command line", argument)
-		for i, call := range l.stack {
-			if configures(call.Function) {
-				touch(finding.OnStack, byStack+near(i)+asked, call.Function, configuration)
-			}
+		if l.config >= 0 {
+			touch(finding.OnStack, byStack+near(l.config)+asked, l.stack[l.config].Function, configuration)
 		}
 	}
 	for _, name := range spellings(d) {
@@ -158,9 +159,9 @@ func (l *light) rate(d finding.Difference) rated {
 			}
 		}
 	}
-	for i, call := range l.stack {
-		if g := governs(d, call.Function); g != "" {
-			touch(finding.OnStack, byStack+near(i)+asked, call.Function, g)
+	for _, g := range l.ruled {
+		if g.by(d) {
+			touch(finding.OnStack, byStack+near(g.call)+asked, l.stack[g.call].Function, g.how)
 		}
 	}
 	return r

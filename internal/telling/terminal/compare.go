@@ -142,10 +142,10 @@ func (p *printer) circumstances(c *finding.Comparison) {
 func (p *printer) passedOver(c *finding.Comparison) {
 	p.line("")
 	if c.Noise > 0 {
-		p.item(p.dim(fmt.Sprintf("%d more differ between any two moments or hosts: process IDs, times, counters, addresses", c.Noise)))
+		p.item(p.dim(fmt.Sprintf("besides, what differs between any two moments or hosts (process IDs, times, counters, addresses): %d", c.Noise)))
 	}
 	if c.Unlooked > 0 {
-		p.item(p.dim(fmt.Sprintf("not compared: %d that one side has, and for which the other was not looked at", c.Unlooked)))
+		p.item(p.dim(fmt.Sprintf("not compared, since one side has it and the other was not looked at for it: %d", c.Unlooked)))
 	}
 	if len(c.OneSided) > 0 {
 		p.item(p.dim("not compared, since only one side tells of them: " + strings.Join(c.OneSided, ", ")))

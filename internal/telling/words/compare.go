@@ -167,7 +167,7 @@ func difference(d *finding.Difference) string {
 		}
 		return fmt.Sprintf("%d %s %s", n, groupName(d), where)
 	}
-	name, value := areaName(d)+clipped(d.Name, mostName), func(s string) string { return clipped(s, mostValue) }
+	name, value := cmp.Or(plain[d.Area+" "+d.Name], areaName(d)+clipped(d.Name, mostName)), func(s string) string { return clipped(s, mostValue) }
 	switch d.Area {
 	case "file":
 		value = file
@@ -203,6 +203,9 @@ func build(s string) string {
 	}
 	return "build " + short(place.BuildID(id)) + " " + clipped(owner, mostName)
 }
+
+// plain are names that say in proc(5)'s words what can be said plainly.
+var plain = map[string]string{"process root": "root folder", "process cwd": "working folder", "process uid": "user (uid)", "process gid": "group (gid)"}
 
 // areaName says what a name is the name of, where it doesn't show that itself.
 func areaName(d *finding.Difference) string {
@@ -249,7 +252,7 @@ var ways = map[string]string{
 	"the program maps what came with it": "the program maps what came with %s",
 	"named in a module on the stack":     "%s, which is on the stack, contains this name, so it may look there",
 	"named in what the program maps":     "%s, which the program maps, contains this name, so it may look there",
-	"its files are found there":          "all files are found below it, by %s",
+	"its files are found there":          "%s finds all its files below it",
 	"named in its command line":          "%s names it",
 	"it reads its configuration":         "%s reads or checks the configuration, and the command line names it",
 	"it looks names up":                  "%s looks names up, which this decides on",
