@@ -137,6 +137,8 @@ func TestWhatNobodyLookedForIsNotMissing(t *testing.T) {
 		{host(), jail(), "locale", "LC_ALL", true},
 		{host(), jail(), "sysctl", "x.y", true},
 		{host(), jail(), "name service", "module dns", false},
+		{host(), jail(), "name service", "/etc/hosts", false},
+		{host(), jail(), "name service", "passwd", true},
 	} {
 		f := environment.Fact{Area: c.area, Name: c.name}
 		if misses := sightOf(c.in).misses(f, sightOf(c.other)); misses != c.misses {

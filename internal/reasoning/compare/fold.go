@@ -16,7 +16,7 @@ const alike, few = 3, 12
 // small are areas that have few things in them.
 var small = map[environment.Area]bool{
 	environment.AreaNameService: true, environment.AreaLimit: true, environment.AreaSeccomp: true, environment.AreaNamespace: true, environment.AreaCgroup: true,
-	environment.AreaLocale: true, environment.AreaTimeZone: true, environment.AreaTunable: true, environment.AreaProcess: true, environment.AreaKernel: true,
+	environment.AreaLocale: true, environment.AreaTimeZone: true, environment.AreaTunable: true, environment.AreaProcess: true, environment.AreaKernel: true, environment.AreaNetwork: true,
 }
 
 // kind is what differences have in common that are told as one.

@@ -54,7 +54,8 @@ func (s *sight) misses(f environment.Fact, other *sight) bool {
 	case environment.AreaLocale, environment.AreaTunable, environment.AreaTimeZone:
 		return strings.HasPrefix(f.Name, "/") || s.variables
 	case environment.AreaNameService:
-		return !strings.HasPrefix(f.Name, "module ") // which are looked for where a source is named
+		// Files and modules are looked for where a source is named that reads them; files in /etc are listed beside.
+		return !strings.HasPrefix(f.Name, "/") && !strings.HasPrefix(f.Name, "module ") && f.Name != "hosts" && f.Name != hostsToldBy
 	case environment.AreaSysctl:
 		return s.sysctls
 	}

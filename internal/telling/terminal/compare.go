@@ -141,13 +141,7 @@ func (p *printer) circumstances(c *finding.Comparison) {
 // passedOver says what was not held against anything.
 func (p *printer) passedOver(c *finding.Comparison) {
 	p.line("")
-	if c.Noise > 0 {
-		p.item(p.dim(fmt.Sprintf("besides, what differs between any two moments or hosts (process IDs, times, counters, addresses): %d", c.Noise)))
-	}
-	if c.Unlooked > 0 {
-		p.item(p.dim(fmt.Sprintf("not compared, since one side has it and the other was not looked at for it: %d", c.Unlooked)))
-	}
-	if len(c.OneSided) > 0 {
-		p.item(p.dim("not compared, since only one side tells of them: " + strings.Join(c.OneSided, ", ")))
+	for _, says := range words.PassedOver(c) {
+		p.item(p.dim(Safe(says)))
 	}
 }

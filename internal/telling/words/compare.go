@@ -67,6 +67,20 @@ func differing(c *finding.Comparison) string {
 	return says + " The most telling: " + c.Differences[0].Says + "."
 }
 
+// PassedOver says what was not held against anything.
+func PassedOver(c *finding.Comparison) (says []string) {
+	if c.Noise > 0 {
+		says = append(says, isAre(c.Noise, "more differs", "more differ")+" between any two moments or hosts: process IDs, times, counters, addresses")
+	}
+	if c.Unlooked > 0 {
+		says = append(says, isAre(c.Unlooked, "thing is", "things are")+" not compared: one side has it, and the other was not looked at for it")
+	}
+	if len(c.OneSided) > 0 {
+		says = append(says, "not compared, since only one side tells of them: "+strings.Join(c.OneSided, ", "))
+	}
+	return says
+}
+
 func isAre(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
