@@ -146,6 +146,20 @@ func TestWhichSideIsFirstDoesNotChangeWhatDiffers(t *testing.T) {
 	}
 }
 
+func TestAStackThatTellsBuildsAloneIsHeldAgainst(t *testing.T) {
+	dir := t.TempDir()
+	prod, _ := surroundings()
+	trace := filepath.Join(dir, "core_backtrace")
+	text := fmt.Sprintf("%s 0x34085 abort -\n%s 0x1165 - -\n", prod.Loaded[0].BuildID, prod.Loaded[1].BuildID)
+	if err := errors.Join(writeSurroundings(dir), os.WriteFile(trace, []byte(text), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	got := comparison(t, filepath.Join(dir, "test.snapshot"), filepath.Join(dir, "prod.snapshot"), compareOptions{backtrace: trace, width: 200})
+	if !strings.Contains(got, "librealm.so.3 is on the stack") {
+		t.Error(got)
+	}
+}
+
 func TestWhatIsDifferentElsewhereIsAmongTheFindings(t *testing.T) {
 	o := analyzeOptions{other: "testdata/story/gdb-where.txt"}
 	o.evidence.Paths = []string{"testdata/story/core_backtrace"}

@@ -1,9 +1,12 @@
 package reasoning
 
 import (
+	"cmp"
+
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/environment"
 	"github.com/inquest-project/inquest/internal/ground/finding"
+	"github.com/inquest-project/inquest/internal/ground/place"
 	"github.com/inquest-project/inquest/internal/reasoning/compare"
 )
 
@@ -22,9 +25,10 @@ func Compare(a, b Side, stack []backtrace.Frame) *finding.Comparison {
 			stack = side.Stack
 		}
 	}
-	var calls []compare.Call
-	for _, f := range stack {
-		calls = append(calls, compare.Call{Module: moduleOf(f, a, b), Function: f.Function})
+	paths := pathsByBuild(a, b)
+	calls := make([]compare.Call, len(stack))
+	for i, f := range stack {
+		calls[i] = compare.Call{Module: cmp.Or(f.Module, paths[f.BuildID]), Function: f.Function}
 	}
 	c := compare.Surroundings(a.Surroundings, b.Surroundings, calls)
 	c.A, c.B = sideOf(a), sideOf(b)
@@ -34,16 +38,17 @@ func Compare(a, b Side, stack []backtrace.Frame) *finding.Comparison {
 	return c
 }
 
-// moduleOf is a frame's module, where a stack tells only its build by the side that maps that.
-func moduleOf(f backtrace.Frame, a, b Side) string {
-	for _, side := range []Side{a, b} {
+// pathsByBuild are what the two sides map, by builds: some stacks tell no more of a module.
+func pathsByBuild(sides ...Side) map[place.BuildID]string {
+	paths := map[place.BuildID]string{}
+	for _, side := range sides {
 		for _, o := range side.Surroundings.Objects() {
-			if f.Module == "" && f.BuildID != "" && o.BuildID == f.BuildID {
-				return o.Path
+			if o.BuildID != "" {
+				paths[o.BuildID] = o.Path
 			}
 		}
 	}
-	return f.Module
+	return paths
 }
 
 func sideOf(s Side) finding.Side {

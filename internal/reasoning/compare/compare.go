@@ -111,18 +111,22 @@ func facts(e *environment.Environment) map[environment.Area]map[string]fact {
 
 // sameBuild are those of some modules that are the same build on both sides.
 func sameBuild(a, b *environment.Environment, modules []string) (same []string) {
-	builds := map[string]place.BuildID{}
-	for _, o := range a.Objects() {
-		builds[soNameOf(o)], builds[base(o.Path)] = o.BuildID, o.BuildID
-	}
+	inA, inB := builds(a), builds(b)
 	for _, name := range modules {
-		if slices.ContainsFunc(b.Objects(), func(o environment.Object) bool {
-			return (soNameOf(o) == name || base(o.Path) == name) && o.BuildID != "" && o.BuildID == builds[name]
-		}) {
+		if inA[name] != "" && inA[name] == inB[name] {
 			same = append(same, name)
 		}
 	}
 	return same
+}
+
+// builds are objects' build IDs by each of their names.
+func builds(e *environment.Environment) map[string]place.BuildID {
+	all := map[string]place.BuildID{}
+	for _, o := range e.Objects() {
+		all[soNameOf(o)], all[base(o.Path)] = o.BuildID, o.BuildID
+	}
+	return all
 }
 
 // areas are those that either side tells something of, in order.

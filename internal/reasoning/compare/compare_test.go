@@ -208,3 +208,21 @@ func TestFiftyThousandFilesTakeSeconds(t *testing.T) {
 		t.Logf("%v, %d lines", took, len(c.Differences))
 	}
 }
+
+func TestHostileSurroundingsTakeSeconds(t *testing.T) {
+	a, b := jail(), jail()
+	for i := range 200_000 {
+		a.Loaded = append(a.Loaded, environment.Object{Path: fmt.Sprintf("/%d", i), BuildID: "aa", Mentions: []string{"/etc/hosts"}})
+	}
+	b.Loaded = a.Loaded[:1]
+	a.Files = append(a.Files, environment.File{Path: strings.Repeat("/a", 500_000)}, environment.File{Path: "/etc/hosts"})
+	var stack []Call
+	for i := range 200_000 {
+		stack = append(stack, Call{fmt.Sprint(i), "f"})
+	}
+	start := time.Now()
+	Surroundings(a, b, stack)
+	if took := time.Since(start); took > 15*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}

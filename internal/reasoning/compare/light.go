@@ -27,6 +27,8 @@ type light struct {
 func newLight(a, b *environment.Environment, stack []Call) *light {
 	l := &light{onStack: map[string]int{}, mentions: map[string][]string{}, loaded: map[string]bool{}, packages: map[string]bool{}, command: map[string]bool{}, named: map[string]int{}}
 	stack = slices.DeleteFunc(slices.Clone(stack), func(c Call) bool { return death.Dying(c.Function) })
+	stack = stack[:min(mostFrames, len(stack))]
+	seen := map[[2]string]bool{} // a name and an object that mentions it
 	l.stack, l.ruled, l.jailed = stack, governs(stack), jailed(a, b)
 	l.config = slices.IndexFunc(stack, func(c Call) bool { return configures(c.Function) })
 	for i, call := range stack {
@@ -55,7 +57,8 @@ func newLight(a, b *environment.Environment, stack []Call) *light {
 			}
 			l.named[name] = len(o.Mentions)
 			for _, m := range o.Mentions {
-				if !slices.Contains(l.mentions[m], name) {
+				if !seen[[2]string{m, name}] {
+					seen[[2]string{m, name}] = true
 					l.mentions[m] = append(l.mentions[m], name)
 				}
 			}

@@ -64,6 +64,10 @@ func (s *sight) misses(f environment.Fact, other *sight) bool {
 
 // missesFile finds the nearest folder above a file that is listed, and whether the way to the file ends there.
 func (s *sight) missesFile(name string) bool {
+	const longest = 4096 // bytes that the kernel takes
+	if len(name) > longest {
+		return false
+	}
 	for at := name; at != "/" && at != "."; at = path.Dir(at) {
 		if s.listed[path.Dir(at)] {
 			return !s.there[at] || (s.deep || strings.HasPrefix(at, "/etc/")) && !s.blind[environment.FilesIn+at]
