@@ -34,6 +34,9 @@ func Comparison(w io.Writer, c *finding.Comparison, style Style) error {
 // side tells of one of the two what was not seen; what of neither was made no difference.
 func (p *printer) side(letter string, side finding.Side, other []finding.Unseen) {
 	p.fold("   ", "      ", letter+"  "+Safe(side.Name))
+	if says := words.Kinds[side.Kind]; says != "" {
+		p.fold("      ", "        ", p.dim(says))
+	}
 	unseen := side.Unseen
 	if !p.style.Verbose {
 		unseen = slices.DeleteFunc(slices.Clone(unseen), func(u finding.Unseen) bool { return slices.Contains(other, u) })

@@ -36,7 +36,7 @@ func comparison(c *finding.Comparison) string {
 	} else if c.Equal > 0 {
 		says = append(says, fmt.Sprintf("Nothing differs that would not differ between any two moments; %s the same.", isAre(c.Equal, "thing is", "things are")))
 	}
-	if n := len(c.SameBuild); n > 0 && n == len(c.Backtrace) {
+	if n := len(c.SameBuild); n > 0 && n == len(c.Backtrace) && len(c.Modules) == 0 {
 		says = append(says, "All modules on the backtrace are the same builds in A and B.")
 	}
 	if len(says) == 0 {
@@ -67,6 +67,12 @@ func differing(c *finding.Comparison) string {
 	return says + " The most telling: " + c.Differences[0].Says + "."
 }
 
+// Kinds say what evidence of a death can tell of its surroundings.
+var Kinds = map[string]string{
+	"core":  "a core: it tells of the builds that were mapped, and of nothing else here",
+	"stack": "a printed stack: it tells of the modules on it, and of nothing else here",
+}
+
 // PassedOver says what was not held against anything.
 func PassedOver(c *finding.Comparison) (says []string) {
 	if c.Noise > 0 {
@@ -75,7 +81,7 @@ func PassedOver(c *finding.Comparison) (says []string) {
 	if c.Unlooked > 0 {
 		says = append(says, isAre(c.Unlooked, "thing is", "things are")+" not compared: one side has it, and the other was not looked at for it")
 	}
-	if len(c.OneSided) > 0 {
+	if len(c.OneSided) > 0 && Kinds[c.A.Kind] == "" && Kinds[c.B.Kind] == "" {
 		says = append(says, "not compared, since only one side tells of them: "+strings.Join(c.OneSided, ", "))
 	}
 	return says
@@ -101,6 +107,9 @@ func stacks(modules []finding.Congruence) string {
 		default:
 			other = append(other, congruentName(m))
 		}
+	}
+	if len(other)+len(alike) == 0 {
+		return "A and B ran the same builds of " + listed(same) + ", by their IDs."
 	}
 	var says []string
 	if len(other) > 0 {
