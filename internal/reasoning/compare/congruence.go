@@ -144,7 +144,13 @@ func (m *module) judge() finding.Congruence {
 			told.Of = at.Function // of all modules the program alone has it
 		}
 	}
-	told.SameBuild = told.BuildA != "" && told.BuildA == told.BuildB
+	if told.BuildA != "" && told.BuildB != "" {
+		told.SameBuild = told.BuildA == told.BuildB
+		told.Congruent = told.SameBuild
+	}
+	if told.SameBuild {
+		return told // where places differ nevertheless, other calls were taken for the same
+	}
 	ordered := slices.Clone(m.pairs)
 	slices.SortStableFunc(ordered, func(x, y pair) int { return cmp.Compare(x.at(), y.at()) })
 	shift := func(s finding.Shift) {

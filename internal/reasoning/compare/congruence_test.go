@@ -118,6 +118,7 @@ func TestStacksAreHeldAgainstEachOtherByWhatIsKnown(t *testing.T) {
 		}
 		return f
 	}
+	at := func(o place.Offset) *place.Offset { return &o }
 	for name, c := range map[string]struct {
 		a, b []backtrace.Frame
 		want string
@@ -146,6 +147,10 @@ func TestStacksAreHeldAgainstEachOtherByWhatIsKnown(t *testing.T) {
 		},
 		"other paths have nothing in common": {
 			[]backtrace.Frame{frame("f", "libx.so", -1, 0x10)}, []backtrace.Frame{frame("g", "libx.so", -1, 0x10)}, "",
+		},
+		"IDs tell builds apart that places don't": {
+			[]backtrace.Frame{{Function: "f", Module: "libx.so", BuildID: "aa", Offset: at(0x10)}},
+			[]backtrace.Frame{{Function: "f", Module: "libx.so", BuildID: "bb", Offset: at(0x10)}}, "aali 1\n",
 		},
 		"nothing at all": {nil, nil, ""},
 	} {

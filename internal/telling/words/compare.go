@@ -34,7 +34,7 @@ func comparison(c *finding.Comparison) string {
 	if len(c.Differences) > 0 {
 		says = append(says, differing(c))
 	} else if c.Equal > 0 {
-		says = append(says, fmt.Sprintf("Nothing differs that would not differ between any two moments; %s the same.", isAre(c.Equal, "thing is", "things are")))
+		says = append(says, fmt.Sprintf("Nothing differs that would not differ between any two moments; %s the same.", counted(c.Equal, "thing is", "things are")))
 	}
 	if n := len(c.SameBuild); n > 0 && n == len(c.Backtrace) && len(c.Modules) == 0 {
 		says = append(says, "All modules on the backtrace are the same builds in A and B.")
@@ -55,13 +55,13 @@ func differing(c *finding.Comparison) string {
 			touching += n
 		}
 	}
-	says := fmt.Sprintf("%s between A and B, %s the same.", isAre(differ, "thing differs", "things differ"), isAre(c.Equal, "is", "are"))
+	says := fmt.Sprintf("%s between A and B, %s the same.", counted(differ, "thing differs", "things differ"), counted(c.Equal, "is", "are"))
 	if len(c.Backtrace) > 0 {
 		switch touching {
 		case 0:
 			says += " None of them touches the backtrace."
 		default:
-			says += " " + isAre(touching, "of them touches", "of them touch") + " the backtrace."
+			says += " " + counted(touching, "of them touches", "of them touch") + " the backtrace."
 		}
 	}
 	return says + " The most telling: " + c.Differences[0].Says + "."
@@ -76,22 +76,15 @@ var Kinds = map[string]string{
 // PassedOver says what was not held against anything.
 func PassedOver(c *finding.Comparison) (says []string) {
 	if c.Noise > 0 {
-		says = append(says, isAre(c.Noise, "more differs", "more differ")+" between any two moments or hosts: process IDs, times, counters, addresses")
+		says = append(says, counted(c.Noise, "more differs", "more differ")+" between any two moments or hosts: process IDs, times, counters, addresses")
 	}
 	if c.Unlooked > 0 {
-		says = append(says, isAre(c.Unlooked, "thing is", "things are")+" not compared: one side has it, and the other was not looked at for it")
+		says = append(says, counted(c.Unlooked, "thing is", "things are")+" not compared: one side has it, and the other was not looked at for it")
 	}
 	if len(c.OneSided) > 0 && Kinds[c.A.Kind] == "" && Kinds[c.B.Kind] == "" {
 		says = append(says, "not compared, since only one side tells of them: "+strings.Join(c.OneSided, ", "))
 	}
 	return says
-}
-
-func isAre(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // stacks says of which modules two stacks show that they are other builds.
@@ -151,7 +144,7 @@ func congruence(m *finding.Congruence) string {
 		frames = "build " + short(id) + ", " + frames
 	}
 	switch {
-	case m.SameBuild && m.Congruent:
+	case m.SameBuild:
 		return frames + ": the same build, by its ID"
 	case m.Congruent:
 		return frames + ": nothing tells the builds apart; all places differ by the same number of whole pages"
@@ -159,6 +152,9 @@ func congruence(m *finding.Congruence) string {
 	moved := make([]string, len(m.Shifts))
 	for i, s := range m.Shifts {
 		moved[i] = shift(s)
+	}
+	if m.BuildA != "" && m.BuildB != "" && m.BuildA != m.BuildB {
+		moved = append([]string{"in B it is build " + short(m.BuildB)}, moved...)
 	}
 	return frames + ": different builds: " + strings.Join(moved, "; ")
 }

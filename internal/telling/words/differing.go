@@ -29,7 +29,7 @@ func values(a, b string) string {
 	case len(onlyA)+len(onlyB) == 0:
 		return fmt.Sprintf("the same %d parts in another order", len(x))
 	case shared > 0:
-		return fmt.Sprintf("%s; %s; the other %s the same", only("A", onlyA, separator), only("B", onlyB, separator), isAre(shared, "part is", "parts are"))
+		return fmt.Sprintf("%s; %s; the other %s the same", only("A", onlyA, separator), only("B", onlyB, separator), counted(shared, "part is", "parts are"))
 	}
 	from := common(a, b)
 	return fmt.Sprintf("in A %s; in B %s", clipped(from(a), mostValue), clipped(from(b), mostValue))
