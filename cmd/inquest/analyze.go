@@ -27,6 +27,7 @@ type analyzeOptions struct {
 	verbose  bool
 	servers  []string
 	zone     string
+	other    string           // another environment, as compare takes it
 	ends     []netip.AddrPort // listening ends of the dead process
 	width    int              // of the text; 0 where the terminal shall tell
 }
@@ -44,7 +45,8 @@ own logs, backtraces, and the programs and libraries of the dead process.
 Exit codes: 0 a death was found, whatever the verdict; 1 no death found; 2 wrong usage; 3 no evidence
 could be read, or what was found not be written.`,
 		Example: `  inquest analyze ./evidence
-  inquest analyze --core core.31826 --pcap night.pcap --log audit.log --sysroot ./prod-root`,
+  inquest analyze --core core.31826 --pcap night.pcap --log audit.log --sysroot ./prod-root
+  inquest analyze ./evidence --compare test.snapshot`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.evidence.Paths = args
 			r := o.evidence
@@ -84,6 +86,7 @@ could be read, or what was found not be written.`,
 	flags.StringArrayVar(&o.evidence.Sysroots, "sysroot", nil, "`folder` holds the binaries as the dead process saw them (repeatable)")
 	flags.StringArrayVar(&o.servers, "server", nil, "`address` where the dead process listened, such as 192.0.2.1:443; else the traffic tells (repeatable)")
 	flags.StringVar(&o.zone, "tz", "", "`zone` of times in logs that tell none, such as Europe/Berlin or +02:00; else other evidence tells")
+	flags.StringVar(&o.other, "compare", "", "hold against the death what `other` ran among: whatever compare takes, such as a snapshot")
 	flags.StringVarP(&o.caseDir, "output", "o", "", "write a case that can be carried away to `folder`")
 	flags.BoolVar(&o.json, "json", false, "print the findings as JSON")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "print everything: all threads, all evidence")
@@ -118,6 +121,14 @@ func runAnalyze(out io.Writer, o analyzeOptions) error {
 	defer read.Close()
 	at.stage("weighing the messages")
 	findings, died := reasoning.Analyze(read, o.ends...)
+	if o.other != "" {
+		at.stage("looking at " + o.other)
+		other, err := openSide(context.Background(), o.other)
+		if err != nil {
+			return failure{err}
+		}
+		findings.Circumstances = reasoning.Compare(deathSide("this death", read), other, nil)
+	}
 	telling.Complete(findings)
 	at.end()
 	if err := tell(out, findings, o); err != nil {

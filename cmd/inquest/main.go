@@ -49,7 +49,7 @@ func main() {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(analyzeCommand(), backtraceCommand(), symbolizeCommand(), wireCommand(), demoCommand())
+	root.AddCommand(analyzeCommand(), backtraceCommand(), symbolizeCommand(), wireCommand(), snapshotCommand(), compareCommand(), demoCommand())
 	if cmd, err := root.ExecuteContextC(context.Background()); err != nil {
 		code := exitCode(err)
 		fmt.Fprintln(os.Stderr, "inquest:", err)

@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE COMMAND...   runs a command, which must exit with the code
 //	demo                    lays out the demo's case in demo/
+//	surroundings FOLDER     writes prod.snapshot, test.snapshot and backtrace
 //	story FOLDER            copies the pieces of the story
 //	hostile FILE WHAT       writes one of elftest's hostile files
 //	invented FILE           writes a capture of a protocol that nobody speaks
@@ -44,6 +45,9 @@ func TestScripts(t *testing.T) {
 			},
 			"story": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(os.CopyFS(ts.MkAbs(args[0]), os.DirFS(storyDir)))
+			},
+			"surroundings": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(writeSurroundings(ts.MkAbs(args[0])))
 			},
 			"hostile": func(ts *testscript.TestScript, _ bool, args []string) {
 				data, ok := elftest.Hostile()[args[1]]

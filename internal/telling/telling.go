@@ -15,9 +15,9 @@ import (
 // Complete fills every sentence of the findings.
 func Complete(f *finding.Findings) { words.Fill(f) }
 
-// JSON writes completed findings, or what captures say, as one document, described by schema.json and wire.json in
+// JSON writes completed findings, what captures say, or what is different, as one document, described by schema.json, wire.json and compare.json in
 // package finding.
-func JSON[F finding.Findings | finding.Wire](w io.Writer, f *F) error {
+func JSON[F finding.Findings | finding.Wire | finding.Comparison](w io.Writer, f *F) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
@@ -32,6 +32,14 @@ func CompleteWire(w *finding.Wire) { words.FillWire(w) }
 
 // Wire writes what captures say, completed, for a terminal.
 func Wire(w io.Writer, f *finding.Wire, style Style) error { return terminal.Wire(w, f, style) }
+
+// CompleteComparison fills every sentence of what is different between two.
+func CompleteComparison(c *finding.Comparison) { words.FillComparison(c) }
+
+// Comparison writes what is different between two, completed, for a terminal.
+func Comparison(w io.Writer, c *finding.Comparison, style Style) error {
+	return terminal.Comparison(w, c, style)
+}
 
 // Safe makes visible what could play tricks on a terminal: what is printed may be an attacker's.
 func Safe(s string) string { return terminal.Safe(s) }

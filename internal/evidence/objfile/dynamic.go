@@ -36,6 +36,30 @@ func (f *File) readDynamic() {
 	}
 }
 
+// Search is where the dynamic linker is told to look for what the file needs (ld.so(8)).
+type Search struct {
+	Interpreter    string // the dynamic linker itself; libraries name none
+	RPath, RunPath string // folders between colons, with $ORIGIN and its kind as they stand in the file
+	NoDefaults     bool   // DF_1_NODEFLIB: not in the system's folders
+}
+
+// Search reads it.
+func (f *File) Search() Search {
+	s := Search{NoDefaults: elf.DynFlag1(f.dynamic[elf.DT_FLAGS_1])&elf.DF_1_NODEFLIB != 0}
+	if offset, ok := f.dynamic[elf.DT_RPATH]; ok {
+		s.RPath = f.dynamicString(offset)
+	}
+	if offset, ok := f.dynamic[elf.DT_RUNPATH]; ok {
+		s.RunPath = f.dynamicString(offset)
+	}
+	for _, p := range f.programs {
+		if p.Type == elf.PT_INTERP {
+			s.Interpreter = stringAt(elffile.Slice(f.raw, p.Off, p.Filesz), 0)
+		}
+	}
+	return s
+}
+
 func (f *File) dynamicString(offset uint64) string {
 	return stringAt(f.From(f.dynamic[elf.DT_STRTAB]), offset)
 }

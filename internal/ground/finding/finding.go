@@ -15,23 +15,25 @@ import (
 
 // Findings is everything concluded about one death.
 type Findings struct {
-	Version    int         `json:"version"`           // of this JSON form; 1
-	Verdict    string      `json:"verdict"`           // one sentence
-	Summary    []string    `json:"summary,omitempty"` // what to do now
-	Process    *Process    `json:"process,omitempty"`
-	Death      *Death      `json:"death,omitempty"`
-	Culprit    *Culprit    `json:"culprit,omitempty"`
-	Suspects   []Suspect   `json:"suspects,omitempty"` // most probable first
-	None       *None       `json:"none,omitempty"`     // none of the captured messages, or no input at all
-	Older      *Older      `json:"older,omitempty"`
-	Acquitted  []Acquitted `json:"acquitted,omitempty"`
-	Traffic    *Traffic    `json:"traffic,omitempty"`
-	Threads    []Thread    `json:"threads,omitempty"` // the one that died first
-	Modules    []Module    `json:"modules,omitempty"`
-	Missing    []Missing   `json:"missing,omitempty"`
-	Problems   []Problem   `json:"problems,omitempty"`
-	Evidence   []Evidence  `json:"evidence,omitempty"`
-	Candidates int         `json:"candidates,omitempty"` // messages that were weighed
+	Version   int         `json:"version"`           // of this JSON form; 1
+	Verdict   string      `json:"verdict"`           // one sentence
+	Summary   []string    `json:"summary,omitempty"` // what to do now
+	Process   *Process    `json:"process,omitempty"`
+	Death     *Death      `json:"death,omitempty"`
+	Culprit   *Culprit    `json:"culprit,omitempty"`
+	Suspects  []Suspect   `json:"suspects,omitempty"` // most probable first
+	None      *None       `json:"none,omitempty"`     // none of the captured messages, or no input at all
+	Older     *Older      `json:"older,omitempty"`
+	Acquitted []Acquitted `json:"acquitted,omitempty"`
+	Traffic   *Traffic    `json:"traffic,omitempty"`
+	Threads   []Thread    `json:"threads,omitempty"` // the one that died first
+	// Circumstances are question 5: what is different elsewhere (B) from what this death (A) shows. Each is a candidate.
+	Circumstances *Comparison `json:"circumstances,omitempty"`
+	Modules       []Module    `json:"modules,omitempty"`
+	Missing       []Missing   `json:"missing,omitempty"`
+	Problems      []Problem   `json:"problems,omitempty"`
+	Evidence      []Evidence  `json:"evidence,omitempty"`
+	Candidates    int         `json:"candidates,omitempty"` // messages that were weighed
 }
 
 // Process is question 1: who died.

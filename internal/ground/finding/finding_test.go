@@ -41,6 +41,14 @@ var mayBeZero = map[string]string{
 	"Missing":     "what",
 	"Problem":     "part says",
 	"Evidence":    "name kind size",
+
+	"Comparison":     "version verdict a b equal noise unlooked",
+	"Side":           "name",
+	"Unseen":         "what why",
+	"Difference":     "area name touches",
+	"Congruence":     "congruent",
+	"CongruentPlace": "a b",
+	"Shift":          "to bytes",
 }
 
 // structs are all kinds of structs in the findings, by name.

@@ -36,6 +36,12 @@ var deadly = map[string]finding.MechanismKind{
 	"verr": finding.SignalOnly, "verrx": finding.SignalOnly,
 }
 
+// Dying says whether a function only ends a process: it is on every such stack, and tells nothing of this one.
+func Dying(function string) bool {
+	_, deadly := deadly[function]
+	return deadly
+}
+
 // runtimes are the libraries that only do as they are asked, by their own name (SONAME) up to ".so".
 var runtimes = map[string]bool{
 	"libc": true, "libpthread": true, "libm": true, "libdl": true, "librt": true,

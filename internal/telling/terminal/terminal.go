@@ -271,7 +271,12 @@ func (p *printer) acquitted(all []finding.Acquitted) {
 
 func (p *printer) where(f *finding.Findings) {
 	p.heading("5", "Why only there")
-	p.item("not known: this evidence shows one environment; what differs elsewhere has to be compared by hand (libraries' build IDs above, root directory, resolver, IPv6)")
+	c := f.Circumstances
+	if c == nil {
+		p.item("not known: this evidence shows one environment; --compare holds another against it: a snapshot, a process that runs, a folder with its files, a core, a backtrace")
+		return
+	}
+	p.circumstances(c)
 }
 
 func (p *printer) proof(f *finding.Findings) {

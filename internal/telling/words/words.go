@@ -53,6 +53,9 @@ func Fill(f *finding.Findings) {
 	for i := range f.Missing {
 		sayMissing(&f.Missing[i])
 	}
+	if f.Circumstances != nil {
+		FillComparison(f.Circumstances)
+	}
 	f.Verdict = verdict(f)
 	f.Summary = tonight(f)
 }
