@@ -1,6 +1,7 @@
 package reading
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/inquest-project/inquest/internal/evidence/backtrace"
 	"github.com/inquest-project/inquest/internal/evidence/environment"
+	"github.com/inquest-project/inquest/internal/ground/place"
+	"github.com/inquest-project/inquest/internal/reading/image"
 )
 
 // Stack is a stack's frames, innermost first.
@@ -43,7 +46,8 @@ func DiedIn(t backtrace.Trace) Stack {
 // kernels is a module that every process has from its kernel, and no file.
 const kernels = "linux-vdso.so.1"
 
-// Surroundings are what the evidence of a death tells of what the process ran among: which builds it had mapped.
+// Surroundings are what the evidence of a death tells of what the process ran among: which builds it had mapped, and what variables
+// it was started with.
 func (r *Reading) Surroundings() *environment.Environment {
 	e := &environment.Environment{Kind: environment.KindStack}
 	unknown := 0
@@ -63,6 +67,7 @@ func (r *Reading) Surroundings() *environment.Environment {
 			}
 			add(environment.Object{Path: m.Path, SoName: m.SoName(), BuildID: m.BuildID})
 		}
+		e.StartedWith(r.variables())
 	}
 	if unknown > 0 {
 		e.Unseen = append(e.Unseen, environment.Unseen{What: environment.OtherObjects, Why: fmt.Sprintf("of %d nothing in the core tells the build", unknown)})
@@ -72,4 +77,30 @@ func (r *Reading) Surroundings() *environment.Environment {
 	}
 	slices.SortFunc(e.Loaded, func(a, b environment.Object) int { return cmp.Compare(a.Path, b.Path) })
 	return e
+}
+
+// variables are those that the process was started with. The kernel lays them out right below the path that the program was
+// started by, which is the last on the stack but for a null word (Linux, fs/binfmt_elf.c and fs/exec.c); above them are the arguments.
+// A daemon that writes a title there has overwritten them.
+func (r *Reading) variables() (entries []string) {
+	const atExecFn, most = 31, 128 << 10
+	end := place.Address(r.Image.Core.Auxv[atExecFn])
+	stack := image.RegionAt(r.Image.Writable(), end)
+	if end == 0 || stack == nil {
+		return nil
+	}
+	below := stack.Data[:end-stack.Start]
+	below = below[max(0, len(below)-most):]
+	for len(below) > 0 && below[len(below)-1] == 0 {
+		below = below[:len(below)-1]
+		at := bytes.LastIndexByte(below, 0)
+		entry := string(below[at+1:])
+		if name, _, is := strings.Cut(entry, "="); !is || name == "" || strings.ContainsAny(name, " /-") || at < 0 {
+			break
+		}
+		entries = append(entries, entry)
+		below = below[:at+1]
+	}
+	slices.Reverse(entries)
+	return entries
 }

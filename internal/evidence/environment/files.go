@@ -52,10 +52,10 @@ func (t *taker) files() {
 		t.unseen(FilesIn+dir, l.denied[dir])
 	}
 	if l.secret > 0 {
-		t.unseen(fmt.Sprintf("hashes of %d short files", l.secret), fmt.Errorf("they are private, and of at most %d bytes, which could be guessed from a hash", shortPrivate))
+		t.unseen(fmt.Sprintf("hashes of short files (%d)", l.secret), fmt.Errorf("they are private, and of at most %d bytes, which could be guessed from a hash", shortPrivate))
 	}
 	if l.private > 0 {
-		t.unseen(fmt.Sprintf("hashes of %d small files", l.private), fs.ErrPermission)
+		t.unseen(fmt.Sprintf("hashes of small files (%d)", l.private), fs.ErrPermission)
 	}
 }
 

@@ -208,7 +208,12 @@ func (t *taker) variables() {
 	if text != "" && strings.Trim(text, "\x00") == "" {
 		t.unseen("environment, locale", errors.New("the process has cleared it, as daemons do that write a title there"))
 	}
-	for entry := range strings.SplitSeq(text, "\x00") {
+	t.started(strings.Split(text, "\x00"))
+}
+
+// started takes variables as a process is started with them; of a name that comes twice the first counts, as for getenv(3).
+func (t *taker) started(entries []string) {
+	for _, entry := range entries {
 		name, value, ok := strings.Cut(entry, "=")
 		if _, set := t.vars[name]; !ok || set {
 			continue
@@ -218,6 +223,13 @@ func (t *taker) variables() {
 		s.Noise = slices.Contains(noisyVariables, name)
 		t.env.Variables = append(t.env.Variables, s)
 	}
+}
+
+// StartedWith adds the variables that a process was started with, as its memory has them ("NAME=value"). Secrets are masked.
+func (e *Environment) StartedWith(entries []string) {
+	t := &taker{env: e, mask: newMasker(Target{}), vars: map[string]string{}}
+	t.started(entries)
+	slices.SortFunc(e.Variables, func(a, b Setting) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // cgroupFiles are limits of either version of control groups.

@@ -69,7 +69,7 @@ func differing(c *finding.Comparison) string {
 
 // Kinds say what evidence of a death can tell of its surroundings.
 var Kinds = map[string]string{
-	"core":  "a core: it tells of the builds that were mapped, and of nothing else here",
+	"core":  "a core: here it tells of the builds that were mapped and the variables at the start, and of nothing else",
 	"stack": "a printed stack: it tells of the modules on it, and of nothing else here",
 }
 
