@@ -164,6 +164,9 @@ func reaching(others ...string) core {
 // upload is longer than what of a message is looked for at once.
 var upload = strings.Join(many(searchedMost/10, "upload: "), "")
 
+// barely is a few bytes longer.
+var barely = upload[:searchedMost] + "\x01last few"
+
 var reachableScenarios = []scenario{
 	{"by the fewest hops", func(t testing.TB) *Case {
 		return reaching().with(asked(t, "GET /held/by/register", "GET /held/by/an/object", "GET /held/by/nobody/at/all", "GET /not/in/memory/at/all"))
@@ -213,6 +216,14 @@ var reachableScenarios = []scenario{
 		}
 		return core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: upload[len(upload)-40:]}}.with(w)
 	}, map[string]string{upload: "a piece, one hop", "another": "out of reach"}},
+	{"nothing of an upload by its last few bytes, which stand anywhere", func(t testing.TB) *Case {
+		w := asked(t, "another")
+		l := w.dial(moment.Open)
+		for at := 0; at < len(barely); at += 1 << 10 {
+			l.Say(client, barely[at:min(at+1<<10, len(barely))])
+		}
+		return core{rdi: heapAt + 0x1000, onHeap: map[int]string{0x1000: barely[searchedMost:]}}.with(w)
+	}, map[string]string{barely: "out of reach", "another": "out of reach"}},
 	{"pieces in common", func(t testing.TB) *Case {
 		var messages []string
 		for i := range 4 {

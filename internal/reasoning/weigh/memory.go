@@ -103,6 +103,9 @@ type sought struct {
 	places
 }
 
+// newest says whether it is of a long message what came last: however much of that stands somewhere, it is a run of the message.
+func (s *sought) newest() bool { return s.part == "" && s.at > 0 }
+
 // places are the best that were found: the most telling, and the one most easily come to.
 type places struct{ best, reached *Found }
 
@@ -255,6 +258,8 @@ func (p piece) search(c *Case, all []*sought, index *bytesearch.Index, buf []byt
 func (s *sought) judge(hit bytesearch.Hit) (e extent, part string) {
 	covers := func(start, end int) bool { return hit.Offset <= start && end <= hit.Offset+hit.Length }
 	switch {
+	case s.newest():
+		return aRun, ""
 	case covers(s.start, s.end) && s.part != "":
 		return aPart, s.part
 	case covers(s.start, s.end):
@@ -383,7 +388,7 @@ func locateShort(c *Case, all []*sought) {
 	}
 	byStart := map[uint64][]*sought{}
 	for _, s := range all {
-		if n := s.end - s.start; n >= shortest && n < bytesearch.MinRun {
+		if n := s.end - s.start; n >= shortest && n < bytesearch.MinRun && !s.newest() {
 			key := pieceAt(s.folded[s.start:])
 			byStart[key] = append(byStart[key], s)
 		}
