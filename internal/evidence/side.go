@@ -42,6 +42,9 @@ func OpenSide(ctx context.Context, given string) (Side, error) {
 			}
 			return Side{Name: fmt.Sprintf("%s (%s)", e.Name, filepath.Base(given)), Surroundings: e}, nil
 		}
+		if recognise(head) == "" && unreadable(head) == "" {
+			return Side{}, fmt.Errorf("%s: expected a snapshot, a core, a backtrace, a case, a folder with a file system, or the number of a process that runs here, found none of these", given)
+		}
 	}
 	set, err := Open(Request{Paths: []string{given}})
 	if err != nil {

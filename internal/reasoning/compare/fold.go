@@ -31,7 +31,7 @@ type kind struct {
 func fold(all []rated) (told []rated) {
 	groups := map[kind][]rated{}
 	for _, r := range all {
-		k := kind{area: r.Area, onlyIn: missingIn(r.Difference), touches: r.Touches, how: r.How}
+		k := kind{area: r.Area, onlyIn: aloneIn(r.Difference), touches: r.Touches, how: r.How}
 		switch {
 		case r.Touches == finding.Rest:
 			k.family = family(r.Area, r.Name)
@@ -66,8 +66,8 @@ func fold(all []rated) (told []rated) {
 	return told
 }
 
-// missingIn is which side alone has a thing: also where a snapshot says in words that it isn't there.
-func missingIn(d finding.Difference) string {
+// aloneIn is which side alone has a thing: also where a snapshot says in words that it isn't there.
+func aloneIn(d finding.Difference) string {
 	const missing = "missing"
 	switch {
 	case d.OnlyIn == "" && d.A == missing:

@@ -125,7 +125,7 @@ func (l *light) rate(d finding.Difference) rated {
 	} else if isPath(d) && among(d.Name, "/etc/nsswitch.conf /etc/resolv.conf /etc/hosts") {
 		r.worth += 4 // what most look-ups hang on
 	}
-	if l.jailed != "" && missingIn(d) != "" && missingIn(d) != l.jailed && isPath(d) {
+	if l.jailed != "" && aloneIn(d) != "" && aloneIn(d) != l.jailed && isPath(d) {
 		r.worth -= explained
 	}
 	own := r.worth
